@@ -1,0 +1,66 @@
+/** An ECR registry: an AWS account's images in one region. */
+export interface EcrHost {
+  readonly account: string;
+  readonly region: string;
+  /** The suffix that tells the AWS partition, without a leading dot. */
+  readonly suffix: string;
+}
+
+const account = '(?<account>\\d{12})';
+const region = '(?<region>[a-z]{2,}(?:-[a-z]+)+-\\d{1,2})';
+
+/**
+ * ECR's own host names, and nothing else: a token is sent to no other host.
+ *
+ * Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html and the partitions of the AWS SDK.
+ */
+const patterns = [
+  {
+    form: 'dkr.ecr',
+    suffixes: [
+      'amazonaws.com',
+      'amazonaws.com.cn',
+      'amazonaws.eu',
+      'c2s.ic.gov',
+      'sc2s.sgov.gov',
+      'cloud.adc-e.uk',
+      'csp.hci.ic.gov',
+    ],
+  },
+  {
+    form: 'dkr-ecr',
+    suffixes: [
+      'on.aws',
+      'on.amazonwebservices.com.cn',
+      'on.amazonwebservices.eu',
+      'api.aws.ic.gov',
+      'api.aws.scloud',
+      'api.cloud-aws.adc-e.uk',
+      'api.aws.hci.ic.gov',
+    ],
+  },
+].map(({ form, suffixes }) => {
+  const escaped = (text: string) => text.replaceAll('.', '\\.');
+  return new RegExp(
+    `^${account}\\.${escaped(form)}(?:-fips)?\\.${region}\\.(?<suffix>${suffixes.map(escaped).join('|')})$`,
+  );
+});
+
+/** Reads an ECR host name, or answers `undefined` for every other host. Ports, user names and trailing dots are other hosts. */
+export const parseEcrHost = (host: string): EcrHost | undefined => {
+  for (const pattern of patterns) {
+    const groups = pattern.exec(host)?.groups;
+    if (groups?.account !== undefined && groups.region !== undefined && groups.suffix !== undefined) {
+      return { account: groups.account, region: groups.region, suffix: groups.suffix };
+    }
+  }
+  return undefined;
+};
+
+/** Whether two host names lead to the same registry, for instance over IPv4 and dual-stack. */
+export const isSameRegistry = (one: string, other: string): boolean => {
+  const [first, second] = [parseEcrHost(one), parseEcrHost(other)];
+  return (
+    first !== undefined && second !== undefined && first.account === second.account && first.region === second.region
+  );
+};

@@ -1,0 +1,150 @@
+import { readFileSync } from 'node:fs';
+import { LineCounter, parseDocument } from 'yaml';
+import * as z from 'zod/mini';
+import { ConfigurationError } from './errors.ts';
+import { explainIssues } from './explain-issues.ts';
+
+/** More targets than this do not fit one run's 256 KiB of state; see docs/scale.md. */
+export const mostTargets = 1000;
+
+const matching = (pattern: RegExp, expected: string) => z.string().check(z.regex(pattern, `expected ${expected}`));
+
+const runpodId = matching(/^[A-Za-z0-9_-]{1,64}$/, 'a Runpod id, such as 6n2k8v4d');
+
+const canary = z.strictObject({
+  /** The job's input, handed to the worker as it is. */
+  input: z.record(z.string(), z.unknown()),
+});
+
+const endpoint = z.pipe(
+  z.union(
+    [
+      z.pipe(
+        runpodId,
+        z.transform((id) => ({ id })),
+      ),
+      z.strictObject({ id: runpodId, canary: z.optional(canary) }),
+    ],
+    { error: 'expected an endpoint id, such as 4m7x2k9q, or { id, canary: { input } }' },
+  ),
+  z.transform((value: { id: string; canary?: z.output<typeof canary> | undefined }) => ({
+    id: value.id,
+    ...(value.canary === undefined ? {} : { canary: value.canary }),
+  })),
+);
+
+const target = z.strictObject({
+  name: matching(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'a name of a–z, 0–9 and - (at most 32)'),
+  ecr: z.strictObject({
+    region: matching(/^[a-z]{2,}(?:-[a-z]+)+-\d{1,2}$/, 'an AWS region, such as us-east-1'),
+    registryId: z.optional(matching(/^\d{12}$/, 'an AWS account id of 12 digits, in quotes')),
+    roleArn: z.optional(
+      matching(
+        /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/,
+        'the ARN of a role, such as arn:aws:iam::123456789012:role/runpod-pull',
+      ),
+    ),
+    externalId: z.optional(matching(/^[\w+=,.@:/-]{2,1224}$/, 'an external id of 2 to 1224 characters')),
+    repositories: z.optional(
+      z
+        .array(matching(/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/, 'a repository name, such as team/worker'))
+        .check(z.minLength(1)),
+    ),
+  }),
+  runpod: z.strictObject({
+    apiKey: matching(
+      /^(?:ssm:\/?[\w.-]+(?:\/[\w.-]+)*|secretsmanager:[\w/+=.@:-]+)$/,
+      'where the key is: ssm:/path/to/parameter or secretsmanager:name',
+    ),
+    registry: runpodId,
+  }),
+  endpoints: z.optional(z.array(endpoint).check(z.minLength(1))),
+});
+
+/** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */
+export type Target = z.output<typeof target>;
+
+const document = z.strictObject({ targets: z.array(target).check(z.minLength(1), z.maxLength(mostTargets)) });
+
+const duplicates = (targets: readonly Target[]): string[] => {
+  const mistakes: string[] = [];
+  const reject = (what: string, where: string, key: (target: Target) => string, why: string) => {
+    const seen = new Map<string, number>();
+    targets.forEach((each, index) => {
+      const first = seen.get(key(each));
+      if (first === undefined) seen.set(key(each), index);
+      else mistakes.push(`targets[${index}].${where}: expected ${what}, found that of targets[${first}] again${why}`);
+    });
+  };
+  reject('a name of its own', 'name', (each) => each.name, '');
+  reject(
+    'a credential of its own',
+    'runpod.registry',
+    (each) => each.runpod.registry,
+    ' (two tokens cannot share one)',
+  );
+  for (const [index, { ecr }] of targets.entries()) {
+    if (ecr.externalId !== undefined && ecr.roleArn === undefined) {
+      mistakes.push(`targets[${index}].ecr.roleArn: expected the role that asks for the externalId, found nothing`);
+    }
+  }
+  return mistakes;
+};
+
+/**
+ * Reads targets.yml.
+ *
+ * @param source the file's name, for messages
+ * @throws {ConfigurationError} listing every mistake with its path, what was expected and what was found
+ */
+export const parseTargets = (yaml: string, source = 'targets.yml'): Target[] => {
+  const lines = new LineCounter();
+  const parsed = parseDocument(yaml, { lineCounter: lines, prettyErrors: true, uniqueKeys: true });
+  const fail = (mistakes: readonly string[]): ConfigurationError =>
+    new ConfigurationError(
+      `${source} has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`,
+    );
+  if (parsed.errors.length > 0) {
+    throw fail(
+      parsed.errors.map(({ message, pos: [offset] }) => {
+        const { line, col } = lines.linePos(offset);
+        return `line ${line}, column ${col}: ${message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}`;
+      }),
+    );
+  }
+  const value: unknown = parsed.toJS({ maxAliasCount: 100 });
+  const result = z.safeParse(document, value, { reportInput: true });
+  const mistakes = result.success ? duplicates(result.data.targets) : explainIssues(result.error.issues);
+  if (!result.success || mistakes.length > 0) throw fail(mistakes);
+  return result.data.targets;
+};
+
+/** Reads a targets file from disk. */
+export const readTargets = (path: string): Target[] => {
+  let yaml: string;
+  try {
+    yaml = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError(`${path} cannot be read. Copy targets.example.yml to targets.yml and fill it in.`, {
+      cause: error,
+    });
+  }
+  return parseTargets(yaml, path);
+};
+
+/** Reads a targets file when it is first asked for, and keeps it for as long as the Lambda lives. */
+export const createLoadTargets = (path: string): (() => readonly Target[]) => {
+  let targets: readonly Target[] | undefined;
+  return () => {
+    targets ??= readTargets(path);
+    return targets;
+  };
+};
+
+/**
+ * The account whose registry a target pulls from.
+ *
+ * @param ownAccount the account this stack runs in
+ */
+export const accountOf = ({ ecr }: Pick<Target, 'ecr'>, ownAccount: string): string =>
+  ecr.registryId ?? ecr.roleArn?.split(':')[4] ?? ownAccount;
