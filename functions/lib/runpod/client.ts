@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod/mini';
+import type { ReadApiKey } from '../api-key.ts';
+import {
+  CredentialNotFoundError,
+  RunpodRateLimitedError,
+  RunpodRequestRejectedError,
+  RunpodUnauthorizedError,
+  RunpodUnavailableError,
+} from '../errors.ts';
+import { type Answer, type ExchangeError, exchange, type Fetch, type OpenAnswer, openExchange } from '../exchange.ts';
+import { quote } from '../quote.ts';
+
+/** One request to Runpod. */
+export interface RunpodCall {
+  /** What we want, to stand after "Runpod, asked to": `list the serverless endpoints`. */
+  readonly what: string;
+  readonly method?: 'GET' | 'POST' | 'PATCH';
+  readonly url: URL;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+  /** The scope a key needs for it, for the remedy: by name where Runpod documents one, else by what it is for. */
+  readonly scope: string;
+  /** What no message may repeat. */
+  readonly secrets?: readonly string[];
+}
+
+/** An HTTP answer of Runpod's, of any status. `json` is `undefined` where the body is not JSON. */
+export interface RunpodAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: unknown;
+  readonly text: string;
+}
+
+/** Talks to Runpod with one API key. */
+export interface RunpodClient {
+  /**
+   * Sends a call and reads the answer, whatever its status but 429.
+   *
+   * @throws {RunpodUnavailableError} no usable answer came back
+   * @throws {RunpodRateLimitedError} Runpod asked us to slow down
+   */
+  send(call: RunpodCall): Promise<RunpodAnswer>;
+  /**
+   * Sends a call and reads a successful answer by a schema.
+   *
+   * @throws besides what `send` throws, the error that the answer's status stands for
+   */
+  ask<Schema extends z.ZodMiniType>(call: RunpodCall, schema: Schema): Promise<z.output<Schema>>;
+  /** Opens a stream of text, cut after `listenMs` or `maxBytes`. */
+  open(call: RunpodCall, bounds: { readonly listenMs: number; readonly maxBytes: number }): Promise<OpenAnswer>;
+}
+
+/** What the client needs from outside. */
+export interface RunpodClientDeps {
+  readonly fetch: Fetch;
+  readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  readonly readApiKey: ReadApiKey;
+  readonly timeoutMs: number;
+}
+
+const mostBytes = 8 * 1024 * 1024;
+/** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
+const longestPatienceMs = 20_000;
+
+const problemShape = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
+const restErrorShape = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
+const graphqlErrorShape = z.object({ errors: z.array(z.object({ message: z.string() })) });
+
+/** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
+const detailOf = ({ json, text }: RunpodAnswer): string => {
+  const problem = z.safeParse(problemShape, json);
+  const rest = z.safeParse(restErrorShape, json);
+  const graphql = z.safeParse(graphqlErrorShape, json);
+  return (
+    (problem.success ? (problem.data.detail ?? problem.data.title) : undefined) ??
+    (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
+    (graphql.success ? graphql.data.errors[0]?.message : undefined) ??
+    (/^\s*</.test(text) ? 'a web page' : text)
+  );
+};
+
+/** `500 "detail"`, fit for a message, with the request id where there is one. */
+export const clauseOf = (answer: RunpodAnswer, secrets: readonly string[] = []): string => {
+  const detail = quote(detailOf(answer), secrets);
+  const requestId = quote(answer.headers.get('x-request-id') ?? '', secrets);
+  return `${answer.status}${detail === '' ? '' : ` "${detail}"`}${requestId === '' ? '' : `, request ${requestId}`}`;
+};
+
+/** The error that an answer's status stands for. */
+export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
+  const { status } = answer;
+  const came = clauseOf(answer, call.secrets);
+  if (status === 401) {
+    return new RunpodUnauthorizedError(
+      `Runpod refused the API key when asked to ${call.what} (${came}). Create a key with the scope ${call.scope} and store it where targets.yml says.`,
+    );
+  }
+  if (status === 403) {
+    return new RunpodUnauthorizedError(
+      `Runpod refused to ${call.what} (${came}). The API key needs the scope ${call.scope}.`,
+    );
+  }
+  if ([400, 402, 409, 413, 415, 422].includes(status)) {
+    return new RunpodRequestRejectedError(
+      `Runpod refused to ${call.what} (${came}). Check the ids in targets.yml and the account at console.runpod.io.`,
+    );
+  }
+  return new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered ${came}.`);
+};
+
+/** Builds a URL below a base, with each identifier encoded. */
+export const under = (base: URL, ...segments: string[]): URL => {
+  const unsafe = segments.find((segment) => /^\.{0,2}$/.test(segment));
+  if (unsafe !== undefined) throw new RunpodRequestRejectedError(`"${unsafe}" cannot be an identifier at Runpod.`);
+  return new URL(`${base.href.replace(/\/+$/, '')}/${segments.map(encodeURIComponent).join('/')}`);
+};
+
+/** Reads Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). Milliseconds, or `undefined`. */
+export const retryAfterMs = (headers: Headers, now: number): number | undefined => {
+  const value = headers.get('retry-after')?.trim() ?? '';
+  if (/^\d+$/.test(value)) return Math.min(Number(value), 86_400) * 1000;
+  const date = Date.parse(value);
+  return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), 86_400_000);
+};
+
+const fingerprint = (key: string): string => createHash('sha256').update(key).digest('base64');
+
+const readAnswer = ({ status, headers, body }: Answer): RunpodAnswer => {
+  const text = new TextDecoder().decode(body);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    json = undefined;
+  }
+  return { status, headers, json, text };
+};
+
+/** Makes clients, each for the key that its `keySource` names. */
+export type ConnectRunpod = (keySource: string) => RunpodClient;
+
+/** Keeps, for as long as the Lambda lives, until when Runpod does not want to hear from a key. */
+export const createConnectRunpod = (deps: RunpodClientDeps): ConnectRunpod => {
+  const quietUntil = new Map<string, number>();
+  return (keySource) => createRunpodClient(deps, quietUntil, keySource);
+};
+
+const createRunpodClient = (
+  { fetch, now, sleep, readApiKey, timeoutMs }: RunpodClientDeps,
+  quietUntil: Map<string, number>,
+  keySource: string,
+): RunpodClient => {
+  /** A call whose messages repeat a secret as little as its own. */
+  const keeping = (call: RunpodCall, secret: string): RunpodCall => ({
+    ...call,
+    secrets: [...(call.secrets ?? []), secret],
+  });
+
+  const tooMany = (call: RunpodCall, waitMs: number, came: string): Error =>
+    new RunpodRateLimitedError(
+      `Runpod, asked to ${call.what}, asked us to slow down (${came}).${waitMs > 0 ? ` It wants to be left alone for ${Math.ceil(waitMs / 1000)} s.` : ''}`,
+    );
+
+  const keepQuiet = async (key: string, call: RunpodCall): Promise<void> => {
+    const waitMs = (quietUntil.get(fingerprint(key)) ?? 0) - now();
+    if (waitMs <= 0) return;
+    if (waitMs > longestPatienceMs) throw tooMany(call, waitMs, 'not asked again: it said so a moment ago');
+    await sleep(waitMs);
+  };
+
+  const noteLimit = (key: string, headers: Headers): number => {
+    const waitMs = retryAfterMs(headers, now()) ?? 0;
+    quietUntil.set(fingerprint(key), now() + waitMs);
+    return waitMs;
+  };
+
+  const unavailable = (call: RunpodCall, error: ExchangeError): Error =>
+    new RunpodUnavailableError(`Runpod, asked to ${call.what}, gave no answer: ${error.message}.`, { cause: error });
+
+  const headersOf = (call: RunpodCall, key: string): Record<string, string> => ({
+    accept: 'application/json',
+    'user-agent': 'runpod-ecr-refresh',
+    ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...call.headers,
+    authorization: `Bearer ${key}`,
+  });
+
+  const sendWith = async (key: string, call: RunpodCall): Promise<RunpodAnswer> => {
+    await keepQuiet(key, call);
+    const answer = await exchange(fetch, {
+      url: call.url,
+      method: call.method ?? 'GET',
+      headers: headersOf(call, key),
+      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
+      timeoutMs,
+      maxBytes: mostBytes,
+    }).then(readAnswer, (error: ExchangeError) => {
+      throw unavailable(call, error);
+    });
+    if (answer.status === 429) {
+      throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer, call.secrets));
+    }
+    return answer;
+  };
+
+  /** A key may have been rotated since it was cached: a refused one is read again before it is believed. */
+  const send = async (call: RunpodCall): Promise<RunpodAnswer> => {
+    const key = await readApiKey(keySource);
+    const answer = await sendWith(key, call);
+    if (answer.status !== 401) return answer;
+    const fresh = await readApiKey(keySource, true);
+    return fresh === key ? answer : sendWith(fresh, keeping(call, fresh));
+  };
+
+  const withKeySecret = async (call: RunpodCall): Promise<RunpodCall> => keeping(call, await readApiKey(keySource));
+
+  return {
+    send: async (call) => send(await withKeySecret(call)),
+
+    async ask(plainCall, schema) {
+      const call = await withKeySecret(plainCall);
+      const answer = await send(call);
+      if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, call);
+      const parsed = z.safeParse(schema, answer.json);
+      if (parsed.success) return parsed.data;
+      const shape = answer.json === undefined ? 'something that is not JSON' : 'JSON of a form we do not know';
+      throw new RunpodUnavailableError(
+        `Runpod, asked to ${call.what}, answered ${answer.status} with ${shape}: ${quote(detailOf(answer), call.secrets) || 'nothing'}.`,
+      );
+    },
+
+    async open(plainCall, bounds) {
+      const call = await withKeySecret(plainCall);
+      const key = await readApiKey(keySource);
+      await keepQuiet(key, call);
+      const answer = await openExchange(fetch, {
+        url: call.url,
+        headers: { ...headersOf(call, key), accept: 'text/event-stream' },
+        timeoutMs,
+        ...bounds,
+      }).catch((error: ExchangeError) => {
+        throw unavailable(call, error);
+      });
+      if (answer.status === 200) return answer;
+      const pieces: Uint8Array[] = [];
+      for await (const chunk of answer.chunks) pieces.push(chunk);
+      const refusal = readAnswer({ ...answer, body: Buffer.concat(pieces) });
+      if (answer.status === 429) throw tooMany(call, noteLimit(key, answer.headers), clauseOf(refusal, call.secrets));
+      throw refusalOf(refusal, call);
+    },
+  };
+};
+
+/** Reads a 404 as "this credential does not exist" where that is what it means. */
+export const credentialNotFound = (id: string): CredentialNotFoundError =>
+  new CredentialNotFoundError(
+    `Runpod has no registry credential ${id}. Correct runpod.registry in targets.yml, or create the credential anew and point the endpoints at it.`,
+  );

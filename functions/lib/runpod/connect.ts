@@ -1,0 +1,13 @@
+import { createReadApiKey } from '../api-key.ts';
+import type { Platform } from '../platform.ts';
+import { type ConnectRunpod, createConnectRunpod } from './client.ts';
+
+/** Makes Runpod clients for one function, with its settings, clock and key store. */
+export const connectRunpod = ({ settings, fetch, now, sleep }: Platform): ConnectRunpod =>
+  createConnectRunpod({
+    fetch,
+    now,
+    sleep,
+    readApiKey: createReadApiKey(settings),
+    timeoutMs: settings.UPSTREAM_TIMEOUT_SECONDS * 1000,
+  });

@@ -1,0 +1,57 @@
+import * as z from 'zod/mini';
+import type { Settings } from '../env.ts';
+import { type RunpodClient, under } from './client.ts';
+
+const submittedShape = z.object({ id: z.string().check(z.minLength(1)) });
+const statusShape = z.object({
+  /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
+  status: z.string(),
+  workerId: z.optional(z.nullable(z.string())),
+  error: z.optional(z.unknown()),
+});
+/** Where a job stands. */
+export type JobStatus = z.output<typeof statusShape>;
+
+/** Runpod's run-time API, as far as a canary needs it. */
+export interface RunpodJobs {
+  /** Submits a job that Runpod forgets after `ttlMs`, run or not. Never call it again for a job that may be there. */
+  submit(endpointId: string, input: Record<string, unknown>, ttlMs: number): Promise<string>;
+  status(endpointId: string, jobId: string): Promise<JobStatus>;
+  cancel(endpointId: string, jobId: string): Promise<void>;
+}
+
+export const createRunpodJobs = (
+  client: RunpodClient,
+  { RUNPOD_JOBS_URL: jobs }: Pick<Settings, 'RUNPOD_JOBS_URL'>,
+): RunpodJobs => ({
+  async submit(endpointId, input, ttlMs) {
+    const call = {
+      what: `run a canary job on endpoint ${endpointId}`,
+      method: 'POST' as const,
+      url: under(jobs, endpointId, 'run'),
+      body: { input, policy: { executionTimeout: ttlMs, ttl: ttlMs } },
+      scope: 'for running jobs',
+    };
+    return (await client.ask(call, submittedShape)).id;
+  },
+
+  status: (endpointId, jobId) =>
+    client.ask(
+      {
+        what: `show job ${jobId} of endpoint ${endpointId}`,
+        url: under(jobs, endpointId, 'status', jobId),
+        scope: 'for reading serverless endpoints',
+      },
+      statusShape,
+    ),
+
+  async cancel(endpointId, jobId) {
+    const call = {
+      what: `cancel job ${jobId} of endpoint ${endpointId}`,
+      method: 'POST' as const,
+      url: under(jobs, endpointId, 'cancel', jobId),
+      scope: 'for running jobs',
+    };
+    await client.ask(call, z.unknown());
+  },
+});

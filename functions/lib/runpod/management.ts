@@ -1,0 +1,216 @@
+import * as z from 'zod/mini';
+import type { Settings } from '../env.ts';
+import { RunpodUnavailableError } from '../errors.ts';
+import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
+
+/** Every key may be missing or null in the wild: what we can do without gets a value. */
+const textOr = (fallback: string) =>
+  z.pipe(
+    z.nullish(z.string()),
+    z.transform((value) => value ?? fallback),
+  );
+
+const workerLimits = z.pipe(
+  z.nullish(z.object({ max: z.nullish(z.number()) })),
+  z.transform((value) => ({ max: value?.max ?? undefined })),
+);
+
+/** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
+const endpointShape = z.object({
+  id: z.string().check(z.minLength(1), z.maxLength(191)),
+  name: textOr(''),
+  image: textOr(''),
+  /** The registry credential's id, or null. */
+  registry: z._default(z.nullable(z.string()), null),
+  workers: z._default(workerLimits, { max: undefined }),
+});
+export type Endpoint = z.output<typeof endpointShape>;
+
+const workerShape = z.object({
+  id: z.string(),
+  /** RUNNING, IDLE, INITIALIZING, THROTTLED or UNHEALTHY; others may come. */
+  status: textOr('UNKNOWN'),
+  /** ISO 8601, or null until it has started. */
+  startedAt: z.optional(z.nullable(z.string())),
+});
+export type Worker = z.output<typeof workerShape>;
+
+const rolloutShape = z.object({
+  inProgress: z._default(z.boolean(), false),
+  percentOnLatest: z._default(z.number(), 0),
+});
+export type Rollout = z.output<typeof rolloutShape>;
+
+const endpointsShape = z.object({ endpoints: z.array(endpointShape) });
+const workersShape = z.object({ workers: z.array(workerShape) });
+const releasesShape = z.object({ rollout: rolloutShape });
+const registriesShape = z.object({ id: z.string(), name: z.string() });
+const usersShape = z.array(
+  z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
+);
+const credentialListShape = z.object({
+  data: z.object({ myself: z.object({ containerRegistryCreds: z.array(z.object({ id: z.string() })) }) }),
+});
+
+const mostPages = 100;
+const operationMissing: readonly number[] = [404, 405, 410, 501];
+
+/** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
+export interface RunpodManagement {
+  /** @throws {CredentialNotFoundError} neither API knows it */
+  requireCredential(id: string): Promise<void>;
+  /** Whether v2 knows the credential. */
+  isKnownToV2(id: string): Promise<boolean>;
+  listEndpoints(): Promise<Endpoint[]>;
+  /** `undefined` where there is no such endpoint. */
+  getEndpoint(id: string): Promise<Endpoint | undefined>;
+  listWorkers(endpointId: string): Promise<Worker[]>;
+  getRollout(endpointId: string): Promise<Rollout>;
+  /** Names of the templates and pods that use a credential, for the report. */
+  listOtherUsers(credentialId: string): Promise<string[]>;
+}
+
+/** The page that an answer says comes next (RFC 8288), where it says so and stays at home. */
+const nextPage = (headers: Headers, url: URL): URL | undefined => {
+  const target = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(headers.get('link') ?? '')?.[1];
+  if (target === undefined || !URL.canParse(target, url.href)) return undefined;
+  const next = new URL(target, url);
+  return next.origin === url.origin ? next : undefined;
+};
+
+export const createRunpodManagement = (
+  client: RunpodClient,
+  { RUNPOD_API_URL: api, RUNPOD_GRAPHQL_URL: graphql }: Pick<Settings, 'RUNPOD_API_URL' | 'RUNPOD_GRAPHQL_URL'>,
+): RunpodManagement => {
+  /** Reads a whole list, page by page where there are pages. */
+  const askAll = async <Page extends z.ZodMiniType, Item>(
+    call: RunpodCall,
+    page: Page,
+    itemsOf: (page: z.output<Page>) => readonly Item[],
+  ): Promise<Item[]> => {
+    const items: Item[] = [];
+    let url: URL | undefined = call.url;
+    for (let count = 0; url !== undefined; count += 1) {
+      if (count === mostPages) throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, has no last page.`);
+      const current: RunpodCall = { ...call, url };
+      const answer = await client.send(current);
+      if (answer.status !== 200) throw refusalOf(answer, current);
+      const parsed = z.safeParse(page, answer.json);
+      if (!parsed.success) {
+        throw new RunpodUnavailableError(
+          `Runpod, asked to ${call.what}, answered with something that is no such list.`,
+        );
+      }
+      items.push(...itemsOf(parsed.data));
+      url = nextPage(answer.headers, url);
+    }
+    return items;
+  };
+
+  const isKnownToV2 = async (id: string): Promise<boolean> => {
+    const call = {
+      what: `find credential ${id}`,
+      url: under(api, 'registries', id),
+      scope: 'for reading registry credentials',
+    };
+    const answer = await client.send(call);
+    if (answer.status === 404) return false;
+    if (answer.status !== 200) throw refusalOf(answer, call);
+    const found = z.safeParse(registriesShape, answer.json);
+    if (found.success && found.data.id === id) return true;
+    throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no credential.`);
+  };
+
+  /** Ids made before v2 may be known to GraphQL alone. Once GraphQL is retired, v2's word is the only one. */
+  const isKnownToGraphql = async (id: string): Promise<boolean> => {
+    const call: RunpodCall = {
+      what: `find credential ${id} by GraphQL`,
+      method: 'POST',
+      url: graphql,
+      body: { query: 'query { myself { containerRegistryCreds { id name } } }' },
+      scope: 'for GraphQL',
+    };
+    const answer = await client.send(call);
+    if (operationMissing.includes(answer.status)) return false;
+    if (answer.status !== 200) throw refusalOf(answer, call);
+    const list = z.safeParse(credentialListShape, answer.json);
+    if (!list.success) {
+      throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
+    }
+    return list.data.data.myself.containerRegistryCreds.some((each) => each.id === id);
+  };
+
+  return {
+    isKnownToV2,
+
+    async requireCredential(id) {
+      if (!(await isKnownToV2(id)) && !(await isKnownToGraphql(id))) throw credentialNotFound(id);
+    },
+
+    listEndpoints: () =>
+      askAll(
+        {
+          what: 'list the serverless endpoints',
+          url: under(api, 'serverless'),
+          scope: 'for reading serverless endpoints',
+        },
+        endpointsShape,
+        ({ endpoints }) => endpoints,
+      ),
+
+    async getEndpoint(id) {
+      const call = {
+        what: `show endpoint ${id}`,
+        url: under(api, 'serverless', id),
+        scope: 'for reading serverless endpoints',
+      };
+      const answer = await client.send(call);
+      if (answer.status === 404) return undefined;
+      if (answer.status !== 200) throw refusalOf(answer, call);
+      const found = z.safeParse(endpointShape, answer.json);
+      if (found.success && found.data.id === id) return found.data;
+      throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no endpoint.`);
+    },
+
+    async listWorkers(endpointId) {
+      const call = {
+        what: `list the workers of endpoint ${endpointId}`,
+        url: under(api, 'serverless', endpointId, 'workers'),
+        scope: 'for reading serverless endpoints',
+      };
+      return (await client.ask(call, workersShape)).workers;
+    },
+
+    async getRollout(endpointId) {
+      const call = {
+        what: `list the releases of endpoint ${endpointId}`,
+        url: under(api, 'serverless', endpointId, 'releases'),
+        scope: 'for reading serverless endpoints',
+      };
+      return (await client.ask(call, releasesShape)).rollout;
+    },
+
+    async listOtherUsers(credentialId) {
+      const list = async (kind: 'templates' | 'pods', scope: string): Promise<string[]> => {
+        const call = { what: `list the ${kind}`, url: under(api, kind), scope };
+        const users = await askAll(call, z.record(z.string(), z.unknown()), (page) => {
+          const parsed = z.safeParse(usersShape, page[kind]);
+          if (!parsed.success) {
+            throw new RunpodUnavailableError(
+              `Runpod, asked to ${call.what}, answered with something that is no such list.`,
+            );
+          }
+          return parsed.data;
+        });
+        return users
+          .filter(({ registry }) => registry === credentialId)
+          .map(({ id, name }) => `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`);
+      };
+      const [templates, pods] = await Promise.all([
+        list('templates', 'for reading templates'),
+        list('pods', 'for reading pods'),
+      ]);
+      return [...templates, ...pods];
+    },
+  };
+};
