@@ -1,0 +1,74 @@
+import {
+  DescribeExecutionCommand,
+  GetExecutionHistoryCommand,
+  ListExecutionsCommand,
+  SFNClient,
+} from '@aws-sdk/client-sfn';
+import * as z from 'zod/mini';
+import { awsClientDefaults } from './aws.ts';
+import type { Settings } from './env.ts';
+import { type Report, reportShape } from './run-report.ts';
+
+/**
+ * Reads the reports of the runs before an execution, newest first. Step Functions' own history is the only record we
+ * keep: a run that succeeded has its report as output, one that failed has it as the output of its Report state.
+ *
+ * @throws whatever the AWS SDK throws; a run whose report cannot be read is left out
+ */
+export type ReadEarlierReports = (execution: string) => Promise<Report[]>;
+
+/** Half a day of six-hourly runs and of pushes in between. */
+const executionsRead = 20;
+/** The Report state is among the last events of a run that failed. */
+const eventsRead = 40;
+
+const withReport = z.object({ report: reportShape });
+
+const readJson = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+};
+
+export const createReadEarlierReports = (settings: Settings): ReadEarlierReports => {
+  const sfn = new SFNClient(awsClientDefaults(settings));
+
+  const reportOfSuccess = async (executionArn: string): Promise<Report | undefined> => {
+    const { output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
+    return z.safeParse(reportShape, readJson(output)).data;
+  };
+
+  const reportOfFailure = async (executionArn: string): Promise<Report | undefined> => {
+    const { events = [] } = await sfn.send(
+      new GetExecutionHistoryCommand({
+        executionArn,
+        reverseOrder: true,
+        maxResults: eventsRead,
+        includeExecutionData: true,
+      }),
+    );
+    const exited = events.find(({ stateExitedEventDetails }) => stateExitedEventDetails?.name === 'Report');
+    return z.safeParse(withReport, readJson(exited?.stateExitedEventDetails?.output)).data?.report;
+  };
+
+  return async (execution) => {
+    const stateMachineArn = execution.replace(':execution:', ':stateMachine:').replace(/:[^:]+$/, '');
+    const { executions = [] } = await sfn.send(
+      new ListExecutionsCommand({ stateMachineArn, maxResults: executionsRead }),
+    );
+    const reports: Report[] = [];
+    for (const { executionArn, status } of executions) {
+      if (executionArn === undefined || executionArn === execution) continue;
+      const report =
+        status === 'SUCCEEDED'
+          ? await reportOfSuccess(executionArn)
+          : status === 'FAILED'
+            ? await reportOfFailure(executionArn)
+            : undefined;
+      if (report !== undefined) reports.push(report);
+    }
+    return reports.sort((a, b) => Date.parse(b.endedAt) - Date.parse(a.endedAt));
+  };
+};

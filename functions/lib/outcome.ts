@@ -1,0 +1,113 @@
+import * as z from 'zod/mini';
+
+/** How sure a run is about an endpoint, once it has stopped looking. */
+export const finalProofs = ['observed', 'tested', 'degraded', 'failed'] as const;
+export type FinalProof = (typeof finalProofs)[number];
+
+const text = z.string();
+
+const endpointOutcome = z.object({
+  endpoint: text,
+  proof: z.enum(finalProofs),
+  reason: text,
+  /** One sentence. Left out where it would not fit. */
+  evidence: z.optional(text),
+  worker: z.optional(text),
+  line: z.optional(text),
+  at: z.optional(text),
+});
+/** What a run saw of an endpoint. */
+export type EndpointOutcome = z.output<typeof endpointOutcome>;
+
+const imageOutcome = z.object({
+  image: text,
+  digest: z.optional(text),
+  sizeInBytes: z.optional(z.number()),
+  layers: z.optional(z.number()),
+  problem: z.optional(text),
+  /** How many pushes to its repository are newer; left out where that is not known. */
+  behindBy: z.optional(z.number()),
+});
+
+/** What became of one target in a run. Times are ISO 8601. */
+export const outcomeShape = z.object({
+  target: text,
+  /** Whether a new token is stored. */
+  refreshed: z.boolean(),
+  /** Why it is not. `name` is one of our errors or one of Step Functions'. */
+  error: z.optional(z.object({ name: text, message: text })),
+  way: z.optional(text),
+  missingWays: z.optional(z.array(text)),
+  storedAt: z.optional(text),
+  expiresAt: z.optional(text),
+  /** Seconds from the target's turn to its end, waits included. */
+  seconds: z.optional(z.number()),
+  /** Endpoints by proof. Complete even where `endpoints` is not. */
+  proofs: z.record(text, z.number()),
+  /** Endpoints in trouble first, as many as fit. */
+  endpoints: z.array(endpointOutcome),
+  images: z.optional(z.array(imageOutcome)),
+  otherUsers: z.optional(z.array(text)),
+  warnings: z.optional(z.array(text)),
+  /** How many times the quick retries were used up before it ended. */
+  delayedRounds: z.optional(z.number()),
+  /** Whether people were told of the delay, and so must be told how it ended. */
+  delayTold: z.optional(z.boolean()),
+});
+export type Outcome = z.output<typeof outcomeShape>;
+
+const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
+
+const cut = (value: string, length: number): string =>
+  value.length <= length ? value : `${value.slice(0, length - 1)}…`;
+
+const inTrouble = ({ proof }: EndpointOutcome): boolean => proof === 'failed' || proof === 'degraded';
+
+/** Reductions, mildest first. What people must act on goes last. */
+const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
+  (outcome) => outcome,
+  // What went well needs no sentence.
+  ({ otherUsers: _, ...outcome }) => ({
+    ...outcome,
+    endpoints: outcome.endpoints.map((each) =>
+      inTrouble(each) ? each : { endpoint: each.endpoint, proof: each.proof, reason: each.reason },
+    ),
+    ...(outcome.images === undefined ? {} : { images: outcome.images.filter(({ problem }) => problem !== undefined) }),
+  }),
+  ({ images: _, ...outcome }) => ({
+    ...outcome,
+    ...(outcome.warnings === undefined ? {} : { warnings: outcome.warnings.slice(0, 2).map((each) => cut(each, 200)) }),
+    endpoints: outcome.endpoints
+      .filter(inTrouble)
+      .map(({ endpoint, proof, reason, evidence = '' }) => ({ endpoint, proof, reason, evidence: cut(evidence, 200) })),
+  }),
+  ({ warnings: _, missingWays: __, ...outcome }) => ({
+    ...outcome,
+    ...(outcome.error === undefined ? {} : { error: { ...outcome.error, message: cut(outcome.error.message, 200) } }),
+    endpoints: outcome.endpoints
+      .slice(0, 3)
+      .map(({ endpoint, proof, reason, evidence = '' }) => ({ endpoint, proof, reason, evidence: cut(evidence, 60) })),
+  }),
+  ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, ...outcome }) => ({
+    ...outcome,
+    ...(outcome.error === undefined ? {} : { error: { name: cut(outcome.error.name, 32), message: '' } }),
+    endpoints: [],
+  }),
+];
+
+/**
+ * Cuts an outcome to a number of bytes, so that the outcomes of all targets fit one execution's payload by construction.
+ * Counts, errors and what is in trouble stay longest.
+ */
+export const boundOutcome = (outcome: Outcome, bytes: number): Outcome => {
+  const sorted = {
+    ...outcome,
+    endpoints: outcome.endpoints.toSorted((a, b) => Number(inTrouble(b)) - Number(inTrouble(a))),
+  };
+  let reduced: Outcome = sorted;
+  for (const reduce of reductions) {
+    reduced = reduce(reduced);
+    if (bytesOf(reduced) <= bytes) break;
+  }
+  return reduced;
+};

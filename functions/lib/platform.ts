@@ -1,0 +1,124 @@
+import { Logger } from '@aws-lambda-powertools/logger';
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
+import middy, { type MiddlewareObj } from '@middy/core';
+import type { Context } from 'aws-lambda';
+import * as z from 'zod/mini';
+import { processSettings, type Settings } from './env.ts';
+import { InvalidInputError } from './errors.ts';
+import type { Fetch } from './exchange.ts';
+import { parseOr } from './explain-issues.ts';
+
+/** Writes structured lines for people who look into a run. Never given a secret. */
+export interface Log {
+  info(message: string): void;
+  error(message: string, error: unknown): void;
+}
+
+/** What we count and measure, by name; each name has one unit. */
+export const metricUnits = {
+  TokenSecondsLeft: MetricUnit.Seconds,
+  TargetTokenSecondsLeft: MetricUnit.Seconds,
+  TargetsRefreshed: MetricUnit.Count,
+  TargetsFailed: MetricUnit.Count,
+  EndpointsObserved: MetricUnit.Count,
+  EndpointsTested: MetricUnit.Count,
+  EndpointsDegraded: MetricUnit.Count,
+  EndpointsFailed: MetricUnit.Count,
+  RefreshSeconds: MetricUnit.Seconds,
+} as const;
+export type MetricName = keyof typeof metricUnits;
+
+/** Emits metrics in CloudWatch's embedded metric format. */
+export interface Meter {
+  add(name: MetricName, value: number, dimensions?: Record<string, string>): void;
+}
+
+/** What every function needs from outside. Tests and the embedded world bring their own. */
+export interface Platform {
+  readonly settings: Settings;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  readonly fetch: Fetch;
+  readonly log: Log;
+  readonly meter: Meter;
+}
+
+/** What a function does, free of Lambda. */
+export type Step<Output> = (event: unknown) => Promise<Output>;
+
+const namespace = 'RunpodEcrRefresh';
+
+const lambdaPlatform = (name: string): Platform => {
+  const logger = new Logger({ serviceName: name });
+  const settings = processSettings();
+  return {
+    settings,
+    now: Date.now,
+    sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    fetch: (...args) => globalThis.fetch(...args),
+    log: {
+      info: (message) => logger.info(message),
+      error: (message, error) => logger.error(message, { error }),
+    },
+    meter: {
+      add: (metric, value, dimensions = {}) => {
+        // One EMF line each, because each may have dimensions of its own.
+        const metrics = new Metrics({ namespace, serviceName: name, singleMetric: true });
+        metrics.addDimensions({ Stack: settings.STACK_NAME, ...dimensions });
+        metrics.addMetric(metric, metricUnits[metric], value);
+      },
+    },
+  };
+};
+
+/** Logs how each call ended. Observes and rethrows: an `onError` that returned a value would turn failure into success. */
+const observe = <Output>(name: string, { log }: Platform): MiddlewareObj<unknown, Output, Error, Context> => {
+  return {
+    after: () => log.info(`${name} answered`),
+    onError: ({ error }) => log.error(`${name} failed`, error),
+  };
+};
+
+/** Wraps a step with what every function does around its work. */
+export const withPlatform = <Output>(name: string, platform: Platform, step: Step<Output>) =>
+  middy<unknown, Output, Error, Context>()
+    .use(observe<Output>(name, platform))
+    .handler((event) => step(event));
+
+/**
+ * Makes a Lambda handler that is built on its first call, not when it is loaded: a faulty environment then reaches the
+ * state machine as the ConfigurationError it is, and not as a nameless failure to start.
+ */
+export const lambda = <Output>(name: string, build: (platform: Platform) => Step<Output>) => {
+  let handler: ReturnType<typeof withPlatform<Output>> | undefined;
+  return async (event: unknown, context: Context): Promise<Output> => {
+    if (handler === undefined) {
+      const platform = lambdaPlatform(name);
+      handler = withPlatform(name, platform, build(platform));
+    }
+    return handler(event, context);
+  };
+};
+
+/** Parses what a function was called with. Found values are not repeated: they may be anything. */
+export const parseInput = <Schema extends z.ZodMiniType>(
+  name: string,
+  schema: Schema,
+  event: unknown,
+): z.output<Schema> =>
+  parseOr(
+    schema,
+    event,
+    (mistakes) => new InvalidInputError(`${name} was called with something it does not take. ${mistakes.join('; ')}.`),
+    false,
+  );
+
+/** A moment as the state machine writes it (ISO 8601), read as epoch milliseconds. */
+export const moment = z.pipe(
+  z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text)), 'expected a time such as 2026-11-23T17:40:00Z')),
+  z.transform((text) => Date.parse(text)),
+);
+
+/** Epoch milliseconds as the state machine reads them: ISO 8601 in UTC, to the second as Wait states want it. */
+export const isoSeconds = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;
