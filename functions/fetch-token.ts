@@ -1,0 +1,66 @@
+import * as z from 'zod/mini';
+import { requireSetting } from './lib/env.ts';
+import { createMintToken, type MintToken } from './lib/mint-token.ts';
+import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { createSeal, type Seal } from './lib/seal.ts';
+
+/** What fetch-token needs from outside. */
+export interface FetchTokenDeps {
+  readonly mintToken: MintToken;
+  readonly seal: Seal;
+  readonly now: () => number;
+}
+
+const inputShape = z.object({
+  execution: z.string(),
+  target: z.object({
+    name: z.string(),
+    ecr: z.object({
+      region: z.string(),
+      registryId: z.optional(z.string()),
+      roleArn: z.optional(z.string()),
+      externalId: z.optional(z.string()),
+    }),
+  }),
+});
+
+/** A fresh token, sealed for the states that follow. */
+export interface FetchTokenOutput {
+  /** The login, which only this execution and target can open. */
+  readonly sealed: string;
+  /** The ECR registry's host name. */
+  readonly registry: string;
+  /** ISO 8601. */
+  readonly mintedAt: string;
+  readonly expiresAt: string;
+}
+
+/**
+ * Mints the registry token a target needs and seals it for the states that follow.
+ *
+ * @throws {EcrAccessDeniedError} the role may not mint, or may not be assumed
+ * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} AWS did not answer
+ * @throws {ConfigurationError} the sealing key cannot be used
+ */
+export const createFetchToken =
+  ({ mintToken, seal, now }: FetchTokenDeps) =>
+  async (event: unknown): Promise<FetchTokenOutput> => {
+    const { execution, target } = parseInput('fetch-token', inputShape, event);
+    const mintedAt = now();
+    const { login, registry, expiresAt } = await mintToken(target.ecr);
+    return {
+      sealed: await seal(login, { execution, target: target.name }),
+      registry,
+      mintedAt: isoSeconds(mintedAt),
+      expiresAt: isoSeconds(expiresAt),
+    };
+  };
+
+export const buildFetchToken = ({ settings, now }: Platform) =>
+  createFetchToken({
+    mintToken: createMintToken(settings, now),
+    seal: createSeal(settings, requireSetting(settings, 'SEAL_KEY_ID')),
+    now,
+  });
+
+export const handler = lambda('fetch-token', buildFetchToken);

@@ -1,0 +1,125 @@
+import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns';
+import * as z from 'zod/mini';
+import { messageOfCause } from './conclude-target.ts';
+import { composeAlerts, composeDelay, goodUntil } from './lib/alerts.ts';
+import { awsClause, awsClientDefaults } from './lib/aws.ts';
+import { requireSetting } from './lib/env.ts';
+import { NotificationError } from './lib/errors.ts';
+import { createReadEarlierReports, type ReadEarlierReports } from './lib/history.ts';
+import { type Messages, writeMessages } from './lib/messages.ts';
+import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { type Report, reportShape } from './lib/run-report.ts';
+
+/** Publishes one alert to whoever listens. */
+export type Publish = (messages: Messages) => Promise<void>;
+
+/** What notify needs from outside. */
+export interface NotifyDeps {
+  readonly publish: Publish;
+  readonly readEarlierReports: ReadEarlierReports;
+  readonly now: () => number;
+  /** Milliseconds between scheduled runs. */
+  readonly scheduleMs: number;
+  /** Where the runbook is. */
+  readonly runbook: string;
+  readonly log: Platform['log'];
+  readonly meter: Platform['meter'];
+}
+
+const inputShape = z.union([
+  z.object({ kind: z.literal('report'), report: reportShape }),
+  z.object({
+    kind: z.literal('delayed'),
+    name: z.string(),
+    execution: z.string(),
+    giveUpAt: moment,
+    delay: z.object({ failingSince: moment, retryAt: moment }),
+    failure: z.object({ Error: z.string(), Cause: z._default(z.string(), '') }),
+  }),
+]);
+
+/** How many messages went out. */
+export interface NotifyOutput {
+  readonly published: number;
+}
+
+/** How long pulls keep working: of each target, and of the one that ends first. None on record counts as none left. */
+const measure = (meter: Platform['meter'], report: Report, earlier: readonly Report[], now: number): void => {
+  const left = report.targets.map(({ target }) => {
+    const seconds = Math.max(0, ((goodUntil(target, [report, ...earlier]) ?? now) - now) / 1000);
+    meter.add('TargetTokenSecondsLeft', seconds, { Target: target });
+    return seconds;
+  });
+  if (left.length > 0) meter.add('TokenSecondsLeft', Math.min(...left));
+};
+
+/**
+ * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered.
+ *
+ * @throws {NotificationError} SNS did not take the message
+ */
+export const createNotify =
+  ({ publish, readEarlierReports, now, scheduleMs, runbook, log, meter }: NotifyDeps) =>
+  async (event: unknown): Promise<NotifyOutput> => {
+    const input = parseInput('notify', inputShape, event);
+    const execution = input.kind === 'report' ? input.report.execution : input.execution;
+    // Without history people may be told twice, which is better than not at all.
+    const earlier = await readEarlierReports(execution).catch((error: Error): Report[] => {
+      log.error('The history of earlier runs cannot be read', error);
+      return [];
+    });
+    const alerts =
+      input.kind === 'report'
+        ? composeAlerts(input.report, earlier, now(), scheduleMs)
+        : [
+            composeDelay(
+              input.name,
+              messageOfCause(input.failure.Cause),
+              { ...input.delay, giveUpAt: input.giveUpAt },
+              earlier,
+              now(),
+            ),
+          ];
+    if (input.kind === 'report') measure(meter, input.report, earlier, now());
+    const [first, ...more] = alerts;
+    if (first === undefined) return { published: 0 };
+    await publish(writeMessages([first, ...more], { execution, runbook }));
+    return { published: 1 };
+  };
+
+export const buildNotify = ({ settings, now, log, meter }: Platform) => {
+  const sns = new SNSClient(awsClientDefaults(settings));
+  const alertTopic = requireSetting(settings, 'ALERT_TOPIC_ARN');
+  const chatTopic = settings.CHAT_TOPIC_ARN;
+
+  const send = async (input: PublishCommandInput): Promise<void> => {
+    try {
+      const { MessageId: id } = await sns.send(new PublishCommand(input));
+      if (id === undefined) throw new Error('it answered without a message id');
+    } catch (error) {
+      throw new NotificationError(`SNS did not take the message for ${input.TopicArn} (${awsClause(error)}).`, {
+        cause: error,
+      });
+    }
+  };
+
+  return createNotify({
+    publish: async ({ subject, email, sms, machine, chat }) => {
+      const forms = { default: email, email, sms, https: machine, sqs: machine };
+      await send({ TopicArn: alertTopic, Subject: subject, Message: JSON.stringify(forms), MessageStructure: 'json' });
+      if (chatTopic === undefined) return;
+      // Chat is a convenience: the alert has been told, and telling it again would tell it twice.
+      await send({ TopicArn: chatTopic, Message: chat }).catch((error: unknown) => {
+        log.error('The chat topic did not take the alert', error);
+      });
+    },
+    readEarlierReports: createReadEarlierReports(settings),
+    now,
+    scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
+    runbook: settings.RUNBOOK_URL,
+    log,
+    meter,
+  });
+};
+
+export const handler = lambda('notify', buildNotify);

@@ -1,0 +1,48 @@
+import * as z from 'zod/mini';
+import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { connectRunpod } from './lib/runpod/connect.ts';
+import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
+
+/** What submit-canary needs from outside. */
+export interface SubmitCanaryDeps {
+  readonly jobsFor: (keySource: string) => RunpodJobs;
+  readonly now: () => number;
+}
+
+const inputShape = z.object({
+  target: z.object({ runpod: z.object({ apiKey: z.string() }) }),
+  endpoint: z.object({ id: z.string(), canary: z.object({ input: z.record(z.string(), z.unknown()) }) }),
+});
+
+/** The job to follow, and when to stop following it (ISO 8601). */
+export interface SubmitCanaryOutput {
+  readonly jobId: string;
+  readonly giveUpAt: string;
+}
+
+/** Long enough for a cold start of a large image, short enough to cost little when nobody looks. */
+export const canaryMs = 10 * 60_000;
+
+/**
+ * Submits one job to an endpoint that asked for it, so that a worker has to start. The machine calls this once and never
+ * retries it: a job that was submitted without our knowing ends by its time-to-live.
+ *
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
+ */
+export const createSubmitCanary =
+  ({ jobsFor, now }: SubmitCanaryDeps) =>
+  async (event: unknown): Promise<SubmitCanaryOutput> => {
+    const { target, endpoint } = parseInput('submit-canary', inputShape, event);
+    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, canaryMs);
+    return { jobId, giveUpAt: isoSeconds(now() + canaryMs) };
+  };
+
+export const buildSubmitCanary = (platform: Platform) => {
+  const connect = connectRunpod(platform);
+  return createSubmitCanary({
+    jobsFor: (keySource) => createRunpodJobs(connect(keySource), platform.settings),
+    now: platform.now,
+  });
+};
+
+export const handler = lambda('submit-canary', buildSubmitCanary);

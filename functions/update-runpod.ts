@@ -1,0 +1,71 @@
+import * as z from 'zod/mini';
+import { shortestLifeMs } from './lib/mint-token.ts';
+import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import type { RunpodClient } from './lib/runpod/client.ts';
+import { connectRunpod } from './lib/runpod/connect.ts';
+import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
+import { createUpdateCredential, type UpdateCredential, type UpdateWay } from './lib/runpod/update-credential.ts';
+import { createUnseal, type Unseal } from './lib/seal.ts';
+
+/** What update-runpod needs from outside. */
+export interface UpdateRunpodDeps {
+  readonly unseal: Unseal;
+  readonly runpodFor: (keySource: string) => { readonly client: RunpodClient; readonly management: RunpodManagement };
+  readonly updateCredential: UpdateCredential;
+  readonly now: () => number;
+}
+
+const inputShape = z.object({
+  execution: z.string(),
+  target: z.object({ name: z.string(), runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
+  token: z.object({ sealed: z.string(), mintedAt: moment, expiresAt: moment }),
+});
+
+/** Either the token is stored, or it is too old to be: then the machine mints anew. Times are ISO 8601. */
+export type UpdateRunpodOutput =
+  | {
+      readonly status: 'stored';
+      readonly storedAt: string;
+      readonly expiresAt: string;
+      readonly way: UpdateWay;
+      /** Ways that Runpod said it does not have. */
+      readonly missingWays: readonly UpdateWay[];
+    }
+  | { readonly status: 'stale' };
+
+/** A redriven execution brings back the token of its first try: what was minted longer ago is minted anew. */
+const oldestTokenMs = 15 * 60_000;
+
+/**
+ * Stores a proven token in the Runpod credential, in place.
+ *
+ * @throws {RunpodUnauthorizedError | CredentialNotFoundError | RunpodRequestRejectedError} Runpod refused
+ * @throws {RunpodUpdateUnsupportedError} Runpod has none of the operations that update a credential
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError} Runpod did not answer; storing again is harmless
+ */
+export const createUpdateRunpod =
+  ({ unseal, runpodFor, updateCredential, now }: UpdateRunpodDeps) =>
+  async (event: unknown): Promise<UpdateRunpodOutput> => {
+    const { execution, target, token } = parseInput('update-runpod', inputShape, event);
+    if (now() - token.mintedAt > oldestTokenMs || token.expiresAt - now() < shortestLifeMs - oldestTokenMs) {
+      return { status: 'stale' };
+    }
+    const login = await unseal(token.sealed, { execution, target: target.name });
+    const { way, missingWays } = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, login);
+    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(token.expiresAt), way, missingWays };
+  };
+
+export const buildUpdateRunpod = (platform: Platform) => {
+  const connect = connectRunpod(platform);
+  return createUpdateRunpod({
+    unseal: createUnseal(platform.settings),
+    runpodFor: (keySource) => {
+      const client = connect(keySource);
+      return { client, management: createRunpodManagement(client, platform.settings) };
+    },
+    updateCredential: createUpdateCredential(platform.settings),
+    now: platform.now,
+  });
+};
+
+export const handler = lambda('update-runpod', buildUpdateRunpod);
