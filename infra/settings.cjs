@@ -1,0 +1,15 @@
+/** What serverless.yml needs to know of targets.yml. Node strips the types of what it imports (Node 22.18 and later). */
+module.exports = async ({ resolveVariable }) => {
+  const { readStackSettings } = await import('./settings.ts');
+  const scheduleHours = await resolveVariable("param:scheduleHours, '6'");
+  const alertEmail = await resolveVariable("param:alertEmail, ''");
+  const pagerUrl = await resolveVariable("param:pagerUrl, ''");
+  const isDeploy = process.argv.slice(2).some((word) => word === 'deploy');
+  return readStackSettings({
+    folder: `${__dirname}/..`,
+    scheduleHours,
+    isDeploy,
+    alertEmail,
+    pagerUrl,
+  });
+};
