@@ -1,0 +1,87 @@
+import { randomBytes } from 'node:crypto';
+import type { WorldClock } from '../clock.ts';
+import type { Identities, Principal } from './identities.ts';
+import { AwsError, type AwsService } from './server.ts';
+
+/** A token that ECR minted, and what it is good for. */
+export interface MintedToken {
+  readonly password: string;
+  readonly account: string;
+  readonly region: string;
+  readonly principal: Principal;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+const lifeMs = 12 * 3_600_000;
+/** Passwords of 1,800 to 2,714 characters have been seen; ours have 2,400. */
+const passwordBytes = 1800;
+
+/** ECR's minting of tokens. The registry asks it what a password is good for. */
+export class Ecr {
+  readonly #tokens = new Map<string, MintedToken>();
+  readonly #clock: WorldClock;
+  readonly #identities: Identities;
+  /** Every password begins with this, so that a leaked one is found. */
+  readonly passwordMark: string;
+
+  constructor(clock: WorldClock, identities: Identities, passwordMark = '') {
+    this.#clock = clock;
+    this.#identities = identities;
+    this.passwordMark = passwordMark;
+  }
+
+  mint(principal: Principal, region: string, expiresAt = this.#clock.now() + lifeMs): MintedToken {
+    const password = `${this.passwordMark}${randomBytes(passwordBytes).toString('base64')}`;
+    const token = { password, account: principal.account, region, principal, expiresAt };
+    this.#tokens.set(password, token);
+    return token;
+  }
+
+  find(password: string): MintedToken | undefined {
+    return this.#tokens.get(password);
+  }
+
+  /** How many tokens have been minted. */
+  get count(): number {
+    return this.#tokens.size;
+  }
+
+  /** Set by the registry, which holds the images. */
+  describeImages: (registryId: string, region: string, repository: string) => object[] | undefined = () => undefined;
+
+  readonly service: AwsService = {
+    json: {
+      'AmazonEC2ContainerRegistry_V20150921.DescribeImages': ({ registryId, repositoryName }, caller) => {
+        const { account } = this.#identities.of(caller);
+        const images = this.describeImages(String(registryId ?? account), caller.region, String(repositoryName));
+        if (images === undefined) {
+          throw new AwsError(
+            'RepositoryNotFoundException',
+            `The repository with name '${String(repositoryName)}' does not exist`,
+          );
+        }
+        return { imageDetails: images };
+      },
+      'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken': (_input, caller) => {
+        const principal = this.#identities.of(caller);
+        if (!principal.mayMint) {
+          throw new AwsError(
+            'AccessDeniedException',
+            `User: ${principal.arn} is not authorized to perform: ecr:GetAuthorizationToken on resource: *`,
+          );
+        }
+        const { password, account, region, expiresAt } = this.mint(principal, caller.region);
+        return {
+          authorizationData: [
+            {
+              authorizationToken: Buffer.from(`AWS:${password}`).toString('base64'),
+              expiresAt: expiresAt / 1000,
+              proxyEndpoint: `https://${account}.dkr.ecr.${region}.amazonaws.com`,
+            },
+          ],
+        };
+      },
+    },
+  };
+}

@@ -1,0 +1,97 @@
+import type { WorldClock } from '../clock.ts';
+import { type Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
+
+/** Who calls, as the request's signature says. */
+export interface Caller {
+  readonly accessKeyId: string;
+  readonly region: string;
+}
+
+/** A request to an AWS service in one of its JSON protocols. */
+export type JsonOperation = (input: Record<string, unknown>, caller: Caller) => Promise<object> | object;
+
+/** A request to an AWS service in its query protocol. The answer is the XML inside `<ActionResult>`. */
+export type QueryOperation = (input: URLSearchParams, caller: Caller) => Promise<string> | string;
+
+/** An error as AWS reports it. */
+export class AwsError extends Error {
+  override readonly name = 'AwsError';
+  readonly code: string;
+  readonly status: number;
+
+  constructor(code: string, message: string, status = 400) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** What an embedded service offers. */
+export interface AwsService {
+  readonly json?: Record<string, JsonOperation>;
+  readonly query?: Record<string, QueryOperation>;
+}
+
+const escapeXml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
+const callerOf = ({ headers }: LoopbackRequest): Caller => {
+  const scope = /Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(headers.authorization ?? '');
+  const [, accessKeyId, region] = scope ?? [];
+  if (accessKeyId === undefined || region === undefined) {
+    throw new AwsError('MissingAuthenticationToken', 'Missing Authentication Token', 403);
+  }
+  return { accessKeyId, region };
+};
+
+const xmlError = ({ code, message, status }: AwsError): Reply => ({
+  status,
+  headers: { 'content-type': 'text/xml' },
+  body: `<ErrorResponse><Error><Type>${status >= 500 ? 'Receiver' : 'Sender'}</Type><Code>${code}</Code><Message>${escapeXml(message)}</Message></Error><RequestId>embedded</RequestId></ErrorResponse>`,
+});
+
+const jsonError = ({ code, message, status }: AwsError): Reply =>
+  json(status, { __type: code, message }, 'application/x-amz-json-1.1');
+
+/** Starts an embedded AWS: the given services on one address, as `AWS_ENDPOINT_URL` wants it. */
+export const startAws = (clock: WorldClock, faults: Faults, services: readonly AwsService[]): Promise<Loopback> => {
+  const jsonOperations = new Map(services.flatMap((service) => Object.entries(service.json ?? {})));
+  const queryOperations = new Map(services.flatMap((service) => Object.entries(service.query ?? {})));
+
+  const answerJson = async (target: string, request: LoopbackRequest): Promise<Reply> => {
+    const operation = jsonOperations.get(target);
+    if (operation === undefined) throw new AwsError('UnknownOperationException', `The embedded AWS has no ${target}.`);
+    const input: unknown = JSON.parse(request.body === '' ? '{}' : request.body);
+    const output = await operation(input as Record<string, unknown>, callerOf(request));
+    return json(200, output, 'application/x-amz-json-1.1');
+  };
+
+  const answerQuery = async (request: LoopbackRequest): Promise<Reply> => {
+    const input = new URLSearchParams(request.body);
+    const action = input.get('Action') ?? '';
+    const operation = queryOperations.get(action);
+    if (operation === undefined) throw new AwsError('InvalidAction', `The embedded AWS has no ${action}.`);
+    const result = await operation(input, callerOf(request));
+    return {
+      status: 200,
+      headers: { 'content-type': 'text/xml' },
+      body: `<${action}Response><${action}Result>${result}</${action}Result><ResponseMetadata><RequestId>embedded</RequestId></ResponseMetadata></${action}Response>`,
+    };
+  };
+
+  return serve(clock, faults, async (request) => {
+    const target = request.headers['x-amz-target'];
+    try {
+      return typeof target === 'string' ? await answerJson(target, request) : await answerQuery(request);
+    } catch (error) {
+      const failure =
+        error instanceof AwsError
+          ? error
+          : new AwsError('InternalFailure', error instanceof Error ? error.message : 'unknown', 500);
+      return typeof target === 'string' ? jsonError(failure) : xmlError(failure);
+    }
+  });
+};
+
+/** Text as XML content. */
+export const xml = escapeXml;

@@ -1,0 +1,131 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { compileFunction } from 'node:vm';
+import type { StateMachine, StateMachineDefinition } from 'aws-local-stepfunctions';
+import type { WorldClock } from './clock.ts';
+
+type Engine = { readonly StateMachine: typeof StateMachine };
+/** Something that happened in an execution: a state entered, retried, caught, left. */
+export type EngineEvent =
+  ReturnType<StateMachine['run']>['eventLogs'] extends AsyncGenerator<infer Event> ? Event : never;
+
+/**
+ * Loads aws-local-stepfunctions so that its waits and time-outs go by the world's clock. The engine knows no clock but
+ * the global one, so its published file is evaluated with other timers in scope; nothing of it is changed.
+ */
+const loadEngine = (clock: WorldClock): Engine => {
+  const require = createRequire(import.meta.url);
+  const path = require.resolve('aws-local-stepfunctions');
+  class EngineDate extends Date {
+    constructor(...args: [] | [number | string | Date]) {
+      if (args.length === 0) super(clock.now());
+      else super(args[0]);
+    }
+    static override now(): number {
+      return clock.now();
+    }
+  }
+  const names = ['require', 'module', 'exports', 'setTimeout', 'clearTimeout', 'Date'];
+  const module = { exports: {} };
+  compileFunction(readFileSync(path, 'utf8'), names, { filename: path })(
+    createRequire(path),
+    module,
+    module.exports,
+    clock.setTimeout,
+    clock.clearTimeout,
+    EngineDate,
+  );
+  return module.exports as Engine;
+};
+
+/** An error as the engine matches it, with the Cause that Lambda would report. */
+class StateError extends Error {
+  readonly isRetryable: boolean;
+  readonly isCatchable: boolean;
+
+  constructor(name: string, cause: string, isCatchable = true) {
+    super(cause);
+    this.name = name;
+    this.isRetryable = isCatchable;
+    this.isCatchable = isCatchable;
+  }
+}
+
+/** A payload may have this many bytes anywhere in an execution. */
+export const mostPayloadBytes = 256 * 1024;
+
+const checkPayload = (value: unknown): void => {
+  if (Buffer.byteLength(JSON.stringify(value) ?? '') > mostPayloadBytes) {
+    throw new StateError(
+      'States.DataLimitExceeded',
+      'The state/task returned a result with a size exceeding the limit.',
+      false,
+    );
+  }
+};
+
+/** Calls what a Task's Resource names. What it throws reaches the machine as Lambda or a service would report it. */
+export type CallResource = (resource: string, payload: unknown) => Promise<unknown>;
+
+/** An execution that runs. */
+export interface EngineRun {
+  readonly result: Promise<unknown>;
+  readonly events: AsyncIterable<EngineEvent>;
+  abort(): void;
+}
+
+interface AnyState {
+  readonly Type: string;
+  readonly Resource?: string;
+  readonly ItemProcessor?: { readonly States: Record<string, AnyState> };
+}
+
+const tasksOf = (states: Record<string, AnyState>): Array<readonly [string, string]> =>
+  Object.entries(states).flatMap(([name, { Resource, ItemProcessor }]) => [
+    ...(Resource === undefined ? [] : [[name, Resource] as const]),
+    ...(ItemProcessor === undefined ? [] : tasksOf(ItemProcessor.States)),
+  ]);
+
+/** Lambda reports an error by name and message, and Step Functions hands that on as Error and Cause. */
+const asLambdaReports = (error: unknown): StateError => {
+  if (error instanceof StateError) return error;
+  const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+  const trace = (stack ?? '').split('\n').slice(0, 5);
+  return new StateError(name, JSON.stringify({ errorType: name, errorMessage: message, trace }));
+};
+
+/** Makes a runner of a state machine's definition, the very one that ships, with its placeholders filled in. */
+export const createEngine = (clock: WorldClock, definition: unknown, callResource: CallResource) => {
+  const engine = loadEngine(clock);
+  const machine = new engine.StateMachine(definition as StateMachineDefinition, {
+    validationOptions: { checkArn: false },
+  });
+  const tasks = tasksOf((definition as { States: Record<string, AnyState> }).States);
+
+  return (input: unknown, execution: { readonly id: string; readonly name: string }): EngineRun => {
+    const overrides = Object.fromEntries(
+      tasks.map(([state, resource]) => [
+        state,
+        (payload: unknown) =>
+          clock.work(async () => {
+            try {
+              checkPayload(payload);
+              const answer = await callResource(resource, JSON.parse(JSON.stringify(payload)));
+              const result: unknown = JSON.parse(JSON.stringify(answer ?? null));
+              checkPayload(result);
+              return result;
+            } catch (error) {
+              throw asLambdaReports(error);
+            }
+          }),
+      ]),
+    );
+    const run = machine.run(input as never, {
+      overrides: { taskResourceLocalHandlers: overrides as never },
+      context: {
+        Execution: { Id: execution.id, Name: execution.name, StartTime: new Date(clock.now()).toISOString() },
+      },
+    });
+    return { result: run.result, events: run.eventLogs, abort: run.abort };
+  };
+};

@@ -1,0 +1,66 @@
+import type { Context } from 'aws-lambda';
+import { buildConcludeTarget } from '../functions/conclude-target.ts';
+import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
+import { buildFetchToken } from '../functions/fetch-token.ts';
+import { type Platform, type Step, withPlatform } from '../functions/lib/platform.ts';
+import { buildNotify } from '../functions/notify.ts';
+import { buildPlanRetry } from '../functions/plan-retry.ts';
+import { buildReport } from '../functions/report.ts';
+import { buildResolveTargets } from '../functions/resolve-targets.ts';
+import { buildStartRefresh } from '../functions/start-refresh.ts';
+import { buildSubmitCanary } from '../functions/submit-canary.ts';
+import { buildUpdateRunpod } from '../functions/update-runpod.ts';
+import { buildVerifyEndpointPull } from '../functions/verify-endpoint-pull.ts';
+import { buildVerifyImagePull } from '../functions/verify-image-pull.ts';
+
+/** The product's Lambdas, by the name of their file. */
+export const functionNames = [
+  'start-refresh',
+  'resolve-targets',
+  'discover-endpoints',
+  'fetch-token',
+  'verify-image-pull',
+  'update-runpod',
+  'submit-canary',
+  'verify-endpoint-pull',
+  'plan-retry',
+  'conclude-target',
+  'report',
+  'notify',
+] as const;
+export type FunctionName = (typeof functionNames)[number];
+
+const builders: Record<FunctionName, (platform: Platform) => Step<unknown>> = {
+  'start-refresh': buildStartRefresh,
+  'resolve-targets': buildResolveTargets,
+  'discover-endpoints': buildDiscoverEndpoints,
+  'fetch-token': buildFetchToken,
+  'verify-image-pull': buildVerifyImagePull,
+  'update-runpod': buildUpdateRunpod,
+  'submit-canary': buildSubmitCanary,
+  'verify-endpoint-pull': buildVerifyEndpointPull,
+  'plan-retry': buildPlanRetry,
+  'conclude-target': buildConcludeTarget,
+  report: buildReport,
+  notify: buildNotify,
+};
+
+/** Invokes a Lambda by name. */
+export type InvokeFunction = (name: FunctionName, event: unknown) => Promise<unknown>;
+
+/** `FetchToken`, as the state machine's placeholders name `fetch-token`. */
+export const pascalCase = (name: string): string =>
+  name
+    .split('-')
+    .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
+    .join('');
+
+/** Builds each function when it is first invoked and keeps it warm, as Lambda does. */
+export const createInvokeFunction = (platform: Platform): InvokeFunction => {
+  const handlers = new Map<string, (event: unknown, context: Context) => Promise<unknown>>();
+  return async (name, event) => {
+    const handler = handlers.get(name) ?? withPlatform(name, platform, builders[name](platform));
+    handlers.set(name, handler);
+    return handler(event, { functionName: name } as Context);
+  };
+};
