@@ -1,0 +1,136 @@
+import { readFileSync } from 'node:fs';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { World } from '../local/world.ts';
+
+const path = process.env.RUNPOD_OPENAPI;
+
+if (path === undefined) {
+  console.warn(
+    'Left out: the contract with Runpod. Set RUNPOD_OPENAPI to the path of its API v2 description (JSON) to check it.',
+  );
+}
+
+interface Operation {
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: object }> };
+  readonly responses: Record<
+    string,
+    { readonly $ref?: string; readonly content?: Record<string, { readonly schema: object }> }
+  >;
+  readonly parameters?: readonly object[];
+}
+interface Description {
+  readonly paths: Record<string, Record<string, Operation>>;
+  readonly components: { readonly responses: Record<string, Operation['responses'][string]> };
+}
+
+/** Lays one description over another, key by key, as RFC 7396 does. */
+const overlay = (base: unknown, patch: unknown): unknown => {
+  if (typeof base !== 'object' || base === null || typeof patch !== 'object' || patch === null || Array.isArray(patch))
+    return patch;
+  const merged: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(patch)) merged[key] = key in merged ? overlay(merged[key], value) : value;
+  return merged;
+};
+
+const readDescription = (file: string): Description => {
+  const [base, ...patches] = file.split(':').map((each) => JSON.parse(readFileSync(each, 'utf8')) as unknown);
+  return patches.reduce(overlay, base) as Description;
+};
+
+const exchanges: Array<{ method: string; path: string; body: string; status: number; type: string; answer: string }> =
+  [];
+
+describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => {
+  let world: World;
+  let description: Description;
+  const realFetch = globalThis.fetch;
+
+  beforeAll(async () => {
+    description = readDescription(path ?? '');
+    globalThis.fetch = async (input, init) => {
+      const response = await realFetch(input, init);
+      const url = new URL(String(input));
+      const type = response.headers.get('content-type') ?? '';
+      if (url.pathname.startsWith('/v2/') && !type.startsWith('text/event-stream')) {
+        const answer = await response.clone().text();
+        exchanges.push({
+          method: init?.method ?? 'GET',
+          path: url.pathname,
+          body: String(init?.body ?? ''),
+          status: response.status,
+          type,
+          answer,
+        });
+      }
+      return response;
+    };
+    world = await World.begin();
+    const image = world.push('team/worker', 'v1');
+    const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+    world.runpod.startWorker(endpoint);
+    await world.refresh();
+    // The answers that refuse, too.
+    world.runpod.keys.set(world.apiKey, new Set(['secrets:read', 'serverless:read']));
+    await world.refresh();
+    world.runpod.credentials.clear();
+    await world.refresh();
+    world.runpod.keys.clear();
+    await world.refresh();
+  });
+
+  afterAll(async () => {
+    globalThis.fetch = realFetch;
+    await world.end();
+  });
+
+  const operationOf = (method: string, pathname: string): Operation | undefined => {
+    const template = Object.keys(description.paths)
+      .filter((each) => new RegExp(`^${each.replaceAll(/\{[^}]+\}/g, '[^/]+')}$`).test(pathname))
+      .sort((a, b) => b.split('{').length - a.split('{').length)
+      .at(-1);
+    return description.paths[template ?? '']?.[method.toLowerCase()];
+  };
+
+  const compile = (schema: object): ValidateFunction => {
+    const ajv = new Ajv2020({ strict: false, allErrors: true });
+    addFormats.default(ajv);
+    ajv.addSchema(description, 'runpod');
+    const absolute = JSON.parse(JSON.stringify(schema).replaceAll('"#/', '"runpod#/')) as object;
+    return ajv.compile(absolute);
+  };
+
+  it('holds for every request that the client makes', () => {
+    const calls = new Set(
+      exchanges.map(({ method, path: each }) => `${method} ${each.replace(/\/[^/]+\/workers$/, '/{id}/workers')}`),
+    );
+    expect(calls.size).toBeGreaterThan(5);
+    for (const { method, path: pathname, body } of exchanges) {
+      const operation = operationOf(method, pathname);
+      expect(operation, `${method} ${pathname}`).toBeDefined();
+      const schema = operation?.requestBody?.content['application/json']?.schema;
+      if (schema === undefined) {
+        expect(body).toBe('');
+        continue;
+      }
+      const validate = compile(schema);
+      expect(validate(JSON.parse(body)), JSON.stringify(validate.errors)).toBe(true);
+    }
+  });
+
+  it('holds for every answer that the embedded Runpod gives', () => {
+    expect(new Set(exchanges.map(({ status }) => status))).toEqual(new Set([200, 401, 403, 404]));
+    for (const { method, path: pathname, status, type, answer } of exchanges) {
+      const responses = operationOf(method, pathname)?.responses ?? {};
+      const named =
+        responses[String(status)] ?? description.paths['/v2/registries/{id}']?.get?.responses[String(status)];
+      const response =
+        named?.$ref === undefined ? named : description.components.responses[named.$ref.split('/').at(-1) ?? ''];
+      const schema = response?.content?.[type.split(';')[0] ?? '']?.schema;
+      expect(schema, `${method} ${pathname} ${status} ${type}`).toBeDefined();
+      const validate = compile(schema ?? {});
+      expect(validate(JSON.parse(answer)), `${pathname} ${JSON.stringify(validate.errors)}`).toBe(true);
+    }
+  });
+});

@@ -1,0 +1,84 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import * as errors from '../functions/lib/errors.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string): string => readFileSync(join(root, path), 'utf8');
+
+/** Errors that a run ends with although nobody throws them. */
+const verdicts = ['EndpointNotPullingError', 'TargetLostError'];
+const thrown = [...errors.passingErrors, ...errors.refusedErrors, ...errors.ourErrors, ...errors.surroundingErrors].map(
+  (ErrorClass) => new ErrorClass('').name as string,
+);
+const alarms = [...read('infra/alerts.yml').matchAll(/^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm)].map(
+  ([, name]) => name ?? '',
+);
+const kinds = ['delayed', 'degraded', 'recovered'];
+
+describe('the runbook', () => {
+  const sections = [...read('docs/runbook.md').matchAll(/^### (.+)$/gm)].map(([, name]) => name ?? '');
+
+  it('has a section for every alarm, error and kind of alert, and for nothing else', () => {
+    expect(alarms.length).toBeGreaterThan(8);
+    expect(sections.toSorted()).toEqual([...alarms, ...thrown, ...verdicts, ...kinds].toSorted());
+  });
+
+  it('says in each what it means, how urgent it is, what to check, what to do, and when it is over', () => {
+    const bodies = read('docs/runbook.md')
+      .split(/^### .+$/m)
+      .slice(1);
+    for (const body of bodies) {
+      for (const part of ['It means', 'How urgent', 'Check', 'Do', 'It is over when'])
+        expect(body).toContain(`**${part}:**`);
+    }
+  });
+});
+
+describe('the README', () => {
+  it('has a line in its table for every error a run can end with', () => {
+    const ends = [
+      ...thrown.filter((name) => !errors.surroundingErrors.some((ErrorClass) => new ErrorClass('').name === name)),
+      ...verdicts,
+    ];
+    expect(ends.filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('names every parameter of the stack', () => {
+    const files = ['serverless.yml', 'infra/settings.cjs'].map(read).join('\n');
+    const parameters = new Set([...files.matchAll(/param:(\w+)/g)].map(([, name]) => name ?? ''));
+    expect(parameters.size).toBeGreaterThan(8);
+    expect([...parameters].filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
+  });
+
+  it('names only commands that there are', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read('README.md').matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? '');
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
+
+describe('every document', () => {
+  const documents = [
+    'README.md',
+    ...readdirSync(join(root, 'docs'), { recursive: true }).map((name) => join('docs', String(name))),
+  ].filter((name) => name.endsWith('.md'));
+
+  it.each(documents)('%s links only to what is there', (document) => {
+    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, path]) => path ?? '');
+    expect(links.filter((path) => !existsSync(join(root, dirname(document), path)))).toEqual([]);
+  });
+
+  it('gives each dependency its line', () => {
+    const { dependencies, devDependencies } = JSON.parse(read('package.json')) as Record<
+      'dependencies' | 'devDependencies',
+      Record<string, string>
+    >;
+    const text = read('docs/dependencies.md');
+    const names = [...Object.keys(dependencies), ...Object.keys(devDependencies)].map((name) =>
+      name.replace('@aws-sdk/client-', '-'),
+    );
+    expect(names.filter((name) => !text.includes(name))).toEqual([]);
+  });
+});

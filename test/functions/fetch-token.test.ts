@@ -1,0 +1,123 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createUnseal } from '../../functions/lib/seal.ts';
+import { World } from '../../local/world.ts';
+import { executionArn, fetchToken, target } from '../support/runs.ts';
+
+const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';
+
+let world: World;
+beforeAll(async () => {
+  world = await World.begin();
+  world.identities.addRole({ arn: roleArn, account: '210987654321', mayMint: true, mayPull: ['*'], externalId: 'x-1' });
+});
+afterEach(() => world.faults.clear());
+afterAll(() => world.end());
+
+const answer = (data: object | undefined) =>
+  world.faults.add({
+    on: /GetAuthorizationToken/,
+    does: {
+      answer: {
+        status: 200,
+        headers: { 'content-type': 'application/x-amz-json-1.1' },
+        body: JSON.stringify({ authorizationData: data === undefined ? [] : [data] }),
+      },
+    },
+  });
+
+const encode = (text: string): string => Buffer.from(text).toString('base64');
+const data = () => ({
+  authorizationToken: encode('AWS:pass:with:colons'),
+  expiresAt: world.clock.now() / 1000 + 43_200,
+  proxyEndpoint: 'https://123456789012.dkr.ecr.us-east-1.amazonaws.com',
+});
+
+describe('fetch-token', () => {
+  it('mints for the account it runs in', async () => {
+    const token = await fetchToken(world);
+    expect(token.registry).toBe('123456789012.dkr.ecr.us-east-1.amazonaws.com');
+    expect(Date.parse(token.expiresAt) - Date.parse(token.mintedAt)).toBeCloseTo(12 * 3_600_000, -4);
+    expect(Object.keys(token).sort()).toEqual(['expiresAt', 'mintedAt', 'registry', 'sealed']);
+  });
+
+  it('splits the token at its first colon alone', async () => {
+    answer(data());
+    const { sealed } = await fetchToken(world);
+    const login = await createUnseal(world.platform().settings)(sealed, {
+      execution: executionArn,
+      target: 'production',
+    });
+    expect(login).toEqual({ username: 'AWS', password: 'pass:with:colons' });
+  });
+
+  it('mints for another account by its role, with the external id', async () => {
+    const ecr = { region: 'us-east-1', registryId: '210987654321', roleArn, externalId: 'x-1' };
+    expect((await fetchToken(world, { ...target, ecr })).registry).toBe('210987654321.dkr.ecr.us-east-1.amazonaws.com');
+  });
+
+  it('mints its own token for another account whose repositories let it in', async () => {
+    const ecr = { region: 'us-east-1', registryId: '333333333333' };
+    expect((await fetchToken(world, { ...target, ecr })).registry).toBe('333333333333.dkr.ecr.us-east-1.amazonaws.com');
+  });
+
+  it('says which role does not trust us, and what it must trust', async () => {
+    const ecr = { region: 'us-east-1', roleArn, externalId: 'wrong' };
+    await expect(fetchToken(world, { ...target, ecr })).rejects.toMatchObject({
+      name: 'EcrAccessDeniedError',
+      message: expect.stringMatching(
+        /role arn:aws:iam::210987654321:role\/runpod-pull.*with the externalId of targets.yml/,
+      ),
+    });
+    await expect(fetchToken(world, { ...target, ecr: { region: 'us-east-1', roleArn } })).rejects.toThrow(
+      /fetch-token role\.$/,
+    );
+  });
+
+  it('takes a role’s session without a session token', async () => {
+    const xml = (inner: string) => ({
+      answer: {
+        status: 200,
+        headers: { 'content-type': 'text/xml' },
+        body: `<AssumeRoleResponse><AssumeRoleResult>${inner}</AssumeRoleResult></AssumeRoleResponse>`,
+      },
+    });
+    const ecr = { region: 'us-east-1', roleArn, externalId: 'x-1' };
+    const repair = world.faults.add({
+      on: /AssumeRole /,
+      does: xml(
+        '<Credentials><AccessKeyId>AKIAEMBEDDEDSTACK000</AccessKeyId><SecretAccessKey>s</SecretAccessKey></Credentials>',
+      ),
+    });
+    expect((await fetchToken(world, { ...target, ecr })).registry).toContain('123456789012');
+    repair();
+    world.faults.add({ on: /AssumeRole /, does: xml('<Credentials><AccessKeyId>A</AccessKeyId></Credentials>') });
+    await expect(fetchToken(world, { ...target, ecr })).rejects.toThrow(/answered without credentials/);
+  });
+
+  it.each<readonly [string, () => object | undefined, RegExp]>([
+    ['nothing', () => undefined, /answered without one/],
+    ['a token without a colon', () => ({ ...data(), authorizationToken: encode('AWS') }), /answered without one/],
+    ['a token without a user', () => ({ ...data(), authorizationToken: encode(':password') }), /answered without one/],
+    ['a token without a password', () => ({ ...data(), authorizationToken: encode('AWS:') }), /answered without one/],
+    ['no registry', () => ({ ...data(), proxyEndpoint: undefined }), /registry we do not know as ECR's/],
+    [
+      'a registry of another region',
+      () => ({ ...data(), proxyEndpoint: 'https://123456789012.dkr.ecr.eu-west-1.amazonaws.com' }),
+      /do not know as ECR's/,
+    ],
+    [
+      'a registry that is not ECR’s',
+      () => ({ ...data(), proxyEndpoint: 'https://evil.example' }),
+      /do not know as ECR's/,
+    ],
+    ['no end', () => ({ ...data(), expiresAt: undefined }), /ends within the hour/],
+    ['an end in the past', () => ({ ...data(), expiresAt: world.clock.now() / 1000 - 1 }), /ends within the hour/],
+    ['an end that is near', () => ({ ...data(), expiresAt: world.clock.now() / 1000 + 1800 }), /ends within the hour/],
+  ])('does not take %s for a token', async (_what, build, message) => {
+    answer(build());
+    await expect(fetchToken(world)).rejects.toMatchObject({
+      name: 'EcrUnavailableError',
+      message: expect.stringMatching(message),
+    });
+  });
+});

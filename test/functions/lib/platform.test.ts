@@ -1,0 +1,75 @@
+import type { Context } from 'aws-lambda';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { handler as concludeTarget } from '../../../functions/conclude-target.ts';
+import { isoSeconds, lambda } from '../../../functions/lib/platform.ts';
+import { handler as notify } from '../../../functions/notify.ts';
+import { handler as report } from '../../../functions/report.ts';
+import { executionArn } from '../../support/runs.ts';
+
+const context = { functionName: 'f', awsRequestId: 'r' } as Context;
+
+let written: string[];
+
+beforeEach(() => {
+  written = [];
+  vi.stubEnv('POWERTOOLS_DEV', 'true');
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false');
+  for (const method of ['info', 'error', 'log', 'debug', 'warn'] as const) {
+    vi.spyOn(console, method).mockImplementation((line: unknown) => void written.push(String(line)));
+  }
+});
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+
+describe('a handler', () => {
+  it('answers, and logs that it did', async () => {
+    const outcome = await concludeTarget({ name: 'a', outcomeBytes: 1000, startAt: '2026-11-23T12:00:00Z' }, context);
+    expect(outcome).toMatchObject({ target: 'a' });
+    expect(written.join()).toContain('conclude-target answered');
+    await concludeTarget({ name: 'b', outcomeBytes: 1000, startAt: '2026-11-23T12:00:00Z' }, context);
+  });
+
+  it('reports a faulty environment as the error the state machine knows', async () => {
+    vi.stubEnv('ALERT_TOPIC_ARN', '');
+    await expect(notify({}, context)).rejects.toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringContaining('ALERT_TOPIC_ARN'),
+    });
+  });
+
+  it('logs an error and throws it on', async () => {
+    const failing = lambda('failing', () => () => Promise.reject(new TypeError('broken')));
+    await expect(failing({}, context)).rejects.toBeInstanceOf(TypeError);
+    expect(written.join()).toContain('failing failed');
+    expect(written.join()).toContain('broken');
+  });
+
+  it('emits metrics in CloudWatch’s embedded format', async () => {
+    await report({ execution: executionArn, startedAt: '2026-11-23T12:00:00Z', run: {} }, context);
+    const metrics = written
+      .filter((line) => line.includes('_aws'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(metrics.find((each) => 'TargetsRefreshed' in each)).toMatchObject({
+      _aws: { CloudWatchMetrics: [{ Namespace: 'RunpodEcrRefresh' }] },
+    });
+  });
+
+  it('is given a way to sleep and to fetch', async () => {
+    vi.stubGlobal('fetch', () => Promise.resolve(new Response('fetched')));
+    const sleepy = lambda('sleepy', ({ sleep, fetch }) => async () => {
+      await sleep(1);
+      return (await fetch('https://example.com')).text();
+    });
+    expect(await sleepy({}, context)).toBe('fetched');
+    vi.unstubAllGlobals();
+  });
+});
+
+describe('a time for the state machine', () => {
+  it('is in UTC and to the second', () => {
+    expect(isoSeconds(Date.parse('2026-11-23T13:00:00.999+01:00'))).toBe('2026-11-23T12:00:00Z');
+  });
+});

@@ -1,0 +1,183 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { FetchTokenOutput } from '../../../../functions/fetch-token.ts';
+import { World } from '../../../../local/world.ts';
+import { failures } from '../../../support/failures.ts';
+import { fetchToken, inputs } from '../../../support/runs.ts';
+
+let world: World;
+let token: FetchTokenOutput;
+
+beforeAll(async () => {
+  world = await World.begin();
+  token = await fetchToken(world);
+});
+beforeEach(() => world.restart());
+afterEach(() => world.faults.clear());
+afterAll(() => world.end());
+
+const update = () => world.invoke('update-runpod', inputs.updateRunpod(token));
+const graphql = (value: object, status = 200) =>
+  world.faults.add({
+    on: /POST \/graphql/,
+    does: { answer: { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(value) } },
+  });
+const error = (message: string, code?: string) => ({
+  errors: [{ message, path: ['updateRegistryAuth'], ...(code === undefined ? {} : { extensions: { code } }) }],
+  data: null,
+});
+
+describe('storing by GraphQL, which reports failure inside a 200', () => {
+  beforeEach(() => world.faults.add({ on: /PATCH \/v2/, does: failures['405'] }));
+
+  it.each<readonly [string, object, number, string]>([
+    [
+      'the operation is not there',
+      error('Cannot query field "updateRegistryAuth" on type "Mutation".'),
+      200,
+      'RunpodUpdateUnsupportedError',
+    ],
+    [
+      'the operation is not there, by code',
+      error('Unknown argument of updateRegistryAuth', 'GRAPHQL_VALIDATION_FAILED'),
+      400,
+      'RunpodUpdateUnsupportedError',
+    ],
+    [
+      'its input type is not there',
+      error('Unknown type "UpdateRegistryAuthInput".'),
+      400,
+      'RunpodUpdateUnsupportedError',
+    ],
+    [
+      'another part is invalid',
+      error('Field "name" is required', 'GRAPHQL_VALIDATION_FAILED'),
+      400,
+      'RunpodRequestRejectedError',
+    ],
+    ['the key is refused, by code', error('No.', 'UNAUTHENTICATED'), 200, 'RunpodUnauthorizedError'],
+    ['the key is refused, by its words', error('Unauthorized request'), 200, 'RunpodUnauthorizedError'],
+    ['the key may not', error('No.', 'FORBIDDEN'), 200, 'RunpodUnauthorizedError'],
+    ['the input is refused', error('No.', 'BAD_USER_INPUT'), 200, 'RunpodRequestRejectedError'],
+    ['something broke there', error('Something went wrong.', 'INTERNAL_SERVER_ERROR'), 200, 'RunpodUnavailableError'],
+    ['something broke there, without a code', error('Something went wrong.'), 200, 'RunpodUnavailableError'],
+    ['a 400 says nothing', { what: 'ever' }, 400, 'RunpodRequestRejectedError'],
+    ['a 200 says nothing', { data: null }, 200, 'RunpodUnavailableError'],
+    [
+      'it answers for another credential',
+      { data: { updateRegistryAuth: { id: 'other' } } },
+      200,
+      'RunpodUnavailableError',
+    ],
+    ['it answers with a list', [], 200, 'RunpodUnavailableError'],
+    // v2 knows the credential although GraphQL does not: then v1 may.
+    [
+      'it does not know the credential, which v2 does',
+      error('Registry auth not found', 'NOT_FOUND'),
+      200,
+      'RunpodUpdateUnsupportedError',
+    ],
+  ])('when %s', async (_what, value, status, expected) => {
+    graphql(value, status);
+    await expect(update()).rejects.toMatchObject({ name: expected });
+  });
+
+  it('when neither it nor v2 knows the credential', async () => {
+    world.faults.add({ on: /GET \/v2\/registries/, does: failures['404'] });
+    world.faults.add({
+      on: /POST \/graphql/,
+      does: { answer: { status: 200, body: JSON.stringify(error('not found')) } },
+      times: 1,
+    });
+    const held = world.runpod.credentials.get('6n2k8v4d');
+    world.runpod.credentials.clear();
+    await expect(update()).rejects.toMatchObject({ name: 'CredentialNotFoundError' });
+    if (held) world.runpod.credentials.set('6n2k8v4d', held);
+  });
+
+  it('remembers the way that worked for as long as the Lambda lives', async () => {
+    await update();
+    world.faults.clear();
+    expect(await update()).toMatchObject({ way: 'graphql', missingWays: [] });
+    world.restart();
+    expect(await update()).toMatchObject({ way: 'v2' });
+  });
+
+  it('goes back to the others when the remembered way goes away', async () => {
+    await update();
+    world.faults.clear();
+    world.faults.add({ on: /POST \/graphql/, does: failures['410'] });
+    expect(await update()).toMatchObject({ way: 'v2', missingWays: ['graphql'] });
+  });
+});
+
+describe('storing by REST', () => {
+  it('takes a 204 for the success it is', async () => {
+    world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 204 } } });
+    expect(await update()).toMatchObject({ status: 'stored', way: 'v2' });
+  });
+
+  it('does not take an answer for another credential', async () => {
+    world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 200, body: '{"id":"other","name":"x"}' } } });
+    await expect(update()).rejects.toMatchObject({
+      name: 'RunpodUnavailableError',
+      message: expect.stringContaining('nobody knows whether it did'),
+    });
+  });
+
+  it('finds a credential that is gone, whatever the PATCH says', async () => {
+    const held = world.runpod.credentials.get('6n2k8v4d');
+    world.runpod.credentials.clear();
+    await expect(update()).rejects.toMatchObject({ name: 'CredentialNotFoundError' });
+    if (held) world.runpod.credentials.set('6n2k8v4d', held);
+  });
+
+  it.each([
+    '404',
+    '405',
+    '410',
+  ] as const)('takes v2’s word that a credential is gone where GraphQL is retired (%s)', async (status) => {
+    world.faults.add({ on: /\/v2\/registries/, does: failures['404'] });
+    world.faults.add({ on: /POST \/graphql/, does: failures[status] });
+    await expect(update()).rejects.toMatchObject({ name: 'CredentialNotFoundError' });
+  });
+
+  it('refuses an old token without asking anybody', async () => {
+    const old = { ...token, mintedAt: new Date(world.clock.now() - 16 * 60_000).toISOString() };
+    expect(await world.invoke('update-runpod', inputs.updateRunpod(old))).toEqual({ status: 'stale' });
+    const ending = { ...token, expiresAt: new Date(world.clock.now() + 30 * 60_000).toISOString() };
+    expect(await world.invoke('update-runpod', inputs.updateRunpod(ending))).toEqual({ status: 'stale' });
+  });
+
+  it.each([
+    ['{"title":"Bad Request","status":400,"detail":"as problem+json"}', 'as problem+json'],
+    ['{"title":"Bad Request","status":400}', 'Bad Request'],
+    ['{"error":"as v1 says it"}', 'as v1 says it'],
+    ['{"message":"as v1 says it elsewhere"}', 'as v1 says it elsewhere'],
+    ['{"errors":[{"message":"as GraphQL says it"}]}', 'as GraphQL says it'],
+    ['plain words', 'plain words'],
+    ['<html><body>Bad Gateway</body></html>', 'a web page'],
+  ])('says what came back, in whichever form: %s', async (body, said) => {
+    world.faults.add({
+      on: /PATCH \/v2/,
+      does: { answer: { status: 400, headers: { 'x-request-id': 'req-1' }, body } },
+    });
+    await expect(update()).rejects.toMatchObject({
+      name: 'RunpodRequestRejectedError',
+      message: `Runpod refused to store the new token in credential 6n2k8v4d (400 "${said}", request req-1). Check the ids in targets.yml and the account at console.runpod.io.`,
+    });
+  });
+});
+
+describe('a pinned way', () => {
+  it('is the only one tried', async () => {
+    const pinned = await World.begin({ environment: { RUNPOD_UPDATE_WAY: 'graphql' } });
+    const own = await fetchToken(pinned);
+    expect(await pinned.invoke('update-runpod', inputs.updateRunpod(own))).toMatchObject({ way: 'graphql' });
+    pinned.runpod.offers.graphql = false;
+    await expect(pinned.invoke('update-runpod', inputs.updateRunpod(own))).rejects.toMatchObject({
+      name: 'RunpodUpdateUnsupportedError',
+      message: expect.stringContaining('graphql answered that there is no such operation'),
+    });
+    await pinned.end();
+  });
+});

@@ -1,0 +1,203 @@
+import { describe, expect, it } from 'vitest';
+import { createConcludeTarget, messageOfCause } from '../../functions/conclude-target.ts';
+import { createReport } from '../../functions/report.ts';
+import { executionArn } from '../support/runs.ts';
+
+const measured: Record<string, number> = {};
+const report = createReport({
+  now: () => Date.parse('2026-11-23T12:01:00Z'),
+  meter: {
+    add: (name, value) => {
+      measured[name] = value;
+    },
+  },
+});
+
+const run = (names: string[], turns: unknown[], more: object = {}) =>
+  report({
+    execution: executionArn,
+    startedAt: '2026-11-23T12:00:00.000Z',
+    run: { resolved: { trigger: 'schedule', names, turns }, ...more },
+  });
+
+const good = { target: 'a', refreshed: true, proofs: { tested: 2 }, endpoints: [] };
+const bad = {
+  target: 'b',
+  refreshed: false,
+  error: { name: 'CredentialNotFoundError', message: 'It is gone.' },
+  proofs: {},
+  endpoints: [],
+};
+
+describe('report', () => {
+  it('succeeds where every token was stored and no endpoint failed', async () => {
+    const { report: document, verdict } = await run(['a'], [good]);
+    expect(verdict).toEqual({ outcome: 'succeeded', error: '', cause: '' });
+    expect(document).toEqual({
+      version: 1,
+      execution: executionArn,
+      trigger: 'schedule',
+      startedAt: '2026-11-23T12:00:00Z',
+      endedAt: '2026-11-23T12:01:00Z',
+      outcome: 'succeeded',
+      targets: [good],
+    });
+    expect(measured).toMatchObject({ TargetsRefreshed: 1, TargetsFailed: 0, RefreshSeconds: 60, EndpointsTested: 2 });
+  });
+
+  it.each<readonly [string, string[], unknown[], object, string, string]>([
+    ['a token was not stored', ['a', 'b'], [good, bad], {}, 'CredentialNotFoundError', 'b: It is gone.'],
+    [
+      'several were not',
+      ['b', 'c'],
+      [bad, { ...bad, target: 'c' }],
+      {},
+      'CredentialNotFoundError',
+      'b: It is gone. So do 1 more of 2 targets.',
+    ],
+    [
+      'a target has no error to show',
+      ['b'],
+      [{ ...bad, error: undefined }],
+      {},
+      'TargetLostError',
+      'b: No token was stored.',
+    ],
+    [
+      'an endpoint failed',
+      ['a'],
+      [
+        {
+          ...good,
+          proofs: { failed: 1 },
+          endpoints: [{ endpoint: 'ep', proof: 'failed', reason: 'stuck', evidence: 'Refused.' }],
+        },
+      ],
+      {},
+      'EndpointNotPullingError',
+      'a: a new token is stored, but 1 of its endpoints cannot pull. ep: Refused.',
+    ],
+    [
+      'an endpoint failed without a sentence',
+      ['a'],
+      [{ ...good, proofs: { failed: 1 }, endpoints: [{ endpoint: 'ep', proof: 'failed', reason: 'stuck' }] }],
+      {},
+      'EndpointNotPullingError',
+      'a: a new token is stored, but 1 of its endpoints cannot pull. ep: stuck',
+    ],
+    [
+      'an endpoint failed that did not fit',
+      ['a'],
+      [{ ...good, proofs: { failed: 1 } }],
+      {},
+      'EndpointNotPullingError',
+      'a: a new token is stored, but 1 of its endpoints cannot pull.',
+    ],
+    [
+      'a target did not answer',
+      ['a', 'z'],
+      [good, 'crashed'],
+      {},
+      'TargetLostError',
+      'z: Its workflow ended without an answer.',
+    ],
+    ['the map broke down', ['a'], [good], { failure: { Error: 'States.Timeout' } }, 'States.Timeout', ''],
+  ])('fails where %s', async (_what, names, turns, more, error, cause) => {
+    const { verdict, report: document } = await run(names, turns, more);
+    expect(verdict).toMatchObject({ outcome: 'failed', error, cause: expect.stringContaining(cause) });
+    expect(document.error).toEqual({ name: error, message: verdict.cause });
+  });
+
+  it('reports a run that did not come to its targets', async () => {
+    const failure = { Error: 'InvalidInputError', Cause: '{"errorMessage":"target: unknown."}' };
+    const { verdict, report: document } = await report({
+      execution: executionArn,
+      startedAt: '2026-11-23T12:00:00Z',
+      run: { failure },
+    });
+    expect(verdict).toEqual({ outcome: 'failed', error: 'InvalidInputError', cause: 'target: unknown.' });
+    expect(document).toMatchObject({ trigger: 'manual', targets: [] });
+  });
+});
+
+describe('the message of a Cause', () => {
+  it.each([
+    ['{"errorType":"A","errorMessage":"What happened.","trace":["…"]}', 'What happened.'],
+    ['States.Timeout', 'States.Timeout'],
+    ['{"reason":"other"}', '{"reason":"other"}'],
+    ['', ''],
+  ])('in %j is %j', (cause, message) => {
+    expect(messageOfCause(cause)).toBe(message);
+  });
+});
+
+describe('conclude-target', () => {
+  const conclude = (state: object) =>
+    createConcludeTarget({ now: () => Date.parse('2026-11-23T12:00:30Z') })({
+      name: 'a',
+      outcomeBytes: 10_000,
+      startAt: '2026-11-23T12:00:00Z',
+      ...state,
+    });
+  const discovered = { endpoints: [{ id: 'ep' }], otherUsers: [], warnings: [] };
+  const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', way: 'v2', missingWays: [] };
+
+  it('sums up a target that went well', async () => {
+    const proofs = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled', evidence: 'It pulled.' }];
+    expect(await conclude({ discovered, stored, proofs, images: { images: [] } })).toEqual({
+      target: 'a',
+      refreshed: true,
+      way: 'v2',
+      storedAt: 's',
+      expiresAt: 'e',
+      seconds: 30,
+      proofs: { tested: 1 },
+      endpoints: proofs,
+      images: [],
+    });
+  });
+
+  it('keeps what people should know besides', async () => {
+    const outcome = await conclude({
+      discovered: { ...discovered, otherUsers: ['pod p'], warnings: ['w'] },
+      stored: { ...stored, missingWays: ['v2'] },
+      proofs: [],
+      delay: { rounds: 2 },
+      told: {},
+      failure: { Error: 'RunpodUnavailableError', Cause: 'an earlier round' },
+    });
+    expect(outcome).toMatchObject({
+      refreshed: true,
+      otherUsers: ['pod p'],
+      warnings: ['w'],
+      missingWays: ['v2'],
+      delayedRounds: 2,
+      delayTold: true,
+    });
+    expect(outcome).not.toHaveProperty('error');
+  });
+
+  it('sums up a target that failed', async () => {
+    expect(await conclude({ failure: { Error: 'E' } })).toEqual({
+      target: 'a',
+      refreshed: false,
+      error: { name: 'E', message: '' },
+      seconds: 30,
+      proofs: {},
+      endpoints: [],
+    });
+    expect(await conclude({ stored: { status: 'stale' } })).toMatchObject({ refreshed: false });
+  });
+
+  it('never takes an endpoint for proven that nobody looked at', async () => {
+    expect(await conclude({ discovered, stored: { status: 'stored' } })).toMatchObject({
+      refreshed: true,
+      proofs: { degraded: 1 },
+      endpoints: [{ endpoint: 'ep', reason: 'not-looked' }],
+    });
+    expect(await conclude({ stored })).toMatchObject({ endpoints: [] });
+    expect(await conclude({ stored, proofs: [{ endpoint: 'ep', proof: 'pending', reason: 'waiting' }] })).toMatchObject(
+      { proofs: { degraded: 1 } },
+    );
+  });
+});

@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import { World } from '../../local/world.ts';
+import { type FailureName, failureNames, failures, nameOfEnd } from '../support/failures.ts';
+import { fetchToken, inputs } from '../support/runs.ts';
+
+let world: World;
+let token: FetchTokenOutput;
+
+beforeAll(async () => {
+  world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.25' } });
+  const image = world.push('team/worker', 'v1');
+  const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+  world.runpod.startWorker(endpoint);
+  token = await fetchToken(world);
+});
+
+afterAll(() => world.end());
+
+const usual: Record<FailureName, string> = {
+  '401': 'RunpodUnauthorizedError',
+  '403': 'RunpodUnauthorizedError',
+  '404': 'RunpodUnavailableError',
+  '405': 'RunpodUnavailableError',
+  '410': 'RunpodUnavailableError',
+  '429 with Retry-After': 'RunpodRateLimitedError',
+  '500': 'RunpodUnavailableError',
+  '503': 'RunpodUnavailableError',
+  reset: 'RunpodUnavailableError',
+  hang: 'RunpodUnavailableError',
+  'truncated JSON': 'RunpodUnavailableError',
+  'HTML 200': 'RunpodUnavailableError',
+  'empty 200': 'RunpodUnavailableError',
+  'a body that never ends': 'RunpodUnavailableError',
+};
+
+const discover = () => world.invoke('discover-endpoints', inputs.discoverEndpoints());
+const update = () => world.invoke('update-runpod', inputs.updateRunpod(token));
+const verify = () =>
+  world.invoke(
+    'verify-endpoint-pull',
+    inputs.verifyEndpointPull(
+      { id: '4m7x2k9q', image: 'x' },
+      { storedAt: new Date(world.clock.now() - 1000).toISOString() },
+    ),
+  );
+
+/** What each call of ours becomes under each failure of Runpod's; what is not said is as usual. */
+const calls: Array<{
+  readonly call: string;
+  readonly on: RegExp;
+  readonly invoke: () => Promise<unknown>;
+  readonly but?: Partial<Record<FailureName, string>>;
+}> = [
+  // GraphQL's list still knows a credential that v2 does not.
+  { call: 'find the credential', on: /GET \/v2\/registries\//, invoke: discover, but: { '404': 'fine' } },
+  { call: 'list the endpoints', on: /GET \/v2\/serverless$/, invoke: discover },
+  // Templates and pods are for the report alone.
+  {
+    call: 'list the pods',
+    on: /GET \/v2\/pods/,
+    invoke: discover,
+    but: Object.fromEntries(failureNames.map((name) => [name, 'fine'])),
+  },
+  {
+    call: 'store by v2',
+    on: /PATCH \/v2\/registries\//,
+    invoke: update,
+    but: { '404': 'fine', '405': 'fine', '410': 'fine' },
+  },
+  {
+    call: 'show the endpoint',
+    on: /GET \/v2\/serverless\/4m7x2k9q$/,
+    invoke: verify,
+    // It was deleted, which is an answer.
+    but: { '404': 'fine' },
+  },
+  { call: 'list the workers', on: /\/workers$/, invoke: verify },
+  {
+    call: 'list the releases',
+    on: /\/releases$/,
+    invoke: verify,
+    // How far a release has rolled out is a remark, not a proof.
+    but: Object.fromEntries(failureNames.map((name) => [name, 'fine'])),
+  },
+  {
+    call: 'show a worker’s log',
+    on: /\/logs\?/,
+    invoke: verify,
+    // A stream may say nothing, or too much, or break off: what was heard stands.
+    but: { 'HTML 200': 'fine', 'empty 200': 'fine', 'truncated JSON': 'fine', 'a body that never ends': 'fine' },
+  },
+];
+
+describe.each(calls)('when Runpod is asked to $call', ({ on, invoke, but = {} }) => {
+  it.each(failureNames)('and fails with %s', async (name) => {
+    world.restart();
+    const repair = world.faults.add({ on, does: failures[name] });
+    const expected = but[name] ?? usual[name];
+    // On the world's clock: a 429 that matters little still makes the next call wait.
+    expect(await nameOfEnd(world.clock.until(world.clock.work(invoke)))).toBe(expected);
+    repair();
+    world.restart();
+    expect(await nameOfEnd(invoke())).toBe('fine');
+  });
+});
+
+it('takes a worker for one from before where Runpod does not say when it started', async () => {
+  const body = JSON.stringify({ workers: [{ id: 'w', status: 'IDLE', startedAt: null }] });
+  const repair = world.faults.add({ on: /\/workers$/, does: { answer: { status: 200, body } } });
+  expect(await verify()).toMatchObject({ proof: 'tested' });
+  repair();
+});
+
+describe('when v2 has no PATCH and GraphQL is asked to store', () => {
+  const patch = { on: /PATCH \/v2\//, does: failures['405'] };
+
+  it.each(failureNames)('and fails with %s', async (name) => {
+    world.restart();
+    const repairs = [world.faults.add(patch), world.faults.add({ on: /POST \/graphql/, does: failures[name] })];
+    // Gone from GraphQL too, it is v1's turn, which has no such operation either.
+    const gone: FailureName[] = ['404', '405', '410'];
+    expect(await nameOfEnd(update())).toBe(gone.includes(name) ? 'RunpodUpdateUnsupportedError' : usual[name]);
+    for (const repair of repairs) repair();
+  });
+});
+
+describe('when neither v2 nor GraphQL can store and v1 is asked to', () => {
+  it.each(failureNames)('and fails with %s', async (name) => {
+    world.restart();
+    const repairs = [
+      world.faults.add({ on: /PATCH \/v2\//, does: failures['410'] }),
+      world.faults.add({ on: /POST \/graphql/, does: failures['405'] }),
+      world.faults.add({ on: /PATCH \/v1\//, does: failures[name] }),
+    ];
+    const gone: FailureName[] = ['404', '405', '410'];
+    expect(await nameOfEnd(update())).toBe(gone.includes(name) ? 'RunpodUpdateUnsupportedError' : usual[name]);
+    for (const repair of repairs) repair();
+  });
+});

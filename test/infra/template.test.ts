@@ -1,0 +1,447 @@
+import { readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { metricUnits } from '../../functions/lib/platform.ts';
+import { functionNames, pascalCase } from '../../local/functions.ts';
+import { type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+
+interface Statement {
+  readonly Sid?: string;
+  readonly Effect: string;
+  readonly Action: string | string[];
+  readonly Resource: unknown;
+  readonly Condition?: Record<string, Record<string, unknown>>;
+}
+
+let packaged: Packaged;
+let template: Template;
+
+beforeAll(() => {
+  packaged = packageStack('--stage', 'prod');
+  template = packaged.template;
+}, 60_000);
+afterAll(() => packaged?.remove());
+
+const ofType = (type: string): Array<readonly [string, Resource]> =>
+  Object.entries(template.Resources).filter(([, { Type }]) => Type === type);
+
+const only = (type: string): Resource['Properties'] => {
+  const found = ofType(type);
+  expect(found, type).toHaveLength(1);
+  return found[0]?.[1].Properties ?? {};
+};
+
+const list = <Item>(value: Item | Item[]): Item[] => (Array.isArray(value) ? value : [value]);
+
+const documentsOf = ({ Properties }: Resource): Statement[] => {
+  const { Policies = [], PolicyDocument } = Properties as {
+    Policies?: Array<{ PolicyDocument: { Statement: Statement[] } }>;
+    PolicyDocument?: { Statement: Statement[] };
+  };
+  return [...Policies.flatMap((each) => each.PolicyDocument.Statement), ...(PolicyDocument?.Statement ?? [])];
+};
+
+const statementsOf = (role: string): Statement[] => {
+  const resource = template.Resources[role];
+  if (resource === undefined) throw new Error(`There is no ${role}.`);
+  const attached = ofType('AWS::IAM::Policy').filter(([, { Properties }]) =>
+    JSON.stringify(Properties.Roles).includes(`"${role}"`),
+  );
+  return [resource, ...attached.map(([, each]) => each)].flatMap(documentsOf);
+};
+
+const actionsOf = (role: string): string[] =>
+  [...new Set(statementsOf(role).flatMap(({ Action }) => list(Action)))].sort();
+
+/** A GetAtt, Ref or Sub as text, so that it can be compared. */
+const text = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  const {
+    Ref,
+    'Fn::GetAtt': attribute,
+    'Fn::Sub': sub,
+  } = value as { Ref?: string; 'Fn::GetAtt'?: string[]; 'Fn::Sub'?: string };
+  return Ref ?? sub ?? attribute?.join('.') ?? JSON.stringify(value);
+};
+
+const logging = ['logs:CreateLogStream', 'logs:PutLogEvents'];
+
+describe('least privilege', () => {
+  it('gives each function a role of its own', () => {
+    const roles = ofType('AWS::Lambda::Function').map(([, { Properties }]) => text(Properties.Role));
+    expect(roles).toHaveLength(functionNames.length);
+    expect(new Set(roles).size).toBe(roles.length);
+    expect(roles.sort()).toEqual(functionNames.map((name) => `${pascalCase(name)}Role.Arn`).sort());
+  });
+
+  it.each<readonly [string, string[]]>([
+    [
+      'StartRefreshRole',
+      [
+        'kms:Decrypt',
+        'kms:GenerateDataKey',
+        ...logging,
+        'sqs:SendMessage',
+        'states:DescribeExecution',
+        'states:StartExecution',
+      ],
+    ],
+    ['ResolveTargetsRole', logging],
+    ['DiscoverEndpointsRole', [...logging, 'ssm:GetParameter']],
+    [
+      'FetchTokenRole',
+      [
+        'ecr:BatchGetImage',
+        'ecr:GetAuthorizationToken',
+        'ecr:GetDownloadUrlForLayer',
+        'kms:GenerateDataKey',
+        ...logging,
+      ],
+    ],
+    ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
+    ['UpdateRunpodRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['SubmitCanaryRole', [...logging, 'ssm:GetParameter']],
+    ['VerifyEndpointPullRole', [...logging, 'ssm:GetParameter']],
+    ['PlanRetryRole', logging],
+    ['ConcludeTargetRole', logging],
+    ['ReportRole', logging],
+    [
+      'NotifyRole',
+      [
+        'kms:Decrypt',
+        'kms:GenerateDataKey*',
+        ...logging,
+        'sns:Publish',
+        'states:DescribeExecution',
+        'states:GetExecutionHistory',
+        'states:ListExecutions',
+      ],
+    ],
+    ['TriggerRole', ['kms:Decrypt', 'kms:GenerateDataKey', 'sqs:SendMessage', 'states:StartExecution']],
+  ])('lets %s do nothing but its work', (role, actions) => {
+    expect(actionsOf(role)).toEqual(actions);
+  });
+
+  it('names every resource but where AWS knows no narrower', () => {
+    const wide: string[] = [];
+    for (const [name] of ofType('AWS::IAM::Role')) {
+      for (const { Sid = '', Resource } of statementsOf(name)) {
+        if (list(Resource).some((each) => text(each) === '*')) wide.push(`${name}.${Sid}`);
+      }
+    }
+    expect(wide.sort()).toEqual(['FetchTokenRole.MintToken', 'StateMachineRole.DeliverLogs', 'StateMachineRole.Trace']);
+  });
+
+  it('says beside each of those which AWS page knows no narrower', () => {
+    const sources = ['infra/settings.ts', 'infra/workflow.yml', 'infra/key.yml']
+      .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
+      .join('\n');
+    expect(sources.match(/no narrower resource[ (:]+"/g)).toHaveLength(3);
+  });
+
+  it('allows no wildcard in an action but the family of data keys', () => {
+    for (const [name] of ofType('AWS::IAM::Role')) {
+      expect(actionsOf(name).filter((action) => action.includes('*') && action !== 'kms:GenerateDataKey*')).toEqual([]);
+    }
+  });
+
+  it('lets tokens be sealed and opened only for an execution and a target', () => {
+    for (const role of ['FetchTokenRole', 'VerifyImagePullRole', 'UpdateRunpodRole']) {
+      const statement = statementsOf(role).find(({ Action }) => list(Action).some((each) => each.startsWith('kms:')));
+      expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
+      expect(statement?.Condition).toEqual({
+        'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['execution', 'target'] },
+        Null: { 'kms:EncryptionContext:execution': 'false', 'kms:EncryptionContext:target': 'false' },
+      });
+    }
+  });
+
+  it('puts a condition on every other use of the key', () => {
+    for (const [name] of ofType('AWS::IAM::Role')) {
+      for (const { Action, Condition } of statementsOf(name)) {
+        if (list(Action).some((each) => each.startsWith('kms:'))) expect(Condition, name).toBeDefined();
+      }
+    }
+  });
+
+  it('lets only the keys be read that targets.yml names', () => {
+    const resources = statementsOf('UpdateRunpodRole')
+      .filter(({ Action }) => list(Action).includes('ssm:GetParameter'))
+      .flatMap(({ Resource }) => list(Resource).map(text));
+    expect(resources).toEqual([
+      'arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter/runpod-ecr-refresh/production/api-key',
+    ]);
+  });
+
+  it('trusts each role to its service alone, and outside Lambda for this account alone', () => {
+    for (const [name, { Properties }] of ofType('AWS::IAM::Role')) {
+      const [trust] = (
+        Properties.AssumeRolePolicyDocument as {
+          Statement: Array<{ Principal: { Service: unknown }; Condition?: unknown }>;
+        }
+      ).Statement;
+      const services = list(trust?.Principal.Service);
+      if (services.includes('lambda.amazonaws.com')) expect(services).toEqual(['lambda.amazonaws.com']);
+      else expect(JSON.stringify(trust?.Condition), name).toContain('aws:SourceAccount');
+    }
+  });
+
+  it('lets the machine call its functions’ versions and run its own children, and nothing else', () => {
+    const invoke = statementsOf('StateMachineRole').find(({ Sid }) => Sid === 'InvokeOwnFunctions');
+    const called = list(invoke?.Resource).map(text);
+    expect(called).toHaveLength(functionNames.length - 1);
+    expect(called.every((each) => each.endsWith('LambdaFunction.Arn}:*'))).toBe(true);
+    const children = statementsOf('StateMachineRole').filter(({ Action }) =>
+      list(Action).some((each) => each.startsWith('states:')),
+    );
+    for (const { Resource } of children) {
+      for (const each of list(Resource).map(text)) expect(each).toContain(':runpod-ecr-refresh-prod');
+    }
+  });
+});
+
+describe('the functions', () => {
+  it('run on Node 24 and arm64, with logs that end', () => {
+    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
+      expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
+    }
+    const groups = ofType('AWS::Logs::LogGroup');
+    expect(groups).toHaveLength(functionNames.length + 1);
+    for (const [, { Properties }] of groups) expect(Properties.RetentionInDays).toBe(30);
+  });
+
+  it('end before the state that waits for them', () => {
+    const definition = JSON.stringify(only('AWS::StepFunctions::StateMachine').Definition);
+    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
+      const name = pascalCase(String(Properties.FunctionName).replace('runpod-ecr-refresh-prod-', ''));
+      const timeout = new RegExp(`\\$\\{${name}FunctionArn\\}","TimeoutSeconds":(\\d+)`).exec(definition)?.[1];
+      if (timeout !== undefined) expect(Number(Properties.Timeout), name).toBeLessThanOrEqual(Number(timeout));
+      else expect(name).toBe('StartRefresh');
+    }
+  });
+
+  it('are each one bundle of at most 600 KB', () => {
+    for (const name of functionNames) {
+      const { size } = statSync(join(packaged.unpack(name), 'functions', `${name}.mjs`));
+      expect(size, name).toBeLessThanOrEqual(600 * 1024);
+    }
+  });
+
+  it('have no secret in their environment', () => {
+    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      expect(Object.keys(Variables).filter((name) => /PASSWORD|TOKEN|API_KEY|SECRET/.test(name))).toEqual([]);
+    }
+  });
+});
+
+describe('the state machine', () => {
+  it('has every placeholder filled in, and nothing filled in that it does not use', () => {
+    const { Definition, DefinitionSubstitutions } = only('AWS::StepFunctions::StateMachine');
+    const used = new Set([...JSON.stringify(Definition).matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name));
+    expect([...used].sort()).toEqual(Object.keys(DefinitionSubstitutions as object).sort());
+  });
+
+  it('is the very file that the tests run', () => {
+    const file = readFileSync(new URL('../../statemachines/refresh-credentials.asl.json', import.meta.url), 'utf8');
+    expect(only('AWS::StepFunctions::StateMachine').Definition).toEqual(JSON.parse(file));
+  });
+
+  it('calls the published version of each function', () => {
+    const substitutions = only('AWS::StepFunctions::StateMachine').DefinitionSubstitutions as Record<
+      string,
+      { Ref?: string }
+    >;
+    for (const [name, { Ref = '' }] of Object.entries(substitutions)) {
+      if (!name.endsWith('FunctionArn')) continue;
+      const version = template.Resources[Ref];
+      expect(version?.Type, name).toBe('AWS::Lambda::Version');
+      const { Ref: functionId = '' } = version?.Properties.FunctionName as { Ref?: string };
+      const { FunctionName } = template.Resources[functionId]?.Properties ?? {};
+      expect(`${pascalCase(String(FunctionName).replace('runpod-ecr-refresh-prod-', ''))}FunctionArn`).toBe(name);
+    }
+  });
+
+  it('is versioned behind an alias, logs errors without data, traces, and encrypts', () => {
+    expect(only('AWS::StepFunctions::StateMachine')).toMatchObject({
+      StateMachineType: 'STANDARD',
+      LoggingConfiguration: { Level: 'ERROR', IncludeExecutionData: false },
+      TracingConfiguration: { Enabled: true },
+      EncryptionConfiguration: { Type: 'CUSTOMER_MANAGED_KMS_KEY', KmsKeyId: { 'Fn::GetAtt': ['StackKey', 'Arn'] } },
+    });
+    expect(only('AWS::StepFunctions::StateMachineVersion')).toMatchObject({
+      StateMachineRevisionId: { 'Fn::GetAtt': ['StateMachine', 'StateMachineRevisionId'] },
+    });
+    expect(only('AWS::StepFunctions::StateMachineAlias')).toMatchObject({
+      Name: 'live',
+      DeploymentPreference: { Type: 'ALL_AT_ONCE' },
+    });
+  });
+});
+
+describe('the triggers', () => {
+  it('start the alias on a schedule, with retries, a window and a dead-letter queue', () => {
+    expect(only('AWS::Scheduler::Schedule')).toMatchObject({
+      ScheduleExpression: 'rate(6 hours)',
+      FlexibleTimeWindow: { Mode: 'FLEXIBLE' },
+      Target: {
+        Arn: { Ref: 'LiveAlias' },
+        Input: '{"trigger":"schedule"}',
+        RetryPolicy: { MaximumRetryAttempts: 20 },
+        DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] } },
+      },
+    });
+  });
+
+  it('start a refresh on tagged pushes that succeeded, and keep what cannot be started', () => {
+    expect(template.Resources.PushRule?.Properties).toMatchObject({
+      EventPattern: {
+        source: ['aws.ecr'],
+        'detail-type': ['ECR Image Action'],
+        detail: { 'action-type': ['PUSH'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] },
+      },
+      Targets: [{ DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] } } }],
+    });
+    expect(only('AWS::Lambda::EventInvokeConfig')).toMatchObject({
+      DestinationConfig: { OnFailure: { Destination: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] } } },
+    });
+  });
+
+  it('start a run after each deploy of this very stack', () => {
+    expect(template.Resources.DeployRule?.Properties).toMatchObject({
+      EventPattern: {
+        'detail-type': ['CloudFormation Stack Status Change'],
+        detail: {
+          'stack-id': [{ Ref: 'AWS::StackId' }],
+          'status-details': { status: ['CREATE_COMPLETE', 'UPDATE_COMPLETE', 'UPDATE_ROLLBACK_COMPLETE'] },
+        },
+      },
+      Targets: [{ Arn: { Ref: 'LiveAlias' }, Input: '{"trigger":"deploy"}' }],
+    });
+  });
+
+  it('let every rule use the queue, and every service the key', () => {
+    const { Statement: queue } = only('AWS::SQS::QueuePolicy').PolicyDocument as { Statement: Statement[] };
+    const sources = JSON.stringify(queue);
+    for (const [name] of ofType('AWS::Events::Rule')) expect(sources).toContain(name);
+    const { Statement: key } = only('AWS::KMS::Key').KeyPolicy as {
+      Statement: Array<Statement & { Principal: { Service?: string[] } }>;
+    };
+    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual(
+      expect.arrayContaining(['cloudwatch.amazonaws.com', 'events.amazonaws.com', 'scheduler.amazonaws.com']),
+    );
+  });
+});
+
+describe('the alarms', () => {
+  const alarms = () => ofType('AWS::CloudWatch::Alarm');
+
+  it('tell when they begin and when they end, and say what they mean', () => {
+    expect(alarms().length).toBeGreaterThan(8);
+    for (const [name, { Properties }] of alarms()) {
+      expect(Properties.AlarmActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
+      expect(Properties.OKActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
+      expect(Properties.AlarmDescription).toContain(`docs/runbook.md, ${name}.`);
+      expect(['breaching', 'notBreaching', 'ignore']).toContain(Properties.TreatMissingData);
+    }
+  });
+
+  it('have a dead-man’s switch that takes silence for failure, an hour after the schedule', () => {
+    expect(template.Resources.NoSuccess?.Properties).toMatchObject({
+      MetricName: 'ExecutionsSucceeded',
+      Period: 3600,
+      EvaluationPeriods: 7,
+      ComparisonOperator: 'LessThanThreshold',
+      Threshold: 1,
+      TreatMissingData: 'breaching',
+    });
+  });
+
+  it('watch metrics that the functions emit', () => {
+    const ours = alarms().filter(([, { Properties }]) => Properties.Namespace === 'RunpodEcrRefresh');
+    for (const [, { Properties }] of ours) expect(Object.keys(metricUnits)).toContain(Properties.MetricName);
+    expect(ours.map(([name]) => name)).toEqual(['TokenEndsSoon']);
+  });
+
+  it('look no further back than CloudWatch does', () => {
+    for (const [name, { Properties }] of alarms()) {
+      expect(Number(Properties.Period) * Number(Properties.EvaluationPeriods), name).toBeLessThanOrEqual(86_400);
+    }
+  });
+
+  it('are on a dashboard that is valid JSON once deployed', () => {
+    const { DashboardBody } = only('AWS::CloudWatch::Dashboard');
+    const filled = text(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x');
+    const { widgets } = JSON.parse(filled) as { widgets: Array<{ type: string }> };
+    expect(widgets.map(({ type }) => type)).toContain('text');
+    expect(widgets.length).toBeGreaterThan(4);
+  });
+});
+
+describe('the stack', () => {
+  it('encrypts what waits: topics and queues under its key, which rotates', () => {
+    expect(only('AWS::KMS::Key')).toMatchObject({ EnableKeyRotation: true });
+    for (const [name, { Properties }] of [...ofType('AWS::SNS::Topic'), ...ofType('AWS::SQS::Queue')]) {
+      expect(Properties.KmsMasterKeyId, name).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
+    }
+  });
+
+  it('says what becomes of everything that holds something', () => {
+    for (const type of [
+      'AWS::KMS::Key',
+      'AWS::SQS::Queue',
+      'AWS::StepFunctions::StateMachine',
+      'AWS::StepFunctions::StateMachineVersion',
+    ]) {
+      for (const [name, { DeletionPolicy, UpdateReplacePolicy }] of ofType(type)) {
+        expect([DeletionPolicy, UpdateReplacePolicy], name).not.toContain(undefined);
+      }
+    }
+  });
+
+  it('refers only to what is there', () => {
+    const known = new Set([
+      ...Object.keys(template.Resources),
+      'AWS::AccountId',
+      'AWS::Partition',
+      'AWS::Region',
+      'AWS::StackId',
+      'AWS::URLSuffix',
+      'AWS::StackName',
+    ]);
+    const { StateMachine, ...others } = template.Resources;
+    const { Definition: _, ...machine } = StateMachine?.Properties ?? {};
+    const json = JSON.stringify([others, machine, template.Outputs]);
+    const referred = [
+      ...[...json.matchAll(/"Ref":"([^"]+)"/g)].map(([, name]) => name),
+      ...[...json.matchAll(/"Fn::GetAtt":\["([^"]+)"/g)].map(([, name]) => name),
+      ...[...json.matchAll(/\$\{([^}.!]+)(?:\.[^}]+)?\}/g)].map(([, name]) => name),
+    ];
+    expect(referred.length).toBeGreaterThan(100);
+    expect(referred.filter((name) => name !== undefined && !known.has(name))).toEqual([]);
+  });
+
+  it('lives beside another stage: no name or export is shared', () => {
+    const other = packageStack('--stage', 'other');
+    const namesIn = ({ Resources, Outputs }: Template): string[] => [
+      ...Object.values(Resources).flatMap(({ Type, Properties }) =>
+        Object.entries(Properties)
+          .filter(([key]) =>
+            /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
+              key,
+            ),
+          )
+          .filter(([, value]) => typeof value === 'string' && value !== 'live')
+          .map(([, value]) => `${Type} ${value}`),
+      ),
+      ...Object.values(Outputs).flatMap(({ Export }) =>
+        Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
+      ),
+    ];
+    const [prod, others] = [namesIn(template), namesIn(other.template)];
+    other.remove();
+    expect(prod.length).toBeGreaterThan(20);
+    expect(prod.filter((name) => others.includes(name))).toEqual([]);
+    expect(new Set(prod).size).toBe(prod.length);
+  });
+});

@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Context } from 'aws-lambda';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { functionNames } from '../local/functions.ts';
+import { World } from '../local/world.ts';
+import { type Packaged, packageStack } from './support/packaged.ts';
+
+type Handler = (event: unknown, context: Context) => Promise<unknown>;
+
+let packaged: Packaged;
+let world: World;
+const handlers = new Map<string, { handler: Handler; variables: Record<string, string> }>();
+
+/** What the template's references stand for in the embedded world. */
+const resolve = (value: unknown): string => {
+  if (typeof value === 'string') return value;
+  const text = JSON.stringify(value);
+  const { SEAL_KEY_ID = '', ALERT_TOPIC_ARN = '', STATE_MACHINE_ARN = '' } = world.environment;
+  if (text.includes('StackKey')) return SEAL_KEY_ID;
+  if (text.includes('AlertTopic')) return ALERT_TOPIC_ARN;
+  return STATE_MACHINE_ARN;
+};
+
+beforeAll(async () => {
+  packaged = packageStack();
+  world = await World.begin();
+  for (const name of functionNames) {
+    const folder = packaged.unpack(name);
+    const { handler } = (await import(pathToFileURL(join(folder, 'functions', `${name}.mjs`)).href)) as {
+      handler: Handler;
+    };
+    const resource = Object.values(packaged.template.Resources).find(({ Properties }) =>
+      String(Properties.FunctionName ?? '').endsWith(`-dev-${name}`),
+    );
+    const { Variables } = resource?.Properties.Environment as { Variables: Record<string, unknown> };
+    const variables = Object.fromEntries(Object.entries(Variables).map(([key, value]) => [key, resolve(value)]));
+    const { TARGETS_FILE } = variables;
+    handlers.set(name, {
+      handler,
+      // The bundle's own targets file, which Lambda finds in its working directory.
+      variables: { ...variables, ...(TARGETS_FILE === undefined ? {} : { TARGETS_FILE: join(folder, TARGETS_FILE) }) },
+    });
+  }
+  // Addresses of the embedded world stand in for the real ones; everything else is as deployed.
+  const { RUNPOD_API_URL, RUNPOD_GRAPHQL_URL, RUNPOD_REST_URL, RUNPOD_JOBS_URL, REGISTRY_ENDPOINT_URL } =
+    world.environment;
+  const addresses = { RUNPOD_API_URL, RUNPOD_GRAPHQL_URL, RUNPOD_REST_URL, RUNPOD_JOBS_URL, REGISTRY_ENDPOINT_URL };
+  world.invoke = (name, event) => {
+    const found = handlers.get(name);
+    if (found === undefined) throw new Error(`${name} is not packaged.`);
+    Object.assign(
+      process.env,
+      { LOG_LISTEN_SECONDS: '0.1', POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
+      addresses,
+      found.variables,
+    );
+    return found.handler(event, { functionName: name, awsRequestId: 'r' } as Context);
+  };
+}, 60_000);
+afterAll(async () => {
+  await world?.end();
+  packaged?.remove();
+});
+
+describe('what serverless package made', () => {
+  it('refreshes, proves, and reports, as bundles and with the environment that deploy', async () => {
+    const image = world.push('team/worker', 'v1');
+    world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+    const execution = await world.refresh({ trigger: 'schedule' });
+    expect(execution).toMatchObject({ status: 'SUCCEEDED' });
+    expect(JSON.parse(execution.output ?? '')).toMatchObject({
+      targets: [{ refreshed: true, way: 'v2', proofs: { tested: 1 } }],
+    });
+    expect(world.runpod.stored).toHaveLength(1);
+  });
+
+  it('keeps the names of its errors through the minifier', async () => {
+    world.runpod.credentials.clear();
+    const execution = await world.refresh({ trigger: 'schedule' });
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'CredentialNotFoundError' });
+    expect(world.sns.inbox.at(-1)?.subject).toContain('production failed');
+  });
+
+  it('starts a refresh on a push', async () => {
+    expect(await world.deliverPush('team/worker', 'v1')).toMatchObject({ answer: 'started' });
+  });
+});

@@ -1,0 +1,46 @@
+import type { Misbehaviour } from '../../local/loopback.ts';
+
+const answer = (status: number, body = '{"message":"no"}', headers: Record<string, string> = {}): Misbehaviour => ({
+  answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },
+});
+
+const slowDown = (seconds: number): Misbehaviour =>
+  answer(429, '{"message":"slow down"}', { 'retry-after': String(seconds) });
+
+/** Every way an upstream can let us down, by name. */
+export const failures = {
+  '401': answer(401),
+  '403': answer(403),
+  '404': answer(404),
+  '405': answer(405),
+  '410': answer(410),
+  '429 with Retry-After': slowDown(12),
+  '500': answer(500),
+  '503': answer(503),
+  reset: { reset: true },
+  hang: { hang: true },
+  'truncated JSON': { truncate: { status: 200, headers: { 'content-type': 'application/json' }, body: '{"id":"6n2' } },
+  'HTML 200': {
+    answer: { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Sign in</title>' },
+  },
+  'empty 200': { answer: { status: 200, body: '' } },
+  'a body that never ends': {
+    endless: { status: 200, headers: { 'content-type': 'application/json' }, body: 'x'.repeat(65_536) },
+  },
+} as const satisfies Record<string, Misbehaviour>;
+
+/** The same of AWS, whose clients obey Retry-After by themselves: a test need not wait. */
+export const awsFailures = { ...failures, '429 with Retry-After': slowDown(0) };
+
+export type FailureName = keyof typeof failures;
+export const failureNames = Object.keys(failures) as FailureName[];
+
+/** What a promise ended with: an error's name, or `fine`. */
+export const nameOfEnd = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return 'fine';
+  } catch (error) {
+    return error instanceof Error ? error.name : String(error);
+  }
+};

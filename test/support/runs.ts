@@ -1,0 +1,41 @@
+import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import type { World } from '../../local/world.ts';
+
+/** The ARN of an execution for functions that are called on their own. */
+export const executionArn = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh:test';
+
+/** The target that the embedded world begins with, as DiscoverEndpoints hands it on. */
+export const target = {
+  name: 'production',
+  ecr: { region: 'us-east-1' },
+  runpod: { apiKey: 'ssm:/runpod-ecr-refresh/production/api-key', registry: '6n2k8v4d' },
+};
+
+/** Mints and seals a token for that target. */
+export const fetchToken = (world: World, of: object = target): Promise<FetchTokenOutput> =>
+  world.invoke('fetch-token', { execution: executionArn, target: of }) as Promise<FetchTokenOutput>;
+
+/** What each function is called with, for a target with one endpoint and image. */
+export const inputs = {
+  resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
+  discoverEndpoints: () => ({ name: 'production' }),
+  fetchToken: () => ({ execution: executionArn, target }),
+  verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
+    execution: executionArn,
+    target: 'production',
+    sealed: token.sealed,
+    registry: token.registry,
+    endpoints: images.map((image) => ({ image })),
+  }),
+  updateRunpod: (token: FetchTokenOutput) => ({ execution: executionArn, target, token }),
+  verifyEndpointPull: (endpoint: object, more: object = {}) => ({
+    target,
+    endpoint: { isNamed: false, ...endpoint },
+    registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com',
+    images: [],
+    storedAt: '2026-11-23T12:00:00Z',
+    before: { watching: [] },
+    canary: {},
+    ...more,
+  }),
+};
