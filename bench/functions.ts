@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { functionNames } from '../local/functions.ts';
+import { World } from '../local/world.ts';
+import { packageStack } from '../test/support/packaged.ts';
+import { executionArn, fetchToken, inputs } from '../test/support/runs.ts';
+
+/**
+ * Per function: its bundle's bytes, and the time and peak memory of a cold process from its start to its first answer
+ * against the embedded world (the median of five), beside the guide's Python Lambda on the same machine in the same run.
+ * Run: npm run bench:functions
+ */
+const rounds = 5;
+const largestBundle = 600 * 1024;
+
+const packaged = packageStack();
+const world = await World.begin({ environment: { LOG_LISTEN_SECONDS: '0.12' } });
+const image = world.push('team/worker', 'v1');
+world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+world.runpod.addEndpoint({ id: 'canary', name: 'canary', image, registry: null });
+world.runpod.offers.v1 = true;
+const token = await fetchToken(world);
+const { output } = await world.refresh();
+const report: unknown = JSON.parse(output ?? '');
+
+const events: Record<(typeof functionNames)[number], unknown> = {
+  'start-refresh': { account: '123456789012', region: 'us-east-1' },
+  'resolve-targets': inputs.resolveTargets(),
+  'discover-endpoints': inputs.discoverEndpoints(),
+  'fetch-token': inputs.fetchToken(),
+  'verify-image-pull': inputs.verifyImagePull(token, [image]),
+  'update-runpod': inputs.updateRunpod(token),
+  'submit-canary': {
+    target: { runpod: { apiKey: 'ssm:/runpod-ecr-refresh/production/api-key' } },
+    endpoint: { id: 'canary', canary: { input: {} } },
+  },
+  'verify-endpoint-pull': inputs.verifyEndpointPull({ id: '4m7x2k9q', image }),
+  'plan-retry': { giveUpAt: '2100-01-01T00:00:00Z' },
+  'conclude-target': { name: 'production', outcomeBytes: 10_000, startAt: '2026-01-01T00:00:00Z' },
+  report: { execution: executionArn, startedAt: '2026-01-01T00:00:00Z', run: {} },
+  notify: { kind: 'report', report },
+};
+
+interface Measured {
+  readonly milliseconds: number;
+  readonly peakKilobytes: number;
+}
+
+const environment = {
+  ...world.environment,
+  PATH: process.env.PATH,
+  AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
+  AWS_ENDPOINT_URL_ECR: process.env.AWS_ENDPOINT_URL,
+  AWS_REGION: process.env.AWS_REGION,
+  AWS_DEFAULT_REGION: process.env.AWS_REGION,
+  AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
+  AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
+  POWERTOOLS_LOG_LEVEL: 'SILENT',
+  POWERTOOLS_METRICS_DISABLED: 'true',
+};
+
+/** Runs a process to its end and reads the last line it prints. */
+const run = async (
+  command: string,
+  words: readonly string[],
+  more: Record<string, string> = {},
+): Promise<Measured | undefined> => {
+  const child = spawn(command, words, { env: { ...environment, ...more }, stdio: ['ignore', 'pipe', 'ignore'] });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+  });
+  const [code] = (await once(child, 'close').catch(() => [1])) as [number];
+  return code === 0 ? (JSON.parse(printed.trim().split('\n').at(-1) ?? '') as Measured) : undefined;
+};
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** The whole time of the process, from outside, and the memory it says it had. */
+const measure = async (job: () => Promise<Measured | undefined>): Promise<Measured | undefined> => {
+  const results: Measured[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const startedAt = performance.now();
+    const result = await job();
+    if (result === undefined) return undefined;
+    results.push({ milliseconds: performance.now() - startedAt, peakKilobytes: result.peakKilobytes });
+  }
+  return {
+    milliseconds: median(results.map((each) => each.milliseconds)),
+    peakKilobytes: median(results.map((each) => each.peakKilobytes)),
+  };
+};
+
+const row = (what: string, bytes: number | undefined, measured: Measured): void => {
+  const size = bytes === undefined ? '' : `${(bytes / 1024).toFixed(0)} KB`;
+  process.stdout.write(
+    `${what.padEnd(24)} ${size.padStart(8)} ${measured.milliseconds.toFixed(0).padStart(6)} ms ${(measured.peakKilobytes / 1024).toFixed(0).padStart(5)} MB\n`,
+  );
+};
+
+const runner = fileURLToPath(new URL('cold-start.mjs', import.meta.url));
+process.stdout.write(`${'function'.padEnd(24)} ${'bundle'.padStart(8)} ${'cold'.padStart(9)} ${'peak'.padStart(8)}\n`);
+let isWithinTargets = true;
+let slowest = 0;
+for (const name of functionNames) {
+  const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
+  const bytes = statSync(bundle).size;
+  const event = JSON.stringify(events[name]);
+  const measured = await measure(() => run(process.execPath, [runner, pathToFileURL(bundle).href, event]));
+  if (measured === undefined) throw new Error(`${name} did not answer.`);
+  slowest = Math.max(slowest, measured.milliseconds);
+  isWithinTargets &&= bytes <= largestBundle;
+  row(name, bytes, measured);
+}
+
+const guide = fileURLToPath(new URL('guide_lambda.py', import.meta.url));
+const more = { RUNPOD_API_KEY: world.apiKey, REGISTRY_AUTH_ID: '6n2k8v4d' };
+let baseline: Measured | undefined;
+for (const python of ['python3', '/usr/bin/python3']) {
+  baseline ??= await measure(() => run(python, [guide], more));
+}
+if (baseline === undefined) {
+  process.stdout.write('\nLeft out: the guide’s Lambda. It needs python3 with boto3.\n');
+} else {
+  row('the guide’s Lambda', undefined, baseline);
+  const share = slowest / baseline.milliseconds;
+  isWithinTargets &&= share <= 0.5;
+  process.stdout.write(
+    `\nThe slowest function takes ${share.toFixed(2)} × the guide’s cold start (target: at most 0.5 ×).\n`,
+  );
+}
+process.stdout.write(
+  `Bundles: at most ${largestBundle / 1024} KB each. ${isWithinTargets ? 'All targets are met.' : 'A target is missed.'}\n`,
+);
+await world.end();
+packaged.remove();
+process.exitCode = isWithinTargets ? 0 : 1;
