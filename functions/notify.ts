@@ -1,7 +1,7 @@
 import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
-import { composeAlerts, composeDelay, goodUntil } from './lib/alerts.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/alerts.ts';
 import { awsClause, awsClientDefaults } from './lib/aws.ts';
 import { requireSetting } from './lib/env.ts';
 import { NotificationError } from './lib/errors.ts';
@@ -36,7 +36,27 @@ const inputShape = z.union([
     delay: z.object({ failingSince: moment, retryAt: moment }),
     failure: z.object({ Error: z.string(), Cause: z._default(z.string(), '') }),
   }),
+  z.object({ kind: z.literal('digest'), stateMachine: z.string() }),
 ]);
+
+type Input = z.output<typeof inputShape>;
+
+const executionOf = (input: Input): string =>
+  input.kind === 'report' ? input.report.execution : input.kind === 'delayed' ? input.execution : input.stateMachine;
+
+const compose = (input: Input, earlier: readonly Report[], now: number, scheduleMs: number): readonly Alert[] => {
+  switch (input.kind) {
+    case 'report':
+      return composeAlerts(input.report, earlier, now, scheduleMs);
+    case 'delayed': {
+      const tries = { ...input.delay, giveUpAt: input.giveUpAt };
+      const delay = composeDelay(input.name, messageOfCause(input.failure.Cause), tries, earlier, now, scheduleMs);
+      return delay === undefined ? [] : [delay];
+    }
+    case 'digest':
+      return composeDigest(earlier, now);
+  }
+};
 
 /** How many messages went out. */
 export interface NotifyOutput {
@@ -54,7 +74,8 @@ const measure = (meter: Platform['meter'], report: Report, earlier: readonly Rep
 };
 
 /**
- * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered.
+ * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered; and, for those who
+ * asked for it, how every target has fared in the last day.
  *
  * @throws {NotificationError} SNS did not take the message
  */
@@ -62,36 +83,31 @@ export const createNotify =
   ({ publish, readEarlierReports, now, scheduleMs, runbook, log, meter }: NotifyDeps) =>
   async (event: unknown): Promise<NotifyOutput> => {
     const input = parseInput('notify', inputShape, event);
-    const execution = input.kind === 'report' ? input.report.execution : input.execution;
+    const execution = executionOf(input);
     // Without history people may be told twice, which is better than not at all.
     const earlier = await readEarlierReports(execution).catch((error: Error): Report[] => {
       log.error('The history of earlier runs cannot be read', error);
       return [];
     });
-    const alerts =
-      input.kind === 'report'
-        ? composeAlerts(input.report, earlier, now(), scheduleMs)
-        : [
-            composeDelay(
-              input.name,
-              messageOfCause(input.failure.Cause),
-              { ...input.delay, giveUpAt: input.giveUpAt },
-              earlier,
-              now(),
-            ),
-          ];
     if (input.kind === 'report') measure(meter, input.report, earlier, now());
-    const [first, ...more] = alerts;
+    const [first, ...more] = compose(input, earlier, now(), scheduleMs);
     if (first === undefined) return { published: 0 };
     await publish(writeMessages([first, ...more], { execution, runbook }));
     return { published: 1 };
   };
 
-export const buildNotify = ({ settings, now, log, meter }: Platform) => {
-  const sns = new SNSClient(awsClientDefaults(settings));
-  const alertTopic = requireSetting(settings, 'ALERT_TOPIC_ARN');
-  const chatTopic = settings.CHAT_TOPIC_ARN;
+/** Where alerts go: the topic for people and pagers, and the one for chat, if there is any. */
+export interface AlertTopics {
+  readonly alert: string;
+  readonly chat: string | undefined;
+}
 
+/**
+ * Makes what publishes alerts by SNS, in the form that each protocol's readers take.
+ *
+ * @throws {NotificationError} SNS did not take the message for the alert topic
+ */
+export const createPublish = (sns: SNSClient, { alert, chat }: AlertTopics, log: Platform['log']): Publish => {
   const send = async (input: PublishCommandInput): Promise<void> => {
     try {
       const { MessageId: id } = await sns.send(new PublishCommand(input));
@@ -103,16 +119,21 @@ export const buildNotify = ({ settings, now, log, meter }: Platform) => {
     }
   };
 
+  return async ({ subject, email, sms, machine, chat: chatText }) => {
+    const forms = { default: email, email, sms, https: machine, sqs: machine };
+    await send({ TopicArn: alert, Subject: subject, Message: JSON.stringify(forms), MessageStructure: 'json' });
+    if (chat === undefined) return;
+    // Chat is a convenience: the alert has been told, and telling it again would tell it twice.
+    await send({ TopicArn: chat, Message: chatText }).catch((error: unknown) => {
+      log.error('The chat topic did not take the alert', error);
+    });
+  };
+};
+
+export const buildNotify = ({ settings, now, log, meter }: Platform) => {
+  const topics = { alert: requireSetting(settings, 'ALERT_TOPIC_ARN'), chat: settings.CHAT_TOPIC_ARN };
   return createNotify({
-    publish: async ({ subject, email, sms, machine, chat }) => {
-      const forms = { default: email, email, sms, https: machine, sqs: machine };
-      await send({ TopicArn: alertTopic, Subject: subject, Message: JSON.stringify(forms), MessageStructure: 'json' });
-      if (chatTopic === undefined) return;
-      // Chat is a convenience: the alert has been told, and telling it again would tell it twice.
-      await send({ TopicArn: chatTopic, Message: chat }).catch((error: unknown) => {
-        log.error('The chat topic did not take the alert', error);
-      });
-    },
+    publish: createPublish(new SNSClient(awsClientDefaults(settings)), topics, log),
     readEarlierReports: createReadEarlierReports(settings),
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,

@@ -4,6 +4,7 @@ module.exports = async ({ resolveVariable }) => {
   const scheduleHours = await resolveVariable("param:scheduleHours, '6'");
   const alertEmail = await resolveVariable("param:alertEmail, ''");
   const pagerUrl = await resolveVariable("param:pagerUrl, ''");
+  const digestHour = await resolveVariable("param:digestHour, ''");
   const isDeploy = process.argv.slice(2).some((word) => word === 'deploy');
   return readStackSettings({
     folder: `${__dirname}/..`,
@@ -11,5 +12,6 @@ module.exports = async ({ resolveVariable }) => {
     isDeploy,
     alertEmail,
     pagerUrl,
+    digestHour,
   });
 };

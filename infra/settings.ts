@@ -18,6 +18,8 @@ export interface StackSettings {
   /** Subscriptions of the topic for sentences, and of the one for alarms. */
   readonly alertSubscriptions: readonly object[];
   readonly alarmSubscriptions: readonly object[];
+  /** When the daily digest goes out, and whether it does. */
+  readonly digest: { readonly schedule: string; readonly state: 'ENABLED' | 'DISABLED' };
   /** Which ECR pushes are worth a look, as the `detail` of an event pattern. */
   readonly pushDetail: object;
   /** Statements for the roles that read Runpod keys. */
@@ -112,6 +114,17 @@ const readScheduleHours = (text: unknown): number => {
   return hours;
 };
 
+const readDigest = (text: unknown): StackSettings['digest'] => {
+  if (text === '') return { schedule: 'cron(0 8 * * ? *)', state: 'DISABLED' };
+  const hour = Number(text);
+  if (!Number.isInteger(hour) || hour < 0 || hour > 23) {
+    throw new ConfigurationError(
+      `param digestHour: expected an hour of the day in UTC from 0 to 23, found ${JSON.stringify(text)}.`,
+    );
+  }
+  return { schedule: `cron(0 ${hour} * * ? *)`, state: 'ENABLED' };
+};
+
 const nobodyIsTold = `
 !! NOBODY WILL BE TOLD when a refresh fails: neither alertEmail nor pagerUrl is set.
 !! Deploy with --param="alertEmail=you@example.com", or subscribe to the stack's topics yourself.
@@ -129,6 +142,7 @@ export const readStackSettings = ({
   isDeploy,
   alertEmail,
   pagerUrl,
+  digestHour = '',
 }: {
   readonly folder: string;
   readonly scheduleHours: unknown;
@@ -136,6 +150,8 @@ export const readStackSettings = ({
   /** Who is told by email, and which pager by https; empty for nobody. */
   readonly alertEmail: string;
   readonly pagerUrl: string;
+  /** The hour of the daily digest in UTC; empty for none. */
+  readonly digestHour?: unknown;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -164,6 +180,7 @@ export const readStackSettings = ({
     deadManHours: hours + 1,
     alertSubscriptions: email,
     alarmSubscriptions: [...email, ...pager],
+    digest: readDigest(digestHour),
     pushDetail: pushDetail(targets),
     keyStatements: keyStatements(targets),
     describeStatements: statement('DescribeImages', ['ecr:DescribeImages'], repositoriesOf(targets)),

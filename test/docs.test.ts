@@ -15,7 +15,7 @@ const thrown = [...errors.passingErrors, ...errors.refusedErrors, ...errors.ourE
 const alarms = [...read('infra/alerts.yml').matchAll(/^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm)].map(
   ([, name]) => name ?? '',
 );
-const kinds = ['delayed', 'degraded', 'recovered'];
+const kinds = ['delayed', 'degraded', 'recovered', 'digest'];
 
 describe('the runbook', () => {
   const sections = [...read('docs/runbook.md').matchAll(/^### (.+)$/gm)].map(([, name]) => name ?? '');

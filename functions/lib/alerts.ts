@@ -3,13 +3,15 @@ import type { Report } from './run-report.ts';
 
 /** What people are told. */
 export interface Alert {
-  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered';
+  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest';
   readonly severity: 'critical' | 'warning' | 'info';
   readonly target: string;
   /** The runbook's section: an error's name, or the kind of trouble. */
   readonly section: string;
   /** What happened and what to do, a sentence each. */
   readonly text: string;
+  /** Until when pulls keep working, in the words of the text; where that matters. */
+  readonly deadline?: string;
 }
 
 /** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
@@ -60,8 +62,12 @@ const comfortableMs = 3 * 3_600_000;
 const severityOf = (end: number | undefined, now: number, scheduleMs: number): Alert['severity'] =>
   end !== undefined && end - now > scheduleMs ? 'warning' : 'critical';
 
-const failedText = (outcome: Outcome, earlier: readonly Report[], now: number): string =>
-  `${outcome.target}: ${outcome.error?.message ?? 'No token was stored.'} ${deadline(goodUntil(outcome.target, earlier), now)}`;
+/** How severe an earlier run's failure was when it was told. */
+const severityThen = (target: string, earlier: readonly Report[], scheduleMs: number): Alert['severity'] => {
+  const index = earlier.findIndex(({ targets }) => targets.some((each) => each.target === target));
+  const end = goodUntil(target, earlier.slice(index + 1));
+  return severityOf(end, Date.parse(earlier[index]?.endedAt ?? ''), scheduleMs);
+};
 
 const endpointsText = (target: string, what: string, endpoints: readonly EndpointOutcome[]): string => {
   const told = endpoints.slice(0, 5).map(({ endpoint, evidence, reason }) => `${endpoint}: ${evidence ?? reason}`);
@@ -70,7 +76,8 @@ const endpointsText = (target: string, what: string, endpoints: readonly Endpoin
 };
 
 /**
- * Says what changed for people between the runs before and this one. The same trouble is told once; its end is told.
+ * Says what changed for people between the runs before and this one. The same trouble is told once, and again when it
+ * has become critical; its end is told.
  *
  * @param earlier reports of earlier runs, newest first
  * @param scheduleMs milliseconds between scheduled runs
@@ -84,23 +91,26 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
 
     if (trouble === '') {
       if (!isOver) return [];
-      const until = outcome.expiresAt === undefined ? '' : ` Pulls work until ${outcome.expiresAt} without us.`;
       return [
         {
           kind: 'recovered',
           severity: 'info',
           target,
           section: 'recovered',
-          text: `${target}: a new token is stored and all is well again.${until}`,
+          text: `${target}: a new token is stored and all is well again. ${deadline(goodUntil(target, [report]), now)}`,
         },
       ];
     }
-    if (trouble === troubleBefore && delayTold !== true) return [];
+    const isKnown = trouble === troubleBefore;
     if (!refreshed) {
       const severity = severityOf(goodUntil(target, earlier), now, scheduleMs);
+      if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
       const section = outcome.error?.name ?? 'TargetLostError';
-      return [{ kind: 'failed', severity, target, section, text: failedText(outcome, earlier, now) }];
+      const until = deadline(goodUntil(target, earlier), now);
+      const text = `${target}: ${outcome.error?.message ?? 'No token was stored.'} ${until}`;
+      return [{ kind: 'failed', severity, target, section, text, deadline: until }];
     }
+    if (isKnown && delayTold !== true) return [];
     const failed = endpoints.filter(({ proof }) => proof === 'failed');
     if (failed.length > 0) {
       const text = endpointsText(target, 'not every endpoint can pull', failed);
@@ -111,22 +121,68 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
     return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
   });
 
-/** Says that an upstream keeps failing and that we keep trying. */
+/**
+ * Says that an upstream keeps failing and that we keep trying. Nothing to whoever knows already that the target fails.
+ */
 export const composeDelay = (
   target: string,
   message: string,
   tries: { readonly failingSince: number; readonly retryAt: number; readonly giveUpAt: number },
   earlier: readonly Report[],
   now: number,
-): Alert => {
+  scheduleMs: number,
+): Alert | undefined => {
   const end = goodUntil(target, earlier);
+  // Nobody needs to act while this very run may still make it.
+  const severity = end !== undefined && end - now > comfortableMs ? 'warning' : 'critical';
+  const isKnown = earlierOutcomes(target, earlier)[0]?.refreshed === false;
+  if (isKnown && (severity === 'warning' || severityThen(target, earlier, scheduleMs) === 'critical')) return undefined;
+  const until = deadline(end, now);
   const clock = (time: number) => `${new Date(time).toISOString().slice(11, 16)} UTC`;
   return {
     kind: 'delayed',
-    // Nobody needs to act while this very run may still make it.
-    severity: end !== undefined && end - now > comfortableMs ? 'warning' : 'critical',
+    severity,
     target,
     section: 'delayed',
-    text: `${target}: the refresh has not got through for ${span(now - tries.failingSince)}: ${message} We try again at ${clock(tries.retryAt)} and keep trying until ${clock(tries.giveUpAt)}. ${deadline(end, now)}`,
+    text: `${target}: the refresh has not got through for ${span(now - tries.failingSince)}: ${message} We try again at ${clock(tries.retryAt)} and keep trying until ${clock(tries.giveUpAt)}. ${until}`,
+    deadline: until,
   };
+};
+
+const dayMs = 24 * 3_600_000;
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/**
+ * Sums up the last 24 hours, a line for each target that a run concerned.
+ *
+ * @param reports reports of all runs on record, newest first
+ */
+export const composeDigest = (reports: readonly Report[], now: number): readonly [Alert, ...Alert[]] => {
+  const recent = reports.filter(({ endedAt }) => now - Date.parse(endedAt) <= dayMs);
+  const names = [...new Set(recent.flatMap(({ targets }) => targets.map(({ target }) => target)))];
+  const [first, ...more] = names.map((target): Alert => {
+    const outcomes = earlierOutcomes(target, recent);
+    const end = goodUntil(target, reports);
+    const [latest] = outcomes;
+    const failures = outcomes.filter(({ refreshed }) => !refreshed).length;
+    const isTroubled = latest !== undefined && troubleOf(latest) !== '';
+    const proofs = Object.entries(latest?.proofs ?? {}).map(([proof, count]) => `${count} ${proof}`);
+    const endpoints = proofs.length === 0 ? '' : ` Endpoints at the last: ${proofs.join(', ')}.`;
+    return {
+      kind: 'digest',
+      severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
+      target,
+      section: 'digest',
+      text: `${target}: ${deadline(end, now)} ${counted(outcomes.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
+    };
+  });
+  const silence: Alert = {
+    kind: 'digest',
+    severity: 'critical',
+    target: 'every target',
+    section: 'nosuccess',
+    text: 'every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+  };
+  return [first ?? silence, ...more];
 };

@@ -13,6 +13,7 @@ import { type Report, reportShape } from './run-report.ts';
  * Reads the reports of the runs before an execution, newest first. Step Functions' own history is the only record we
  * keep: a run that succeeded has its report as output, one that failed has it as the output of its Report state.
  *
+ * @param execution the ARN of the execution, or of the state machine for the reports of all
  * @throws whatever the AWS SDK throws; a run whose report cannot be read is left out
  */
 export type ReadEarlierReports = (execution: string) => Promise<Report[]>;
@@ -54,7 +55,7 @@ export const createReadEarlierReports = (settings: Settings): ReadEarlierReports
   };
 
   return async (execution) => {
-    const stateMachineArn = execution.replace(':execution:', ':stateMachine:').replace(/:[^:]+$/, '');
+    const stateMachineArn = execution.replace(/:execution:([^:]+):.*$/, ':stateMachine:$1');
     const { executions = [] } = await sfn.send(
       new ListExecutionsCommand({ stateMachineArn, maxResults: executionsRead }),
     );

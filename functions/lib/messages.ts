@@ -16,7 +16,7 @@ export interface Messages {
 
 /** What surrounds the alerts of one message. */
 export interface MessageContext {
-  /** The execution's ARN. */
+  /** The execution's ARN, or the state machine's where no run is meant. */
   readonly execution: string;
   /** Where the runbook is. */
   readonly runbook: string;
@@ -35,10 +35,27 @@ const greetings = {
   info: 'Good news.',
 } as const;
 
+/** The letter's first line. */
+const greetingOf = ({ kind, severity }: Alert): string =>
+  kind === 'digest' && severity === 'info' ? 'All is well.' : greetings[severity];
+
+/** What the subject says of the alerts after their severity. */
+const headlineOf = (first: Alert, others: number): string => {
+  const more = others === 0 ? '' : ` and ${others} more`;
+  return first.kind === 'digest' ? `daily digest of ${first.target}${more}` : `${first.target}${more} ${first.kind}`;
+};
+
 const cut = (text: string, length: number, mark = '…'): string =>
   text.length <= length ? text : `${text.slice(0, length - mark.length)}${mark}`;
 
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
+
+/** The deadline comes first where there is one: the rest of the text may not fit. */
+const smsOf = ({ kind, severity, target, text, deadline }: Alert): string => {
+  const words =
+    deadline === undefined ? text : `${target}: ${deadline} ${text.replace(`${target}: `, '').replace(deadline, '')}`;
+  return cut(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`), longestSms);
+};
 
 const ascii = (text: string): string => oneLine(text.normalize('NFKD').replaceAll(/[^\x20-\x7e]/g, '?'));
 
@@ -47,8 +64,12 @@ const plainMarkdown = (text: string): string => text.replaceAll(/[\\`*_{}[\]()<>
 
 const consoleLink = (execution: string): string => {
   const region = execution.split(':')[3];
-  return `https://${region}.console.aws.amazon.com/states/home?region=${region}#/v2/executions/details/${execution}`;
+  const page = execution.includes(':execution:') ? 'v2/executions/details' : 'statemachines/view';
+  return `https://${region}.console.aws.amazon.com/states/home?region=${region}#/${page}/${execution}`;
 };
+
+const linkName = (execution: string): string =>
+  execution.includes(':execution:') ? 'The execution' : 'The executions';
 
 /** The runbook's section of an alert: that of the error, else of the kind of trouble. */
 const sectionOf = ({ section }: Alert, runbook: string): string => `${runbook}#${section.toLowerCase()}`;
@@ -62,9 +83,8 @@ export const writeMessages = (
   const [first = alerts[0], ...others] = sorted;
   const named = sorted.slice(0, namedAlerts);
   const rest = sorted.length - named.length;
-  const more = others.length === 0 ? '' : ` and ${others.length} more`;
   const subject = cut(
-    `[${first.severity.toUpperCase()}] runpod-ecr-refresh: ${first.target}${more} ${first.kind}`,
+    `[${first.severity.toUpperCase()}] runpod-ecr-refresh: ${headlineOf(first, others.length)}`,
     longestSubject,
     '...',
   );
@@ -73,12 +93,12 @@ export const writeMessages = (
   return {
     subject: ascii(subject),
     email: [
-      greetings[first.severity],
+      greetingOf(first),
       ...named.map((alert, index) => `${texts[index]}\nWhat to do: ${sectionOf(alert, runbook)}`),
       ...counted,
-      `The execution: ${consoleLink(execution)}`,
+      `${linkName(execution)}: ${consoleLink(execution)}`,
     ].join('\n\n'),
-    sms: cut(oneLine(`${first.severity.toUpperCase()} ${first.kind}: ${first.text}`), longestSms),
+    sms: smsOf(first),
     machine: JSON.stringify({
       version: 1,
       severity: first.severity,
@@ -100,7 +120,10 @@ export const writeMessages = (
         textType: 'client-markdown',
         title: subject,
         description: [...texts.map(plainMarkdown), ...counted].join('\n\n'),
-        nextSteps: [`[What to do](${sectionOf(first, runbook)})`, `[The execution](${consoleLink(execution)})`],
+        nextSteps: [
+          `[What to do](${sectionOf(first, runbook)})`,
+          `[${linkName(execution)}](${consoleLink(execution)})`,
+        ],
       },
       metadata: { threadId: `runpod-ecr-refresh-${first.target}`, summary: subject, eventType: first.kind },
     }),

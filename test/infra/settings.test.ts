@@ -16,7 +16,13 @@ afterEach(() => {
 
 const read = (
   yaml: string,
-  more: { scheduleHours?: unknown; isDeploy?: boolean; alertEmail?: string; pagerUrl?: string } = {},
+  more: {
+    scheduleHours?: unknown;
+    isDeploy?: boolean;
+    alertEmail?: string;
+    pagerUrl?: string;
+    digestHour?: unknown;
+  } = {},
 ) => {
   writeFileSync(join(folder, 'targets.yml'), yaml);
   return readStackSettings({
@@ -41,6 +47,20 @@ targets:
     ecr: { region: us-east-1, registryId: "333333333333", repositories: [y] }
     runpod: { apiKey: "secretsmanager:arn:aws:secretsmanager:us-east-1:1:secret:k-AbCdEf", registry: c }
 `;
+
+describe('the daily digest', () => {
+  it.each([
+    ['', 'DISABLED', 'cron(0 8 * * ? *)'],
+    ['0', 'ENABLED', 'cron(0 0 * * ? *)'],
+    ['23', 'ENABLED', 'cron(0 23 * * ? *)'],
+  ])('asked for at %j is %s', (digestHour, state, schedule) => {
+    expect(read(yaml, { digestHour }).digest).toEqual({ state, schedule });
+  });
+
+  it.each(['24', '-1', '8:30', 'noon'])('is refused at %j', (digestHour) => {
+    expect(() => read(yaml, { digestHour })).toThrow('param digestHour: expected an hour of the day in UTC');
+  });
+});
 
 describe('what the template takes from targets.yml', () => {
   it('lets a token pull what targets name, and only the roles they name be assumed', () => {

@@ -320,6 +320,18 @@ describe('the triggers', () => {
     });
   });
 
+  it('send the daily digest to those alone who ask for it', () => {
+    expect(template.Resources.DigestRule?.Properties).toMatchObject({
+      State: 'DISABLED',
+      Targets: [
+        {
+          Arn: { 'Fn::GetAtt': ['NotifyLambdaFunction', 'Arn'] },
+          Input: { 'Fn::Sub': '{"kind":"digest","stateMachine":"${StateMachine}"}' },
+        },
+      ],
+    });
+  });
+
   it('let every rule use the queue, and every service the key', () => {
     const { Statement: queue } = only('AWS::SQS::QueuePolicy').PolicyDocument as { Statement: Statement[] };
     const sources = JSON.stringify(queue);

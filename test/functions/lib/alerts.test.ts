@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { composeAlerts, composeDelay, deadline, goodUntil } from '../../../functions/lib/alerts.ts';
+import { composeAlerts, composeDelay, composeDigest, deadline, goodUntil } from '../../../functions/lib/alerts.ts';
 import type { Outcome } from '../../../functions/lib/outcome.ts';
 import type { Report } from '../../../functions/lib/run-report.ts';
 
@@ -49,7 +49,7 @@ describe('what people are told', () => {
     ['nothing on the first run that goes well', good, [], []],
     ['a failure', failed, [good], ['critical failed']],
     ['a failure without any history', failed, [], ['critical failed']],
-    ['nothing of the same failure', failed, [failed, good], []],
+    ['nothing of the same failure', failed, [failed, { ...good, expiresAt: '2026-11-23T17:00:00Z' }], []],
     ['another failure', { ...failed, error: { name: 'Other', message: 'x.' } }, [failed], ['critical failed']],
     ['a failure without an error', { ...good, refreshed: false }, [good], ['critical failed']],
     ['its end', good, [failed], ['info recovered']],
@@ -61,10 +61,17 @@ describe('what people are told', () => {
       ['info recovered'],
     ],
     [
-      'a failure after a delay, although it was told before',
+      'nothing of the same failure after another delay, which was not told',
       { ...failed, delayTold: true },
       [failed],
-      ['critical failed'],
+      [],
+    ],
+    ['the same failure once it is critical', failed, [failed, good], ['critical failed']],
+    [
+      'the end of a delay of what was degraded before and still is',
+      { ...endpoint('degraded', 'parked'), delayTold: true },
+      [endpoint('degraded', 'parked')],
+      ['warning degraded'],
     ],
     [
       'an endpoint that cannot pull',
@@ -109,21 +116,58 @@ describe('what people are told', () => {
 
   it('of a delay says how long, when we try again, and until when pulls work', () => {
     const tries = { failingSince: now - hourMs / 2, retryAt: now + hourMs / 4, giveUpAt: now + 5 * hourMs };
-    expect(composeDelay('production', 'Runpod is down.', tries, [report(good)], now)).toEqual({
+    expect(composeDelay('production', 'Runpod is down.', tries, [report(good)], now, 6 * hourMs)).toEqual({
       kind: 'delayed',
       severity: 'warning',
       target: 'production',
       section: 'delayed',
       text: 'production: the refresh has not got through for 30 min: Runpod is down. We try again at 13:05 UTC and keep trying until 17:50 UTC. Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
+      deadline: 'Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
     });
   });
 });
 
 it('a delay is critical once little time is left, or nobody knows how much', () => {
   const tries = { failingSince: now, retryAt: now, giveUpAt: now };
-  const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, earlier, now).severity;
+  const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, earlier, now, 6 * hourMs)?.severity;
   expect(of([report({ ...good, expiresAt: '2026-11-23T15:00:00Z' })])).toBe('critical');
   expect(of([])).toBe('critical');
+});
+
+it('a delay is not told to those who know that the target fails, unless it has become critical', () => {
+  const tries = { failingSince: now, retryAt: now, giveUpAt: now };
+  const of = (...earlier: Outcome[]) => {
+    const reports = earlier.map((each) => report(each));
+    return composeDelay('production', 'x.', tries, reports, now, 4 * hourMs)?.severity;
+  };
+  expect(of(failed)).toBeUndefined();
+  expect(of(failed, good)).toBeUndefined();
+  expect(of(failed, { ...good, expiresAt: '2026-11-23T15:00:00Z' })).toBeUndefined();
+  const long = report({ ...good, expiresAt: '2026-11-23T15:00:00Z' });
+  const early = { ...report(failed), endedAt: '2026-11-23T08:00:00Z' };
+  expect(composeDelay('production', 'x.', tries, [early, long], now, 4 * hourMs)?.severity).toBe('critical');
+});
+
+describe('the digest', () => {
+  const daily = (...reports: Report[]) =>
+    composeDigest(reports, now).map(({ severity, text }) => `${severity} ${text}`);
+
+  it('has a line for each target that a run of the last day concerned', () => {
+    const old = { ...report({ ...good, target: 'old' }), endedAt: '2026-11-22T12:00:00Z' };
+    expect(
+      daily(report({ ...good, proofs: { observed: 2 } }, { ...failed, target: 'other' }), report(failed), old),
+    ).toEqual([
+      'info production: Pulls keep working until 18:02 UTC, 5 h 12 min from now. 2 runs in 24 hours, 1 failed. Endpoints at the last: 2 observed.',
+      'critical other: Until when pulls keep working is unknown: no earlier run on record stored a token. 1 run in 24 hours, 1 failed.',
+    ]);
+  });
+
+  it('warns of a target that is in trouble, and alarms where nothing has run', () => {
+    expect(daily(report(failed), report(good))[0]).toMatch(/^warning production: /);
+    expect(daily()).toEqual([
+      'critical every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+    ]);
+  });
 });
 
 describe('the deadline', () => {
@@ -148,6 +192,11 @@ describe('the deadline', () => {
       'may have passed',
       [{ ...good, expiresAt: '2026-11-23T12:00:00Z' }],
       'Pulls stopped working at 12:00 UTC, 50 min ago.',
+    ],
+    [
+      'follows our clock where that is five minutes slow',
+      [{ ...good, expiresAt: '2026-11-23T12:55:00Z' }],
+      'Pulls keep working until 12:55 UTC, 5 min from now.',
     ],
     [
       'ignores what is no time',

@@ -39,6 +39,13 @@ The execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-ea
     expect(sms.length).toBeLessThan(140);
   });
 
+  it('says by SMS first until when pulls keep working', () => {
+    const deadline = 'Pulls keep working until 18:02 UTC, 5 h 12 min from now.';
+    expect(writeMessages([alert({ deadline })], context).sms).toBe(
+      'CRITICAL failed: production: Pulls keep working until 18:02 UTC, 5 h 12 min from now. Runpod refused the new token (401).',
+    );
+  });
+
   it('is JSON for machines, and Amazon Q’s own form for chat', () => {
     const { machine, chat } = writeMessages([alert()], context);
     expect(JSON.parse(machine)).toEqual({

@@ -1,0 +1,95 @@
+import { type Alert, composeAlerts, composeDelay, composeDigest } from '../functions/lib/alerts.ts';
+import type { Outcome } from '../functions/lib/outcome.ts';
+import type { Report } from '../functions/lib/run-report.ts';
+
+/** One alert that somebody may get one day, composed by what composes the real ones. */
+export interface Rehearsal {
+  readonly kind: Alert['kind'];
+  readonly severity: Alert['severity'];
+  readonly alerts: readonly [Alert, ...Alert[]];
+}
+
+const hourMs = 3_600_000;
+const target = 'production';
+const scheduleMs = 6 * hourMs;
+const shortScheduleMs = 2 * hourMs;
+
+const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+const rehearse = ([first, ...others]: readonly Alert[]): Rehearsal => {
+  if (first === undefined) throw new Error('A rehearsal tells nothing.');
+  return { kind: first.kind, severity: first.severity, alerts: [first, ...others] };
+};
+
+/** Every kind of alert in every severity that it can have. */
+export const composeRehearsals = (now: number): readonly Rehearsal[] => {
+  const stored = (hoursAgo: number, more: Partial<Outcome> = {}): Outcome => ({
+    target,
+    refreshed: true,
+    expiresAt: iso(now + (12 - hoursAgo) * hourMs),
+    proofs: { observed: 2, tested: 1 },
+    endpoints: [],
+    ...more,
+  });
+  const refused: Outcome = {
+    target,
+    refreshed: false,
+    error: {
+      name: 'RunpodUnauthorizedError',
+      message: 'Runpod refused the API key of ssm:/runpod-ecr-refresh/production/api-key (401 "invalid api key").',
+    },
+    proofs: {},
+    endpoints: [],
+  };
+  const report = (endedAt: number, ...targets: Outcome[]): Report => ({
+    version: 1,
+    execution: 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:rehearsal',
+    trigger: 'schedule',
+    startedAt: iso(endedAt),
+    endedAt: iso(endedAt),
+    outcome: targets.every(({ refreshed }) => refreshed) ? 'succeeded' : 'failed',
+    targets,
+  });
+  const ago = (hours: number, outcome: Outcome = stored(hours)): Report => report(now - hours * hourMs, outcome);
+  const watched = (proof: 'failed' | 'degraded', reason: string, evidence: string): Outcome =>
+    stored(0, { proofs: { [proof]: 1 }, endpoints: [{ endpoint: '4m7x2k9q', proof, reason, evidence }] });
+  const compose = (outcome: Outcome, earlier: readonly Report[], schedule = scheduleMs) =>
+    composeAlerts(report(now, outcome), earlier, now, schedule);
+  const delay = (storedHoursAgo: number): readonly Alert[] => {
+    const alert = composeDelay(
+      target,
+      'Runpod did not answer PATCH /v2/registries/6n2k8v4d (503 "Service Unavailable").',
+      { failingSince: now - 0.5 * hourMs, retryAt: now + 0.25 * hourMs, giveUpAt: now + 5 * hourMs },
+      [ago(storedHoursAgo)],
+      now,
+      scheduleMs,
+    );
+    return alert === undefined ? [] : [alert];
+  };
+  return [
+    rehearse(delay(6.5)),
+    rehearse(delay(10)),
+    rehearse(compose(refused, [ago(2)], shortScheduleMs)),
+    rehearse(compose(refused, [ago(11)])),
+    rehearse(
+      compose(
+        watched('failed', 'not-authorized', 'worker 8x2m4k7q9a: "pull access denied" since the new token was stored.'),
+        [ago(6)],
+      ),
+    ),
+    rehearse(
+      compose(
+        watched(
+          'degraded',
+          'parked',
+          'the endpoint has workers.max 0: Runpod has parked it. Raise workers.max in its settings.',
+        ),
+        [ago(6)],
+      ),
+    ),
+    rehearse(compose(stored(0), [ago(6, refused), ago(12)])),
+    rehearse(composeDigest([ago(2), ago(8), ago(14), ago(20)], now)),
+    rehearse(composeDigest([ago(2, refused), ago(8)], now)),
+    rehearse(composeDigest([ago(2, refused), ago(8, refused), ago(14)], now)),
+  ];
+};

@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { alert } from '../../cli/alert.ts';
+import { composeRehearsals } from '../../cli/rehearsals.ts';
+import { writeMessages } from '../../functions/lib/messages.ts';
+import { World } from '../../local/world.ts';
+
+const now = Date.parse('2026-11-23T12:50:00Z');
+const execution = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:run-1';
+
+const run = async (...words: string[]) => {
+  let [printed, complained] = ['', ''];
+  const code = await alert({
+    words,
+    print: (text) => {
+      printed += text;
+    },
+    complain: (text) => {
+      complained += text;
+    },
+    now: () => now,
+  });
+  return { code, printed, complained };
+};
+
+/** Indented, so that people can read it. */
+const pretty = (text: string): string => JSON.stringify(JSON.parse(text), undefined, 2);
+
+describe('each kind of alert in each severity', () => {
+  const rehearsals = composeRehearsals(now);
+
+  it('is rehearsed', () => {
+    expect([...new Set(rehearsals.map(({ kind, severity }) => `${kind} ${severity}`))]).toEqual([
+      'delayed warning',
+      'delayed critical',
+      'failed warning',
+      'failed critical',
+      'degraded warning',
+      'recovered info',
+      'digest info',
+      'digest warning',
+      'digest critical',
+    ]);
+  });
+
+  it.each(
+    rehearsals.map(
+      (each, index) =>
+        [`${each.kind}-${each.severity}-${each.alerts[0].section.toLowerCase()}`, rehearsals[index]] as const,
+    ),
+  )('reads for every protocol as in messages/%s.txt', async (name, rehearsal) => {
+    if (rehearsal === undefined) throw new Error('nothing to read');
+    const messages = writeMessages(rehearsal.alerts, { execution, runbook: 'https://example.com/runbook.md' });
+    expect(messages.subject.length).toBeLessThan(100);
+    expect(messages.sms.length).toBeLessThan(140);
+    const text = [
+      `=== email\nSubject: ${messages.subject}\n\n${messages.email}`,
+      `=== sms\n${messages.sms}`,
+      `=== https and sqs\n${pretty(messages.machine)}`,
+      `=== chat\n${pretty(messages.chat)}`,
+    ].join('\n\n');
+    await expect(`${text}\n`).toMatchFileSnapshot(`messages/${name}.txt`);
+  });
+});
+
+describe('npm run alert', () => {
+  let folder: string;
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'alert-'));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('shows a letter, an SMS or JSON, as its reader would get it', async () => {
+    const words = ['--kind', 'failed', '--severity', 'warning', '--to'];
+    expect((await run(...words, 'me@example.com')).printed).toMatch(
+      /^To: me@example\.com\nSubject: \[WARNING\] .+\n\nSomething needs a look today\./,
+    );
+    expect((await run(...words, '+15555550100')).printed).toMatch(/^To: \+15555550100\n\nWARNING failed: production/);
+    const { printed } = await run(...words, 'https://pager.example.com/x');
+    expect(printed).toMatch(/^POST https:\/\/pager\.example\.com\/x\n/);
+    expect(JSON.parse(printed.slice(printed.indexOf('{')))).toMatchObject({ severity: 'warning', kind: 'failed' });
+  });
+
+  it('shows every alert when told nothing', async () => {
+    const { code, printed } = await run();
+    expect(code).toBe(0);
+    expect(printed.match(/^Subject: /gm)).toHaveLength(composeRehearsals(now).length);
+  });
+
+  it('writes a page on which nothing becomes markup', async () => {
+    const file = join(folder, 'alerts.html');
+    expect(await run('--html', file, '--runbook', 'https://example.com/<script>')).toMatchObject({ code: 0 });
+    const page = readFileSync(file, 'utf8');
+    expect(page.match(/<section>/g)).toHaveLength(composeRehearsals(now).length);
+    expect(page).toContain('&lt;script&gt;');
+    expect(page).not.toContain('<script');
+  });
+
+  it('teaches by example', async () => {
+    expect(await run('--help')).toMatchObject({ code: 0, printed: expect.stringContaining('--kind failed --to') });
+  });
+
+  it.each([
+    [['--kind', 'odd'], '--kind: expected one of delayed, failed, degraded, recovered, digest, found "odd".'],
+    [['--kind', 'recovered', '--severity', 'critical'], '--severity: expected one of info, found "critical".'],
+    [['--to', 'nobody'], '--to: expected an email address'],
+    [['--to', 'arn:aws:sns:us-east-1:123456789012:alerts'], '--kind: say which alert'],
+    [['--loud'], "Unknown option '--loud'"],
+  ])('refuses %j', async (words, mistake) => {
+    const { code, complained, printed } = await run(...words);
+    expect(code).toBe(2);
+    expect(complained).toContain(mistake);
+    expect(printed).toBe('');
+  });
+
+  it('sends a rehearsal to a topic that is there, and says when it is not', async () => {
+    const topic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alerts';
+    const world = await World.begin();
+    expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
+      code: 0,
+      printed: `Sent to ${topic}: delayed, warning\n`,
+    });
+    expect(world.sns.inbox.map(({ text }) => text)).toEqual([
+      expect.stringContaining('Rehearsal, nothing has happened. production: the refresh has not got through'),
+    ]);
+    const { sms, https } = world.sns.inbox[0]?.forms ?? {};
+    for (const form of [sms, https]) expect(form).toContain('Rehearsal');
+    world.sns.topics.clear();
+    expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
+      code: 1,
+      complained: expect.stringContaining('Topic does not exist'),
+    });
+    await world.end();
+  });
+});
