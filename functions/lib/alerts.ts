@@ -62,11 +62,11 @@ const comfortableMs = 3 * 3_600_000;
 const severityOf = (end: number | undefined, now: number, scheduleMs: number): Alert['severity'] =>
   end !== undefined && end - now > scheduleMs ? 'warning' : 'critical';
 
-/** How severe an earlier run's failure was when it was told. */
+/** How severe the failure of the newest of these runs was when it was told. */
 const severityThen = (target: string, earlier: readonly Report[], scheduleMs: number): Alert['severity'] => {
-  const index = earlier.findIndex(({ targets }) => targets.some((each) => each.target === target));
-  const end = goodUntil(target, earlier.slice(index + 1));
-  return severityOf(end, Date.parse(earlier[index]?.endedAt ?? ''), scheduleMs);
+  const concerned = earlier.filter(({ targets }) => targets.some((each) => each.target === target));
+  const failedAt = Math.max(...concerned.map(({ endedAt }) => Date.parse(endedAt)));
+  return severityOf(goodUntil(target, earlier), failedAt, scheduleMs);
 };
 
 const endpointsText = (target: string, what: string, endpoints: readonly EndpointOutcome[]): string => {
@@ -160,21 +160,23 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
  */
 export const composeDigest = (reports: readonly Report[], now: number): readonly [Alert, ...Alert[]] => {
   const recent = reports.filter(({ endedAt }) => now - Date.parse(endedAt) <= dayMs);
-  const names = [...new Set(recent.flatMap(({ targets }) => targets.map(({ target }) => target)))];
-  const [first, ...more] = names.map((target): Alert => {
-    const outcomes = earlierOutcomes(target, recent);
+  const outcomes = recent.flatMap(({ targets }) => targets);
+  const latest = new Map<string, Outcome>();
+  for (const outcome of outcomes) if (!latest.has(outcome.target)) latest.set(outcome.target, outcome);
+  const [first, ...more] = [...latest.values()].map((outcome): Alert => {
+    const { target } = outcome;
+    const runs = earlierOutcomes(target, recent);
     const end = goodUntil(target, reports);
-    const [latest] = outcomes;
-    const failures = outcomes.filter(({ refreshed }) => !refreshed).length;
-    const isTroubled = latest !== undefined && troubleOf(latest) !== '';
-    const proofs = Object.entries(latest?.proofs ?? {}).map(([proof, count]) => `${count} ${proof}`);
+    const failures = runs.filter(({ refreshed }) => !refreshed).length;
+    const isTroubled = troubleOf(outcome) !== '';
+    const proofs = Object.entries(outcome.proofs).map(([proof, count]) => `${count} ${proof}`);
     const endpoints = proofs.length === 0 ? '' : ` Endpoints at the last: ${proofs.join(', ')}.`;
     return {
       kind: 'digest',
       severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
       target,
       section: 'digest',
-      text: `${target}: ${deadline(end, now)} ${counted(outcomes.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
+      text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
     };
   });
   const silence: Alert = {

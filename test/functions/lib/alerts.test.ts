@@ -143,7 +143,7 @@ it('a delay is not told to those who know that the target fails, unless it has b
   expect(of(failed)).toBeUndefined();
   expect(of(failed, good)).toBeUndefined();
   expect(of(failed, { ...good, expiresAt: '2026-11-23T15:00:00Z' })).toBeUndefined();
-  const long = report({ ...good, expiresAt: '2026-11-23T15:00:00Z' });
+  const long = { ...report({ ...good, expiresAt: '2026-11-23T15:00:00Z' }), endedAt: '2026-11-23T06:00:00Z' };
   const early = { ...report(failed), endedAt: '2026-11-23T08:00:00Z' };
   expect(composeDelay('production', 'x.', tries, [early, long], now, 4 * hourMs)?.severity).toBe('critical');
 });
