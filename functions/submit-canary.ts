@@ -21,7 +21,10 @@ export interface SubmitCanaryOutput {
 }
 
 /** Long enough for a cold start of a large image, short enough to cost little when nobody looks. */
-export const canaryMs = 10 * 60_000;
+const canaryMs = 10 * 60_000;
+
+/** A job that nobody cancels ends by itself, later than a look at it that cancels it. */
+const timeToLiveMs = canaryMs + 3 * 60_000;
 
 /**
  * Submits one job to an endpoint that asked for it, so that a worker has to start. The machine calls this once and never
@@ -33,7 +36,7 @@ export const createSubmitCanary =
   ({ jobsFor, now }: SubmitCanaryDeps) =>
   async (event: unknown): Promise<SubmitCanaryOutput> => {
     const { target, endpoint } = parseInput('submit-canary', inputShape, event);
-    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, canaryMs);
+    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, timeToLiveMs);
     return { jobId, giveUpAt: isoSeconds(now() + canaryMs) };
   };
 

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type CanaryView, judgeEndpoint, nextLook, type Verdict, type WatchedWorker } from './lib/endpoint-proof.ts';
 import { inLanes } from './lib/in-lanes.ts';
-import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
 import { createRunpodManagement, type RunpodManagement, type Worker } from './lib/runpod/management.ts';
@@ -38,7 +38,7 @@ const inputShape = z.object({
 /** What this look came to, and while it is `pending`, when to look again (ISO 8601). */
 export interface VerifyEndpointPullOutput extends Verdict {
   readonly endpoint: string;
-  readonly lookAgainAt?: string;
+  readonly lookAgainSeconds?: number;
   /** The workers to look at again. */
   readonly watching?: readonly string[];
 }
@@ -125,7 +125,10 @@ export const createVerifyEndpointPull =
       endpoint: id,
       ...verdict,
       ...(verdict.proof === 'pending'
-        ? { lookAgainAt: isoSeconds(nextLook(view)), watching: concerned.map((worker) => worker.id) }
+        ? {
+            lookAgainSeconds: Math.ceil((nextLook(view) - view.now) / 1000),
+            watching: concerned.map((worker) => worker.id),
+          }
         : {}),
     };
   };
