@@ -1,5 +1,6 @@
 import {
   DescribeExecutionCommand,
+  type ExecutionListItem,
   GetExecutionHistoryCommand,
   ListExecutionsCommand,
   SFNClient,
@@ -60,7 +61,9 @@ export const createReadEarlierReports = (settings: Settings): ReadEarlierReports
       new ListExecutionsCommand({ stateMachineArn, maxResults: executionsRead }),
     );
     const reports: Report[] = [];
-    for (const { executionArn, status } of executions) {
+    // By Step Functions' clock: those of the functions may differ.
+    const stoppedAt = ({ stopDate }: ExecutionListItem): number => stopDate?.getTime() ?? 0;
+    for (const { executionArn, status } of executions.sort((a, b) => stoppedAt(b) - stoppedAt(a))) {
       if (executionArn === undefined || executionArn === execution) continue;
       const report =
         status === 'SUCCEEDED'
@@ -70,6 +73,6 @@ export const createReadEarlierReports = (settings: Settings): ReadEarlierReports
             : undefined;
       if (report !== undefined) reports.push(report);
     }
-    return reports.sort((a, b) => Date.parse(b.endedAt) - Date.parse(a.endedAt));
+    return reports;
   };
 };
