@@ -19,7 +19,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     // Each file has a process of its own: the embedded AWS is found through environment variables.
     pool: 'forks',
-    testTimeout: 20_000,
+    // A busy machine is no failure: only what hangs comes near this.
+    testTimeout: 60_000,
     // Tests mostly wait for time-outs, so there may be more of them than cores.
     maxWorkers: 4,
     sequence: { sequencer: LongestFirst },

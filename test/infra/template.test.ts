@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { functionNames, pascalCase } from '../../local/functions.ts';
-import { type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import { longestPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;
@@ -19,7 +19,7 @@ let template: Template;
 beforeAll(() => {
   packaged = packageStack('--stage', 'prod');
   template = packaged.template;
-}, 60_000);
+}, longestPackagingMs);
 afterAll(() => packaged?.remove());
 
 const ofType = (type: string): Array<readonly [string, Resource]> =>
@@ -433,27 +433,31 @@ describe('the stack', () => {
     expect(referred.filter((name) => name !== undefined && !known.has(name))).toEqual([]);
   });
 
-  it('lives beside another stage: no name or export is shared', () => {
-    const other = packageStack('--stage', 'other');
-    const namesIn = ({ Resources, Outputs }: Template): string[] => [
-      ...Object.values(Resources).flatMap(({ Type, Properties }) =>
-        Object.entries(Properties)
-          .filter(([key]) =>
-            /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
-              key,
-            ),
-          )
-          .filter(([, value]) => typeof value === 'string' && value !== 'live')
-          .map(([, value]) => `${Type} ${value}`),
-      ),
-      ...Object.values(Outputs).flatMap(({ Export }) =>
-        Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
-      ),
-    ];
-    const [prod, others] = [namesIn(template), namesIn(other.template)];
-    other.remove();
-    expect(prod.length).toBeGreaterThan(20);
-    expect(prod.filter((name) => others.includes(name))).toEqual([]);
-    expect(new Set(prod).size).toBe(prod.length);
-  });
+  it(
+    'lives beside another stage: no name or export is shared',
+    () => {
+      const other = packageStack('--stage', 'other');
+      const namesIn = ({ Resources, Outputs }: Template): string[] => [
+        ...Object.values(Resources).flatMap(({ Type, Properties }) =>
+          Object.entries(Properties)
+            .filter(([key]) =>
+              /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
+                key,
+              ),
+            )
+            .filter(([, value]) => typeof value === 'string' && value !== 'live')
+            .map(([, value]) => `${Type} ${value}`),
+        ),
+        ...Object.values(Outputs).flatMap(({ Export }) =>
+          Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
+        ),
+      ];
+      const [prod, others] = [namesIn(template), namesIn(other.template)];
+      other.remove();
+      expect(prod.length).toBeGreaterThan(20);
+      expect(prod.filter((name) => others.includes(name))).toEqual([]);
+      expect(new Set(prod).size).toBe(prod.length);
+    },
+    longestPackagingMs,
+  );
 });

@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,23 +22,35 @@ export interface Template {
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
+/** A packaging ends within this, and whoever waits for two others' still gets a turn. */
+const longestRunMs = 120_000;
+export const longestPackagingMs = 3 * longestRunMs;
+
+/** Frees a lock whose owner has died. */
+const freeIfLeft = (lock: string): void => {
+  try {
+    process.kill(Number(readlinkSync(lock)), 0);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
+  }
+};
+
 /** serverless-esbuild builds in a folder of the project: two of them at once would mix their bundles up. */
 const alone = <Result>(job: () => Result): Result => {
-  const lock = join(tmpdir(), `packaging-${createHash('sha256').update(root).digest('hex').slice(0, 12)}`);
-  for (let waits = 0; ; waits += 1) {
+  const lock = join(tmpdir(), `packaging-${createHash('sha256').update(root).digest('hex').slice(0, 12)}.lock`);
+  for (;;) {
     try {
-      mkdirSync(lock);
+      symlinkSync(String(process.pid), lock);
       break;
     } catch {
-      // Whoever left a lock this long is gone.
-      if (waits > 600) rmSync(lock, { recursive: true, force: true });
+      freeIfLeft(lock);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     }
   }
   try {
     return job();
   } finally {
-    rmSync(lock, { recursive: true, force: true });
+    rmSync(lock, { force: true });
   }
 };
 
@@ -48,7 +60,7 @@ export const serverless = (...words: string[]) =>
     spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
       cwd: root,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: longestRunMs,
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,
