@@ -9,13 +9,15 @@ type Engine = { readonly StateMachine: typeof StateMachine };
 export type EngineEvent =
   ReturnType<StateMachine['run']>['eventLogs'] extends AsyncGenerator<infer Event> ? Event : never;
 
+const engineFile = createRequire(import.meta.url).resolve('aws-local-stepfunctions');
+const engineScope = ['require', 'module', 'exports', 'setTimeout', 'clearTimeout', 'Date'];
+const evaluateEngine = compileFunction(readFileSync(engineFile, 'utf8'), engineScope, { filename: engineFile });
+
 /**
  * Loads aws-local-stepfunctions so that its waits and time-outs go by the world's clock. The engine knows no clock but
  * the global one, so its published file is evaluated with other timers in scope; nothing of it is changed.
  */
 const loadEngine = (clock: WorldClock): Engine => {
-  const require = createRequire(import.meta.url);
-  const path = require.resolve('aws-local-stepfunctions');
   class EngineDate extends Date {
     constructor(...args: [] | [number | string | Date]) {
       if (args.length === 0) super(clock.now());
@@ -25,16 +27,8 @@ const loadEngine = (clock: WorldClock): Engine => {
       return clock.now();
     }
   }
-  const names = ['require', 'module', 'exports', 'setTimeout', 'clearTimeout', 'Date'];
   const module = { exports: {} };
-  compileFunction(readFileSync(path, 'utf8'), names, { filename: path })(
-    createRequire(path),
-    module,
-    module.exports,
-    clock.setTimeout,
-    clock.clearTimeout,
-    EngineDate,
-  );
+  evaluateEngine(createRequire(engineFile), module, module.exports, clock.setTimeout, clock.clearTimeout, EngineDate);
   return module.exports as Engine;
 };
 
@@ -94,12 +88,17 @@ const asLambdaReports = (error: unknown): StateError => {
   return new StateError(name, JSON.stringify({ errorType: name, errorMessage: message, trace }));
 };
 
+/** Definitions that were found valid: to validate one takes the engine longer than to run it. */
+const validated = new Set<string>();
+
 /** Makes a runner of a state machine's definition, the very one that ships, with its placeholders filled in. */
 export const createEngine = (clock: WorldClock, definition: unknown, callResource: CallResource) => {
   const engine = loadEngine(clock);
+  const asText = JSON.stringify(definition);
   const machine = new engine.StateMachine(definition as StateMachineDefinition, {
-    validationOptions: { checkArn: false },
+    validationOptions: { checkArn: false, noValidate: validated.has(asText) },
   });
+  validated.add(asText);
   const tasks = tasksOf((definition as { States: Record<string, AnyState> }).States);
 
   return (input: unknown, execution: { readonly id: string; readonly name: string }): EngineRun => {
