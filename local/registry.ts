@@ -36,6 +36,8 @@ export class Registry {
   readonly #clock: WorldClock;
   readonly #repositories = new Map<string, Repository>();
   readonly #blobs = new Map<string, Content>();
+  /** Passwords that it has let in. */
+  readonly letIn = new Set<string>();
   /** Repositories whose images have been archived. */
   readonly archived = new Set<string>();
   #store: Loopback | undefined;
@@ -89,6 +91,7 @@ export class Registry {
     const token = this.#ecr.find(readBasic(headers.authorization) ?? '');
     const refusal = this.#refuse(token, host);
     if (refusal !== undefined || token === undefined) return refusal ?? unauthorized();
+    this.letIn.add(token.password);
     if (path === '') return json(200, {});
     const [, repository = '', kind, reference = ''] = /^(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
     if (kind === undefined) return notFound('UNSUPPORTED', 'Invalid path');

@@ -22,6 +22,9 @@ export interface WorkerHost {
   readonly onLine: (line: WorkerLine) => void;
 }
 
+/** How long a host waits for an answer, by the real clock. */
+const answerTimeoutMs = 1000;
+
 /** Asks for everything a container runtime would, and answers with the digest, or with the daemon's words. */
 const pull = async (
   origin: string,
@@ -33,8 +36,9 @@ const pull = async (
     login === undefined
       ? {}
       : { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}` };
-  const ask = (path: string, more: Record<string, string> = {}) =>
-    fetch(`${origin}/${host}/v2/${repository}/${path}`, { headers: { ...headers, ...more }, redirect: 'manual' });
+  const get = (url: string, options?: RequestInit) =>
+    fetch(url, { ...options, signal: AbortSignal.timeout(answerTimeoutMs) });
+  const ask = (path: string) => get(`${origin}/${host}/v2/${repository}/${path}`, { headers, redirect: 'manual' });
   const daemon = (text: string) => ({ error: `error pulling image: Error response from daemon: ${text}` });
 
   const manifestUrl = `https://${host}/v2/${repository}/manifests/${reference}`;
@@ -62,7 +66,7 @@ const pull = async (
   for (const { digest } of [...(manifest.config ? [manifest.config] : []), ...(manifest.layers ?? [])]) {
     const redirect = await ask(`blobs/${digest}`);
     await redirect.body?.cancel();
-    const blob = await fetch(redirect.headers.get('location') ?? '');
+    const blob = await get(redirect.headers.get('location') ?? '');
     await blob.arrayBuffer();
     if (!blob.ok) return daemon(`error downloading layer ${digest}: ${blob.status}`);
   }
