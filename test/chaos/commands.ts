@@ -1,0 +1,191 @@
+import fc from 'fast-check';
+import { type FunctionName, functionNames } from '../../local/functions.ts';
+import type { Misbehaviour } from '../../local/loopback.ts';
+import type { World } from '../../local/world.ts';
+
+const minuteMs = 60_000;
+
+/** What is wrong with the world on purpose, as far as a command must know it. */
+export interface Model {
+  hasCredential: boolean;
+  keyNumber: number;
+}
+
+/** The world, and what was done to it that the invariants must know. */
+export interface Real {
+  readonly world: World;
+  /** Crashes that wait for their function, each once. */
+  readonly crashes: Array<{ readonly name: FunctionName; readonly when: 'before' | 'after' }>;
+  /** Calls of notify that crashed after their work: SNS has their message, and may get it again. */
+  saidAndCrashed: number;
+  /** Starts the functions anew: they forget what they had in memory. */
+  readonly restart: () => void;
+}
+
+export const credential = '6n2k8v4d';
+export const endpointId = '4m7x2k9q';
+export const keyParameter = '/runpod-ecr-refresh/production/api-key';
+export const passwordMark = 'PasswordSentinelThatMustNeverBeSeen';
+export const keyMark = 'rpa_ApiKeySentinelThatMustNeverBeSeen';
+
+type Command = fc.AsyncCommand<Model, Real>;
+
+/** A command that can always be given. */
+const command = (name: string, run: (model: Model, real: Real) => Promise<void> | void): Command => ({
+  check: () => true,
+  run: async (model, real) => run(model, real),
+  toString: () => name,
+});
+
+/** What a command of a failed history shrinks to. */
+export const nothing = command('', () => {});
+
+const upstreams: Readonly<Record<string, RegExp>> = {
+  'Runpod’s lists': /GET \/v2\/(?:serverless|registries)/,
+  'Runpod’s update': /PATCH \/v2/,
+  'all of Runpod': / ?(?:\/v2\/(?:serverless|registries|templates|pods)|\/v1\/|\/graphql)/,
+  'ECR’s minting': /GetAuthorizationToken/,
+  'ECR’s registry': /\/(?:manifests|blobs)\//,
+  'the layer store': /\/bucket\//,
+  KMS: /TrentService/,
+  'the key’s store': /GetParameter/,
+  'Step Functions’ history': /AWSStepFunctions\.(?:List|Describe|Get)/,
+  SNS: /Publish/,
+};
+
+const answer = (status: number, body: string, headers: Record<string, string> = {}): Misbehaviour => ({
+  answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },
+});
+
+const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
+  'answers 500': answer(500, '{"message":"oh no"}'),
+  'answers 503': answer(503, '{"message":"down"}'),
+  'answers 429': answer(429, '{"message":"slow down"}', { 'retry-after': '0' }),
+  'resets connections': { reset: true },
+  'answers with a page': {
+    answer: { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Sign in</title>' },
+  },
+  'breaks off': { truncate: { status: 200, headers: { 'content-type': 'application/json' }, body: '{"id":"6n' } },
+  'answers eight seconds late': { delayMs: 8000 },
+};
+
+/** Each time costs the functions' whole time-out by the real clock, so this one never lasts. */
+const briefMisbehaviours: Readonly<Record<string, Misbehaviour>> = { ...misbehaviours, hangs: { hang: true } };
+
+const upstream = fc.constantFrom(...Object.keys(upstreams));
+const misbehaviour = fc.constantFrom(...Object.keys(misbehaviours));
+const briefMisbehaviour = fc.constantFrom(...Object.keys(briefMisbehaviours));
+
+const fault = (who: string, what: string, times?: number) => ({
+  on: upstreams[who] ?? /never/,
+  does: briefMisbehaviours[what] ?? { reset: true as const },
+  ...(times === undefined ? {} : { times }),
+});
+
+/** Puts everything right that a person or an upstream would put right in the end. */
+export const putRight = ({ world }: Real): void => {
+  world.faults.clear();
+  world.skewMs = 0;
+  if (!world.runpod.credentials.has(credential)) {
+    world.runpod.addCredential(credential, 'ecr', { username: 'AWS', password: 'never-filled' });
+  }
+  const [key = ''] = world.runpod.keys.keys();
+  world.secrets.parameters.set(keyParameter, key);
+};
+
+/** What happens most. */
+export const tick = fc.integer({ min: 0, max: 7 * 60 }).map((minutes) =>
+  command(`the schedule ticks, and ${minutes} minutes pass`, async (_, { world }) => {
+    world.start();
+    await world.clock.advance(minutes * minuteMs);
+  }),
+);
+
+/** Everything else that may happen to a stack, in any order. */
+export const commands = [
+  fc
+    .integer({ min: 1, max: 7 * 60 })
+    .map((minutes) => command(`${minutes} minutes pass`, (_, { world }) => world.clock.advance(minutes * minuteMs))),
+  fc.integer({ min: 0, max: 3 }).map((times) =>
+    command(`an image is pushed, and its event comes ${times} times`, async (_, { world }) => {
+      world.push('team/worker', 'v1');
+      for (let time = 0; time < times; time += 1) {
+        // EventBridge tries an event again that start-refresh did not take.
+        await world.deliverPush('team/worker', 'v1').catch(() => undefined);
+      }
+    }),
+  ),
+  fc
+    .tuple(upstream, misbehaviour)
+    .map(([who, what]) => command(`${who}: ${what}`, (_, { world }) => void world.faults.add(fault(who, what)))),
+  fc
+    .tuple(upstream, briefMisbehaviour, fc.integer({ min: 1, max: 4 }))
+    .map(([who, what, times]) =>
+      command(`${who}: ${what}, ${times} times`, (_, { world }) => void world.faults.add(fault(who, what, times))),
+    ),
+  fc.constant(command('all upstreams recover', (_, { world }) => world.faults.clear())),
+  fc
+    .tuple(fc.constantFrom(...functionNames), fc.constantFrom('before' as const, 'after' as const))
+    .map(([name, when]) =>
+      command(`${name} crashes ${when} its work`, (_, { crashes }) => void crashes.push({ name, when })),
+    ),
+  fc.integer({ min: -5, max: 5 }).map((minutes) =>
+    command(`the functions’ clock is ${minutes} minutes ahead`, (_, { world }) => {
+      world.skewMs = minutes * minuteMs;
+    }),
+  ),
+  fc.constant(
+    command('Runpod’s key is rotated', (model, { world }) => {
+      model.keyNumber += 1;
+      world.runpod.keys.clear();
+      world.runpod.keys.set(`${keyMark}${model.keyNumber}`, new Set(['*']));
+    }),
+  ),
+  fc.constant(
+    command('the new key is stored', (_, { world }) => {
+      const [key = ''] = world.runpod.keys.keys();
+      world.secrets.parameters.set(keyParameter, key);
+    }),
+  ),
+  fc.constant(
+    command('the credential is deleted', (model, { world }) => {
+      model.hasCredential = false;
+      world.runpod.credentials.delete(credential);
+    }),
+  ),
+  fc.constant<Command>({
+    check: ({ hasCredential }) => !hasCredential,
+    run: async (model, real) => {
+      model.hasCredential = true;
+      real.world.runpod.addCredential(credential, 'ecr', { username: 'AWS', password: 'never-filled' });
+    },
+    toString: () => 'the credential is made again',
+  }),
+  fc.constantFrom('v2', 'graphql', 'v1').map((way) =>
+    command(`Runpod’s ${way} no longer updates, or does again`, (_, { world }) => {
+      const { offers } = world.runpod;
+      offers[way as keyof typeof offers] = !offers[way as keyof typeof offers];
+      // One way there always is.
+      if (!offers.v2 && !offers.graphql) offers.v1 = true;
+    }),
+  ),
+  fc.constant(
+    command('a worker starts', (_, { world }) => {
+      const endpoint = world.runpod.endpoints.get(endpointId);
+      if (endpoint !== undefined) world.runpod.startWorker(endpoint);
+    }),
+  ),
+  fc.constant(
+    command('all workers stop', (_, { world }) => {
+      const endpoint = world.runpod.endpoints.get(endpointId);
+      if (endpoint !== undefined) world.runpod.stopWorkers(endpoint);
+    }),
+  ),
+  fc.constant(
+    command('the endpoint gets another image', (_, { world }) => {
+      const endpoint = world.runpod.endpoints.get(endpointId);
+      if (endpoint !== undefined) world.runpod.release(endpoint, world.push('team/worker', `v${endpoint.version + 1}`));
+    }),
+  ),
+  fc.constant(command('the functions start anew', (_, { restart }) => restart())),
+];

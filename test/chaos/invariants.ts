@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import * as errors from '../../functions/lib/errors.ts';
+import type { Message } from '../../local/aws/sns.ts';
+import { endpointSecret } from '../../local/runpod/server.ts';
+import { keyMark, passwordMark, type Real } from './commands.ts';
+
+const minuteMs = 60_000;
+const tokenLifeMs = 12 * 60 * minuteMs;
+/** 15 minutes between minting and storing, and what the functions' clock may be wrong by meanwhile. */
+const mostAgeMs = 25 * minuteMs;
+
+const knownErrors = new Set([
+  ...[...errors.passingErrors, ...errors.refusedErrors, ...errors.ourErrors, ...errors.surroundingErrors].map(
+    (ErrorClass) => new ErrorClass('').name as string,
+  ),
+  'EndpointNotPullingError',
+  'TargetLostError',
+  'Lambda.Unknown',
+]);
+
+interface Told {
+  readonly at: number;
+  readonly kind: string;
+  /** What is equal where the same is told. */
+  readonly what: string;
+  readonly execution: string;
+}
+
+const readTold = ({ at, forms, subject }: Message): Told => {
+  if (forms.https === undefined) return { at, kind: 'plain', what: subject, execution: '' };
+  const { kind, execution, alerts } = JSON.parse(forms.https) as {
+    kind: string;
+    execution: string;
+    alerts: Array<{ severity: string; section: string; text: string }>;
+  };
+  const what = alerts.map(({ severity, section, text }) => `${severity} ${section} ${text}`).join();
+  return {
+    at,
+    kind,
+    what: kind === 'failed' && alerts[0] !== undefined ? `${alerts[0].severity} ${alerts[0].section}` : what,
+    execution,
+  };
+};
+
+const everyStoredTokenPulls = ({ world }: Real): void => {
+  for (const { login, at } of world.runpod.stored) {
+    const token = world.ecr.find(login.password);
+    assert(token !== undefined, 'something else than a token was stored');
+    assert(world.registry.letIn.has(login.password), 'a token was stored that had not pulled');
+    const age = at - (token.expiresAt - tokenLifeMs);
+    assert(age <= mostAgeMs, `a token was stored ${age / minuteMs} minutes after its minting`);
+  }
+};
+
+const everyRunEnded = ({ world }: Real): void => {
+  for (const { name, status, error = '' } of world.stepFunctions.executions.values()) {
+    assert(status === 'SUCCEEDED' || status === 'FAILED', `${name} is ${status}`);
+    if (status === 'FAILED') assert(knownErrors.has(error), `${name} ended with the nameless error ${error}`);
+  }
+};
+
+const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
+  const told = world.sns.inbox.map(readTold);
+  // Where earlier runs could not be read, people may be told too much, and not of an end.
+  const knewHistory = !world.logs.some(({ message }) => message.startsWith('The history of earlier runs'));
+  const executions = [...world.stepFunctions.executions.values()];
+
+  for (const execution of executions) {
+    if (execution.status !== 'FAILED') continue;
+    const { endedAt = 0 } = execution;
+    // What recovers at the very moment may be the next run's word.
+    const last = told.findLast(
+      ({ at, kind }) => kind !== 'delayed' && (kind === 'recovered' ? at < endedAt : at <= endedAt),
+    );
+    assert(last !== undefined && last.kind !== 'recovered', `nobody was told that ${execution.name} failed`);
+  }
+  if (!knewHistory) return;
+  // Where notify cannot publish, Step Functions says it in plain words.
+  assert(['recovered', 'plain', undefined].includes(told.at(-1)?.kind), 'nobody was told that all is well again');
+  let repeated = 0;
+  for (const [index, { at, kind, what, execution }] of told.entries()) {
+    const same = told.slice(0, index).findLast((each) => each.kind !== 'delayed' && each.kind !== 'plain');
+    // Runs that end in the same minute cannot know of each other.
+    if (kind === 'failed' && same?.kind === kind && same.what === what && at - same.at > minuteMs) repeated += 1;
+    if (kind === 'delayed' && told.slice(0, index).some((each) => each.kind === kind && each.execution === execution))
+      repeated += 1;
+  }
+  assert(repeated <= saidAndCrashed, 'the same was told twice');
+};
+
+const noSecretShows = ({ world }: Real): void => {
+  const text = JSON.stringify([
+    [...world.stepFunctions.executions.values()].map((each) => ({ ...each, ended: undefined })),
+    world.logs,
+    world.sns.inbox,
+    world.measurements,
+  ]);
+  for (const secret of [passwordMark, keyMark, endpointSecret]) {
+    for (const writing of [secret, Buffer.from(`AWS:${secret}`).toString('base64').slice(0, 40)])
+      assert(!text.includes(writing), 'a secret shows');
+  }
+};
+
+/** Throws where something does not hold that must, whatever has happened. */
+export const expectInvariants = (real: Real): void => {
+  everyRunEnded(real);
+  everyStoredTokenPulls(real);
+  peopleKnow(real);
+  noSecretShows(real);
+};
