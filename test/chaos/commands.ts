@@ -60,7 +60,6 @@ const answer = (status: number, body: string, headers: Record<string, string> = 
 const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   'answers 500': answer(500, '{"message":"oh no"}'),
   'answers 503': answer(503, '{"message":"down"}'),
-  'answers 429': answer(429, '{"message":"slow down"}', { 'retry-after': '0' }),
   'resets connections': { reset: true },
   'answers with a page': {
     answer: { status: 200, headers: { 'content-type': 'text/html' }, body: '<!doctype html><title>Sign in</title>' },
@@ -69,10 +68,15 @@ const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
   'answers eight seconds late': { delayMs: 8000 },
 };
 
-/** Each time costs the functions' whole time-out by the real clock, so this one never lasts. */
-const briefMisbehaviours: Readonly<Record<string, Misbehaviour>> = { ...misbehaviours, hangs: { hang: true } };
+/** Each time costs a time-out or an AWS client's back-off by the real clock, so these never last. */
+const briefMisbehaviours: Readonly<Record<string, Misbehaviour>> = {
+  ...misbehaviours,
+  'answers 429': answer(429, '{"message":"slow down"}', { 'retry-after': '0' }),
+  hangs: { hang: true },
+};
 
 const upstream = fc.constantFrom(...Object.keys(upstreams));
+const runpod = fc.constantFrom(...Object.keys(upstreams).filter((name) => name.includes('Runpod')));
 const misbehaviour = fc.constantFrom(...Object.keys(misbehaviours));
 const briefMisbehaviour = fc.constantFrom(...Object.keys(briefMisbehaviours));
 
@@ -116,7 +120,7 @@ export const commands = [
     }),
   ),
   fc
-    .tuple(upstream, misbehaviour)
+    .oneof(fc.tuple(upstream, misbehaviour), fc.tuple(runpod, fc.constant('answers 429')))
     .map(([who, what]) => command(`${who}: ${what}`, (_, { world }) => void world.faults.add(fault(who, what)))),
   fc
     .tuple(upstream, briefMisbehaviour, fc.integer({ min: 1, max: 4 }))
