@@ -60,8 +60,8 @@ export interface ResolveTargetsOutput {
 /** About what a target with three endpoints asks of Runpod in a minute. */
 const requestsPerTarget = 12;
 const retirementMs = 30 * 60_000;
-/** The machine ends after 5 h 50 min whatever happens; a target gives up in time to say so. */
-const longestRunMs = 5.5 * 3_600_000;
+/** The machine ends after 4 h 50 min whatever happens; a target gives up in time to say so. */
+const longestRunMs = 4.5 * 3_600_000;
 const mostOutcomeBytes = 16 * 1024;
 /** Of the 256 KiB that a state may hold, what the names and the outcomes share; the rest is the report's own frame. */
 const payloadBudget = 240 * 1024;

@@ -1,7 +1,7 @@
 /** What serverless.yml needs to know of targets.yml. Node strips the types of what it imports (Node 22.18 and later). */
 module.exports = async ({ resolveVariable }) => {
   const { readStackSettings } = await import('./settings.ts');
-  const scheduleHours = await resolveVariable("param:scheduleHours, '6'");
+  const scheduleHours = await resolveVariable("param:scheduleHours, '5'");
   const alertEmail = await resolveVariable("param:alertEmail, ''");
   const pagerUrl = await resolveVariable("param:pagerUrl, ''");
   const digestHour = await resolveVariable("param:digestHour, ''");

@@ -33,7 +33,7 @@ export type Misbehaviour =
 /** A misbehaviour, for the requests it concerns. */
 export interface Fault {
   /** Matches "METHOD /path?query", after "AWSTarget " where the request is one to AWS. */
-  readonly on: RegExp;
+  readonly on: Pick<RegExp, 'test'>;
   readonly does: Misbehaviour;
   /** How many requests it concerns; all of them when left out. */
   times?: number;

@@ -282,7 +282,7 @@ describe('the state machine', () => {
 describe('the triggers', () => {
   it('start the alias on a schedule, with retries, a window and a dead-letter queue', () => {
     expect(only('AWS::Scheduler::Schedule')).toMatchObject({
-      ScheduleExpression: 'rate(6 hours)',
+      ScheduleExpression: 'rate(5 hours)',
       FlexibleTimeWindow: { Mode: 'FLEXIBLE' },
       Target: {
         Arn: { Ref: 'LiveAlias' },
@@ -362,7 +362,7 @@ describe('the alarms', () => {
     expect(template.Resources.NoSuccess?.Properties).toMatchObject({
       MetricName: 'ExecutionsSucceeded',
       Period: 3600,
-      EvaluationPeriods: 7,
+      EvaluationPeriods: 6,
       ComparisonOperator: 'LessThanThreshold',
       Threshold: 1,
       TreatMissingData: 'breaching',

@@ -8,7 +8,7 @@ let world: World;
 beforeEach(async () => {
   world = await World.begin({
     startAt: Date.parse('2026-11-16T00:00:00Z'),
-    environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5', LOG_LISTEN_SECONDS: '0.05' },
+    environment: { SCHEDULE_HOURS: '6', UPSTREAM_TIMEOUT_SECONDS: '0.5', LOG_LISTEN_SECONDS: '0.05' },
     targets: ['one', 'two']
       .map(
         (name) =>
@@ -75,7 +75,7 @@ describe('a week of twenty-eight runs', () => {
       ...delayedBoth('Thu 00h warning'),
       'Thu 02h info recovered one and 1 more',
       ...delayedBoth('Fri 00h warning'),
-      'Fri 05h critical failed one and 1 more',
+      'Fri 04h critical failed one and 1 more',
       // The next run is delayed as well, which nobody needs to hear who knows that it fails.
       'Fri 09h info recovered one and 1 more',
     ]);

@@ -1,0 +1,109 @@
+import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
+import type { World } from '../../local/world.ts';
+
+const minuteMs = 60_000;
+
+/** Something that renews a login on a schedule. */
+export interface Refresher {
+  readonly name: string;
+  readonly title: string;
+  /** Hours between its runs. */
+  readonly everyHours: number;
+  /** Milliseconds by which the scheduler may start it late. */
+  readonly startsLateMs: number;
+  /** Whether Runpod's API v1 updates credentials, as the guide has it. */
+  readonly needsV1?: boolean;
+  /** Hours without a success of the state machine after which CloudWatch alarms. */
+  readonly deadManHours?: number;
+  /** Prepares a world for it and answers with one run. */
+  begin(world: World, tellFailure: () => void): () => Promise<void>;
+}
+
+export const credential = '6n2k8v4d';
+
+/** The state machine and the handlers that ship, started as the schedule starts them. */
+export const shipped = (everyHours: number): Refresher => ({
+  name: 'shipped',
+  title: 'runpod-ecr-refresh',
+  everyHours,
+  startsLateMs: 5 * minuteMs,
+  deadManHours: everyHours + 1,
+  begin: (world) => async () => void world.start(),
+});
+
+/** Mint and store, no more: what every other refresher does. Its AWS client tries three times, as boto3's would. */
+const mintAndStore = (world: World, url: string) => {
+  const ecr = new ECRClient({ maxAttempts: 3 });
+  return async (): Promise<void> => {
+    const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({}));
+    const token = Buffer.from(authorizationData?.[0]?.authorizationToken ?? '', 'base64').toString('utf8');
+    const answer = await fetch(`${url}/${credential}`, {
+      method: 'PATCH',
+      headers: { authorization: `Bearer ${world.apiKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ username: 'AWS', password: token.slice('AWS:'.length) }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (!answer.ok) throw new Error(`Runpod answered ${answer.status}.`);
+    await answer.arrayBuffer();
+  };
+};
+
+const v1 = (world: World): string => `${world.environment.RUNPOD_REST_URL}/containerregistryauth`;
+const v2 = (world: World): string => `${world.environment.RUNPOD_API_URL}/registries`;
+
+/** Tries with pauses between, and lets the last failure out. */
+const trying = async (world: World, pausesMs: readonly number[], run: () => Promise<void>): Promise<void> => {
+  for (const pauseMs of pausesMs) {
+    try {
+      return await run();
+    } catch {
+      await world.clock.pause(pauseMs);
+    }
+  }
+  return run();
+};
+
+/** The guide's Lambda catches everything and answers 500 to nobody: Lambda sees no failure, so nobody tries again. */
+const guide = (name: string, title: string, needsV1: boolean): Refresher => ({
+  name,
+  title,
+  everyHours: 6,
+  startsLateMs: minuteMs,
+  needsV1,
+  begin: (world) => {
+    const run = mintAndStore(world, v1(world));
+    return () => run().catch(() => undefined);
+  },
+});
+
+/** Six-hourly, three tries within minutes, and a failed Job that its owner is taken to be told of. */
+const cronJob: Refresher = {
+  name: 'cron-job',
+  title: 'a Kubernetes CronJob',
+  everyHours: 6,
+  startsLateMs: minuteMs,
+  begin: (world, tellFailure) => {
+    const run = mintAndStore(world, v2(world));
+    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
+  },
+};
+
+/** As late as the token allows, with the two retries that Lambda gives by itself, and an alarm on its errors. */
+const elevenHours: Refresher = {
+  name: 'eleven-hours',
+  title: 'an 11-hour refresher',
+  everyHours: 11,
+  startsLateMs: minuteMs,
+  begin: (world, tellFailure) => {
+    const run = mintAndStore(world, v2(world));
+    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
+  },
+};
+
+/** What the shipped machine is compared with. */
+export const baselines: readonly Refresher[] = [
+  guide('guide', 'the guide’s Lambda, as pasted', false),
+  guide('guide-repaired', 'the guide’s Lambda, if its call existed', true),
+  cronJob,
+  elevenHours,
+];

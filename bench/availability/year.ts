@@ -1,0 +1,226 @@
+import type { Misbehaviour } from '../../local/loopback.ts';
+import { region, World } from '../../local/world.ts';
+import { credential, type Refresher } from './refreshers.ts';
+import { type Manner, randomFrom, type Trace, type Upstream } from './trace.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+/** From one moment until another, in milliseconds from the year's beginning. */
+export interface Spell {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What became of a refresher in a year. */
+export interface YearResult {
+  readonly refresher: string;
+  readonly trace: string;
+  readonly expiredMinutes: number;
+  readonly expired: readonly Spell[];
+  /** Moments at which somebody was told that something is wrong. */
+  readonly alerts: readonly number[];
+  /** For each gap between two stored tokens that is over an hour too long: hours until somebody was told, if ever. */
+  readonly hoursUntilTold: ReadonlyArray<number | undefined>;
+  /** For each expired spell: hours of warning before it began, if there was one. */
+  readonly hoursOfWarning: ReadonlyArray<number | undefined>;
+  /** Requests made of anybody. */
+  readonly calls: number;
+}
+
+const matches: Record<Upstream, RegExp> = {
+  runpod: / \/(?:v1|v2|graphql|jobs)\b/,
+  ecr: /GetAuthorizationToken|\/(?:manifests|blobs)\/|\/v2\/$/,
+  kms: /TrentService/,
+};
+
+const manners: Record<Manner, Misbehaviour> = {
+  '500': { answer: { status: 500, headers: { 'content-type': 'application/json' }, body: '{"message":"oh no"}' } },
+  '503': { answer: { status: 503, headers: { 'content-type': 'application/json' }, body: '{"message":"down"}' } },
+  reset: { reset: true },
+  page: {
+    answer: {
+      status: 200,
+      headers: { 'content-type': 'text/html' },
+      body: '<!doctype html><title>Maintenance</title>',
+    },
+  },
+};
+
+/** Lets each thing happen at its moment, one timer at a time. */
+const follow = <Event extends { readonly at: number }>(
+  world: World,
+  begin: number,
+  events: readonly Event[],
+  happen: (event: Event) => void,
+): void => {
+  const [next, ...rest] = events;
+  if (next === undefined) return;
+  world.clock.setTimeout(
+    () => {
+      happen(next);
+      follow(world, begin, rest, happen);
+    },
+    begin + next.at - world.clock.now(),
+  );
+};
+
+const makeOutages = (world: World, { outages }: Trace): void => {
+  const begin = world.clock.now();
+  const repairs = new Map<unknown, () => void>();
+  const events = outages
+    .flatMap((outage) => [
+      { at: outage.from, outage, begins: true },
+      { at: outage.to, outage, begins: false },
+    ])
+    .sort((one, other) => one.at - other.at);
+  follow(world, begin, events, ({ outage, begins }) => {
+    if (begins) repairs.set(outage, world.faults.add({ on: matches[outage.upstream], does: manners[outage.manner] }));
+    else repairs.get(outage)?.();
+  });
+};
+
+/** Counts every request, and lets some of them fail. */
+const watchCalls = (world: World, { seed, failingPercent }: Trace): { readonly count: () => number } => {
+  const random = randomFrom(seed + 1);
+  let count = 0;
+  world.faults.add({
+    on: {
+      test: () => {
+        count += 1;
+        return random() * 100 < failingPercent;
+      },
+    },
+    does: manners['500'],
+  });
+  return { count: () => count };
+};
+
+/** Keeps the embedded Step Functions as forgetful as a year needs: nobody looks back further than some days. */
+const forget = (world: World): void => {
+  for (const [arn, { endedAt }] of world.stepFunctions.executions) {
+    if (endedAt !== undefined && world.clock.now() - endedAt > 7 * dayMs) world.stepFunctions.executions.delete(arn);
+  }
+  world.logs.length = 0;
+  world.measurements.length = 0;
+};
+
+/** Starts a refresher as its schedule would, but for the ticks that are lost. */
+const tick = (world: World, { seed, days, lostTicks }: Trace, refresher: Refresher, run: () => Promise<void>): void => {
+  const begin = world.clock.now();
+  const random = randomFrom(seed + 2);
+  const lost = [...lostTicks];
+  const next = (number: number): void => {
+    const at = number * refresher.everyHours * hourMs;
+    if (at >= days * dayMs) return;
+    world.clock.setTimeout(
+      () => {
+        const isLost = lost[0] !== undefined && lost[0] <= at;
+        if (isLost) lost.shift();
+        else void world.clock.work(run);
+        forget(world);
+        next(number + 1);
+      },
+      begin + at + random() * refresher.startsLateMs - world.clock.now(),
+    );
+  };
+  next(1);
+};
+
+/** The dead-man's switch: CloudWatch finds no success in so many whole hours. */
+export const deadManAlarms = (successes: readonly number[], deadManHours: number, endsAt: number): number[] => {
+  const hours = new Set(successes.map((at) => Math.floor(at / hourMs)));
+  const alarms: number[] = [];
+  let wasAlarm = false;
+  for (let hour = deadManHours; hour * hourMs <= endsAt; hour += 1) {
+    const isAlarm = Array.from({ length: deadManHours }, (_, back) => hour - 1 - back).every(
+      (each) => !hours.has(each),
+    );
+    if (isAlarm && !wasAlarm) alarms.push(hour * hourMs);
+    wasAlarm = isAlarm;
+  }
+  return alarms;
+};
+
+const isTrouble = (subject: string): boolean => !subject.endsWith('recovered');
+
+/** Lets a refresher live through a trace, and tells what became of the login it keeps. */
+export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<YearResult> => {
+  const world = await World.begin({
+    startAt: Date.parse('2026-01-01T00:00:00Z'),
+    environment: { SCHEDULE_HOURS: String(refresher.everyHours), LOG_LISTEN_SECONDS: '0.02' },
+  });
+  try {
+    const begin = world.clock.now();
+    const image = world.push('team/worker', 'v1');
+    world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: credential });
+    world.runpod.offers.v1 = refresher.needsV1 ?? false;
+
+    const alerts: number[] = [];
+    const successes: number[] = [0];
+    world.stepFunctions.onEvent = (_, event) => {
+      if (event.type === 'ExecutionSucceeded') successes.push(world.clock.now() - begin);
+    };
+    world.sns.onMessage = ({ subject, at }) => {
+      if (isTrouble(subject)) alerts.push(at - begin);
+    };
+
+    // The year begins with a login that somebody has just filled in by hand.
+    const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
+    const byHand = { at: 0, end: world.ecr.mint(principal, region).expiresAt - begin };
+    const calls = watchCalls(world, trace);
+    makeOutages(world, trace);
+    tick(
+      world,
+      trace,
+      refresher,
+      refresher.begin(world, () => void alerts.push(world.clock.now() - begin)),
+    );
+    await world.clock.advance(trace.days * dayMs);
+
+    const stored = world.runpod.stored.map(({ at, login }) => ({
+      at: at - begin,
+      end: (world.ecr.find(login.password)?.expiresAt ?? begin) - begin,
+    }));
+    if (refresher.deadManHours !== undefined) {
+      alerts.push(...deadManAlarms(successes, refresher.deadManHours, trace.days * dayMs));
+    }
+    return sumUp(trace, refresher, [byHand, ...stored], alerts, calls.count());
+  } finally {
+    await world.end();
+  }
+};
+
+/** Works out, from when tokens were stored and end, when the login was expired and who knew of it. */
+export const sumUp = (
+  trace: Trace,
+  { name, everyHours }: Pick<Refresher, 'name' | 'everyHours'>,
+  stored: ReadonlyArray<{ readonly at: number; readonly end: number }>,
+  unsortedAlerts: readonly number[],
+  calls: number,
+): YearResult => {
+  const alerts = unsortedAlerts.toSorted((one, other) => one - other);
+  const yearEnds = trace.days * dayMs;
+  const expired: Spell[] = [];
+  const hoursUntilTold: Array<number | undefined> = [];
+  const hoursOfWarning: Array<number | undefined> = [];
+  for (const [index, { at, end }] of stored.entries()) {
+    const replaced = stored[index + 1]?.at ?? yearEnds;
+    const due = at + everyHours * hourMs;
+    const told = alerts.find((alert) => alert > at && alert <= replaced);
+    if (replaced > due + hourMs) hoursUntilTold.push(told === undefined ? undefined : Math.max(0, told - due) / hourMs);
+    if (replaced <= end) continue;
+    expired.push({ from: end, to: replaced });
+    hoursOfWarning.push(told === undefined || told > end ? undefined : (end - told) / hourMs);
+  }
+  return {
+    refresher: name,
+    trace: trace.name,
+    expiredMinutes: expired.reduce((sum, { from, to }) => sum + (to - from) / 60_000, 0),
+    expired,
+    alerts,
+    hoursUntilTold,
+    hoursOfWarning,
+    calls,
+  };
+};
