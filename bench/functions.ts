@@ -1,10 +1,9 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { functionNames } from '../local/functions.ts';
 import { World } from '../local/world.ts';
+import { type ColdCall, callCold, runCold, worldEnvironment } from '../test/support/cold-process.ts';
 import { packageStack } from '../test/support/packaged.ts';
 import { executionArn, fetchToken, inputs } from '../test/support/runs.ts';
 
@@ -49,44 +48,18 @@ interface Measured {
   readonly peakKilobytes: number;
 }
 
-const environment = {
-  ...world.environment,
-  PATH: process.env.PATH,
-  AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
-  AWS_ENDPOINT_URL_ECR: process.env.AWS_ENDPOINT_URL,
-  AWS_REGION: process.env.AWS_REGION,
-  AWS_DEFAULT_REGION: process.env.AWS_REGION,
-  AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
-  AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
-  POWERTOOLS_LOG_LEVEL: 'SILENT',
-  POWERTOOLS_METRICS_DISABLED: 'true',
-};
-
-/** Runs a process to its end and reads the last line it prints. */
-const run = async (
-  command: string,
-  words: readonly string[],
-  more: Record<string, string> = {},
-): Promise<Measured | undefined> => {
-  const child = spawn(command, words, { env: { ...environment, ...more }, stdio: ['ignore', 'pipe', 'ignore'] });
-  let printed = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    printed += chunk.toString();
-  });
-  const [code] = (await once(child, 'close').catch(() => [1])) as [number];
-  return code === 0 ? (JSON.parse(printed.trim().split('\n').at(-1) ?? '') as Measured) : undefined;
-};
+const environment = worldEnvironment(world);
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** The whole time of the process, from outside, and the memory it says it had. */
-const measure = async (job: () => Promise<Measured | undefined>): Promise<Measured | undefined> => {
+const measure = async (job: () => Promise<ColdCall | undefined>): Promise<Measured | undefined> => {
   const results: Measured[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const startedAt = performance.now();
     const result = await job();
-    if (result === undefined) return undefined;
+    if (result === undefined || result.error !== undefined) return undefined;
     results.push({ milliseconds: performance.now() - startedAt, peakKilobytes: result.peakKilobytes });
   }
   return {
@@ -102,15 +75,13 @@ const row = (what: string, bytes: number | undefined, measured: Measured): void 
   );
 };
 
-const runner = fileURLToPath(new URL('cold-start.mjs', import.meta.url));
 process.stdout.write(`${'function'.padEnd(24)} ${'bundle'.padStart(8)} ${'cold'.padStart(9)} ${'peak'.padStart(8)}\n`);
 let isWithinTargets = true;
 let slowest = 0;
 for (const name of functionNames) {
   const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
   const bytes = statSync(bundle).size;
-  const event = JSON.stringify(events[name]);
-  const measured = await measure(() => run(process.execPath, [runner, pathToFileURL(bundle).href, event]));
+  const measured = await measure(() => callCold(packaged, name, events[name], environment));
   if (measured === undefined) throw new Error(`${name} did not answer.`);
   slowest = Math.max(slowest, measured.milliseconds);
   isWithinTargets &&= bytes <= largestBundle;
@@ -118,10 +89,10 @@ for (const name of functionNames) {
 }
 
 const guide = fileURLToPath(new URL('guide_lambda.py', import.meta.url));
-const more = { RUNPOD_API_KEY: world.apiKey, REGISTRY_AUTH_ID: '6n2k8v4d' };
+const guideEnvironment = { ...environment, RUNPOD_API_KEY: world.apiKey, REGISTRY_AUTH_ID: '6n2k8v4d' };
 let baseline: Measured | undefined;
 for (const python of ['python3', '/usr/bin/python3']) {
-  baseline ??= await measure(() => run(python, [guide], more));
+  baseline ??= await measure(() => runCold(python, [guide], guideEnvironment));
 }
 if (baseline === undefined) {
   process.stdout.write('\nLeft out: the guide’s Lambda. It needs python3 with boto3.\n');

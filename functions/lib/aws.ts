@@ -1,27 +1,34 @@
 import { Transform } from 'node:stream';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { createPartCounter, mostParts } from './json-parts.ts';
 import { quote } from './quote.ts';
 
-/** AWS answers are small: the largest we ask for is a page of execution history. */
-const mostBytes = 4 * 1024 * 1024;
+/** Most AWS answers are small. */
+const usualBytes = 256 * 1024;
 
 /** An HTTP handler for AWS clients that ends an answer which takes too long or grows too large. */
 class BoundedHttpHandler extends NodeHttpHandler {
   readonly #timeoutMs: number;
+  readonly #mostBytes: number;
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, mostBytes: number) {
     super({ connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true });
     this.#timeoutMs = timeoutMs;
+    this.#mostBytes = mostBytes;
   }
 
   override async handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
     const { response } = await super.handle(...args);
     const source = response.body;
+    const mostBytes = this.#mostBytes;
     let length = 0;
+    const countParts = createPartCounter();
     const bounded = new Transform({
       transform(chunk: Uint8Array, _encoding, done) {
         length += chunk.byteLength;
-        done(length > mostBytes ? new Error(`AWS answered with more than ${mostBytes} bytes`) : null, chunk);
+        if (length > mostBytes) done(new Error(`AWS answered with more than ${mostBytes} bytes`));
+        else if (countParts(chunk) > mostParts) done(new Error(`AWS answered with more than ${mostParts} JSON parts`));
+        else done(null, chunk);
       },
     });
     const timer = setTimeout(
@@ -40,10 +47,17 @@ class BoundedHttpHandler extends NodeHttpHandler {
   }
 }
 
-/** What every AWS client of ours is made with. The state machine retries, so the client does so just once. */
-export const awsClientDefaults = ({ UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number }) => ({
+/**
+ * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
+ *
+ * @param mostBytes how long an answer may be
+ */
+export const awsClientDefaults = (
+  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  mostBytes = usualBytes,
+) => ({
   maxAttempts: 2,
-  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000),
+  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, mostBytes),
 });
 
 /** How an AWS call failed, as far as we act on it. */

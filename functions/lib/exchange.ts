@@ -1,7 +1,7 @@
 /** Sends one HTTP request and reads one bounded answer. Knows nothing of Runpod or ECR: they name their own errors. */
 
 /** How an exchange failed before there was an answer to read. */
-export type ExchangeFault = 'timed out' | 'unreachable' | 'too large' | 'broken off';
+export type ExchangeFault = 'timed out' | 'unreachable' | 'too large' | 'too many headers' | 'broken off';
 
 /** No usable answer came back. `fault` says how, the message says it to a person. */
 export class ExchangeError extends Error {
@@ -22,7 +22,7 @@ export interface Exchange {
   readonly body?: string;
   /** Milliseconds for connecting, answering and reading together. */
   readonly timeoutMs: number;
-  /** Bytes read of the body before we give up on it. */
+  /** Bytes read of a body before we give up on it. */
   readonly maxBytes: number;
 }
 
@@ -53,7 +53,9 @@ const translate = (error: unknown, { url, timeoutMs }: Exchange): ExchangeError 
   }
   const code = codeOf(error);
   if (code === 'UND_ERR_HEADERS_OVERFLOW') {
-    return new ExchangeError('too large', `${url.host} answered with more headers than we read`, { cause: error });
+    return new ExchangeError('too many headers', `${url.host} answered with more headers than we read`, {
+      cause: error,
+    });
   }
   if (isBrokenOff(error) || (error instanceof Error && error.message === 'terminated')) {
     return new ExchangeError('broken off', `${url.host} broke the connection off`, { cause: error });
@@ -62,19 +64,24 @@ const translate = (error: unknown, { url, timeoutMs }: Exchange): ExchangeError 
   return new ExchangeError('unreachable', `${url.host} could not be reached${reason}`, { cause: error });
 };
 
+/** Of an answer that tells of an error, this much is read, and the rest left: it is the status that counts. */
+const mostErrorBytes = 64 * 1024;
+
 /** Reads a body up to `maxBytes` and lets go of the connection when there is more. */
 const readBody = async (response: Response, { url, maxBytes }: Exchange): Promise<Uint8Array> => {
   if (response.body === null) return new Uint8Array();
+  const isError = response.status >= 400;
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body) {
     length += chunk.byteLength;
-    if (length > maxBytes) {
+    if (length > maxBytes && !isError) {
       throw new ExchangeError('too large', `${url.host} answered with more than ${maxBytes} bytes`);
     }
     chunks.push(chunk);
+    if (isError && length >= mostErrorBytes) break;
   }
-  return Buffer.concat(chunks, length);
+  return Buffer.concat(chunks).subarray(0, isError ? mostErrorBytes : maxBytes);
 };
 
 /**

@@ -19,10 +19,12 @@ import { type Report, reportShape } from './run-report.ts';
  */
 export type ReadEarlierReports = (execution: string) => Promise<Report[]>;
 
-/** Half a day of six-hourly runs and of pushes in between. */
+/** Half a day of five-hourly runs and of pushes in between. */
 const executionsRead = 20;
 /** The Report state is among the last events of a run that failed. */
 const eventsRead = 40;
+/** Each event may hold a state's 256 KiB; the last of a run of a thousand targets do. */
+const mostHistoryBytes = 4 * 1024 * 1024;
 
 const withReport = z.object({ report: reportShape });
 
@@ -35,7 +37,7 @@ const readJson = (text: string | undefined): unknown => {
 };
 
 export const createReadEarlierReports = (settings: Settings): ReadEarlierReports => {
-  const sfn = new SFNClient(awsClientDefaults(settings));
+  const sfn = new SFNClient(awsClientDefaults(settings, mostHistoryBytes));
 
   const reportOfSuccess = async (executionArn: string): Promise<Report | undefined> => {
     const { output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));

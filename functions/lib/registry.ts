@@ -5,6 +5,7 @@ import type { Settings } from './env.ts';
 import { type Answer, ExchangeError, exchange, type Fetch } from './exchange.ts';
 import { type ImageReference, manifestReference } from './image-reference.ts';
 import { inLanes } from './in-lanes.ts';
+import { listOf, parseBounded } from './json-parts.ts';
 import { quote } from './quote.ts';
 import type { Login } from './seal.ts';
 
@@ -48,7 +49,7 @@ export interface RegistryClient {
   tryLogin(registry: string, login: Login): Promise<void>;
 }
 
-/** Parsed, a hostile document takes up to twenty times its size; manifests of a thousand layers have 200 KB. */
+/** Manifests of a thousand layers have 200 KB. */
 const mostManifestBytes = 1024 * 1024;
 const mostConfigBytes = 1024 * 1024;
 const mostErrorBytes = 64 * 1024;
@@ -77,18 +78,18 @@ const descriptor = z.object({
   urls: z.optional(z.array(z.string())),
 });
 const platform = z.optional(z.object({ os: z.string(), architecture: z.string() }));
-const indexShape = z.object({ manifests: z.array(z.extend(descriptor, { platform })).check(z.maxLength(mostLayers)) });
-const manifestShape = z.object({ config: descriptor, layers: z.array(descriptor).check(z.maxLength(mostLayers)) });
+const indexShape = z.object({ manifests: listOf(z.extend(descriptor, { platform }), mostLayers) });
+const manifestShape = z.object({ config: descriptor, layers: listOf(descriptor, mostLayers) });
 const configShape = z.object({ os: z.optional(z.string()), architecture: z.optional(z.string()) });
 const errorShape = z.object({
-  errors: z.array(z.object({ code: z.optional(z.string()), message: z.optional(z.string()) })),
+  errors: listOf(z.object({ code: z.optional(z.string()), message: z.optional(z.string()) }), 1000),
 });
 
 const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 const readJson = (bytes: Uint8Array): unknown => {
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    return parseBounded(bytes, new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch {
     return undefined;
   }

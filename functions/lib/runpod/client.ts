@@ -9,6 +9,7 @@ import {
   RunpodUnavailableError,
 } from '../errors.ts';
 import { type Answer, type ExchangeError, exchange, type Fetch, type OpenAnswer, openExchange } from '../exchange.ts';
+import { listOf, parseBounded } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
 /** One request to Runpod. */
@@ -61,13 +62,14 @@ export interface RunpodClientDeps {
   readonly timeoutMs: number;
 }
 
-const mostBytes = 8 * 1024 * 1024;
+/** A thousand endpoints have about as much. */
+const mostBytes = 2 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
 const longestPatienceMs = 20_000;
 
 const problemShape = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorShape = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
-const graphqlErrorShape = z.object({ errors: z.array(z.object({ message: z.string() })) });
+const graphqlErrorShape = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
 
 /** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
 const detailOf = ({ json, text }: RunpodAnswer): string => {
@@ -130,13 +132,7 @@ const fingerprint = (key: string): string => createHash('sha256').update(key).di
 
 const readAnswer = ({ status, headers, body }: Answer): RunpodAnswer => {
   const text = new TextDecoder().decode(body);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined;
-  }
-  return { status, headers, json, text };
+  return { status, headers, json: parseBounded(body, text), text };
 };
 
 /** Makes clients, each for the key that its `keySource` names. */

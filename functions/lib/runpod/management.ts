@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
+import { listOf } from '../json-parts.ts';
 import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 
 /** Every key may be missing or null in the wild: what we can do without gets a value. */
@@ -41,15 +42,19 @@ const rolloutShape = z.object({
 });
 export type Rollout = z.output<typeof rolloutShape>;
 
-const endpointsShape = z.object({ endpoints: z.array(endpointShape) });
-const workersShape = z.object({ workers: z.array(workerShape) });
+/** Of anything that Runpod lists. */
+const mostItems = 10_000;
+
+const endpointsShape = z.object({ endpoints: listOf(endpointShape, mostItems) });
+const workersShape = z.object({ workers: listOf(workerShape, mostItems) });
 const releasesShape = z.object({ rollout: rolloutShape });
 const registriesShape = z.object({ id: z.string(), name: z.string() });
-const usersShape = z.array(
+const usersShape = listOf(
   z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
+  mostItems,
 );
 const credentialListShape = z.object({
-  data: z.object({ myself: z.object({ containerRegistryCreds: z.array(z.object({ id: z.string() })) }) }),
+  data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), mostItems) }) }),
 });
 
 const mostPages = 100;
@@ -102,6 +107,9 @@ export const createRunpodManagement = (
         );
       }
       items.push(...itemsOf(parsed.data));
+      if (items.length > mostItems) {
+        throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, listed more than ${mostItems}.`);
+      }
       url = nextPage(answer.headers, url);
     }
     return items;

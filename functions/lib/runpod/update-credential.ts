@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnauthorizedError, RunpodUnavailableError, RunpodUpdateUnsupportedError } from '../errors.ts';
+import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 import type { Login } from '../seal.ts';
 import { clauseOf, type RunpodAnswer, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
@@ -27,11 +28,12 @@ const credentialShape = z.object({ id: z.string() });
 const graphqlShape = z.object({
   data: z.optional(z.nullable(z.object({ updateRegistryAuth: z.optional(z.nullable(credentialShape)) }))),
   errors: z.optional(
-    z.array(
+    listOf(
       z.object({
         message: z._default(z.string(), ''),
         extensions: z.optional(z.nullable(z.object({ code: z.optional(z.string()) }))),
       }),
+      1000,
     ),
   ),
 });

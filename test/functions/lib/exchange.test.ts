@@ -61,11 +61,24 @@ describe('an exchange', () => {
     [
       'sends 64 KB of headers',
       (_request, response) => void response.writeHead(200, { big: 'x'.repeat(65_536) }).end(),
-      'too large',
+      'too many headers',
     ],
   ])('with a server that %s says so', async (_what, listener, fault) => {
     const url = await serve(listener);
     expect(await faultOf(exchange(fetch, { url, ...bounds }))).toBe(fault);
+  });
+
+  it('reads the beginning of an error that never ends: its status is what counts', async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(503);
+      const write = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(10_000))) {}
+        if (!response.destroyed) response.once('drain', write);
+      };
+      write();
+    });
+    const { status, body } = await exchange(fetch, { url, ...bounds });
+    expect([status, body.length]).toEqual([503, 64 * 1024]);
   });
 
   const closesTheFirst = async (): Promise<{ url: URL; methods: string[] }> => {

@@ -1,0 +1,39 @@
+import * as z from 'zod/mini';
+
+/**
+ * Objects and lists that a JSON answer may have. A few bytes of text make an object of a hundred, and one that fits no
+ * schema makes several mistakes of as many more: bytes alone do not bound what an answer costs.
+ */
+export const mostParts = 50_000;
+
+const [quote, backslash, brace, bracket] = [0x22, 0x5c, 0x7b, 0x5b];
+
+/** Makes a counter of the objects and lists in JSON that comes in chunks. It answers with how many began so far. */
+export const createPartCounter = () => {
+  let count = 0;
+  let isText = false;
+  let isEscaped = false;
+  return (chunk: Uint8Array): number => {
+    for (const byte of chunk) {
+      if (isEscaped) isEscaped = false;
+      else if (byte === backslash) isEscaped = isText;
+      else if (byte === quote) isText = !isText;
+      else if (!isText && (byte === brace || byte === bracket)) count += 1;
+    }
+    return count;
+  };
+};
+
+/** Parses JSON that has no more parts than it may have. `undefined` for everything else. */
+export const parseBounded = (bytes: Uint8Array, text: string): unknown => {
+  if (createPartCounter()(bytes) > mostParts) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+};
+
+/** A list whose length is looked at before its items are. */
+export const listOf = <Item extends z.ZodMiniType>(item: Item, most: number) =>
+  z.pipe(z.array(z.unknown()).check(z.maxLength(most)), z.array(item));

@@ -1,0 +1,182 @@
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { FetchTokenOutput } from '../functions/fetch-token.ts';
+import type { FunctionName } from '../local/functions.ts';
+import type { Misbehaviour } from '../local/loopback.ts';
+import { World } from '../local/world.ts';
+import { callCold, worldEnvironment } from './support/cold-process.ts';
+import { longestPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
+import { executionArn, fetchToken, inputs } from './support/runs.ts';
+
+const mostKilobytes = 128 * 1024;
+
+let packaged: Packaged;
+let world: World;
+let token: FetchTokenOutput;
+let image: string;
+
+beforeAll(async () => {
+  packaged = packageStack();
+  world = await World.begin();
+  image = world.push('team/worker', 'v1');
+  const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+  world.runpod.startWorker(endpoint);
+  token = await fetchToken(world);
+}, longestPackagingMs);
+afterAll(async () => {
+  await world?.end();
+  packaged?.remove();
+});
+
+const json = (body: string | Uint8Array, more: Record<string, string> = {}): Misbehaviour => ({
+  answer: { status: 200, headers: { 'content-type': 'application/json', ...more }, body },
+});
+
+const hostile: Readonly<Record<string, Misbehaviour>> = {
+  '64 KB of headers': json('{}', { 'x-padding': 'x'.repeat(64 * 1024) }),
+  'a body without end': {
+    endless: { status: 200, headers: { 'content-type': 'application/json' }, body: 'x'.repeat(64 * 1024) },
+  },
+  'an error without end': {
+    endless: { status: 503, headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(64 * 1024) },
+  },
+  '128 MB that came as 128 KB': json(gzipSync(Buffer.alloc(128 * 1024 * 1024, 'x')), { 'content-encoding': 'gzip' }),
+  'a million empty objects': json(`{"endpoints":[${'{},'.repeat(1_000_000)}{}]}`),
+  'half a million empty objects': json(`{"endpoints":[${'{},'.repeat(500_000)}{}]}`),
+  'a million frames': {
+    endless: {
+      status: 200,
+      headers: { 'content-type': 'text/event-stream' },
+      body: `data: ${JSON.stringify({ source: 'system', line: 'pulling', ts: '2100-01-01T00:00:00Z' })}\n\n`.repeat(
+        1000,
+      ),
+    },
+  },
+  '100,000 layers': json(
+    JSON.stringify({
+      schemaVersion: 2,
+      config: { digest: `sha256:${'0'.repeat(64)}`, size: 1 },
+      layers: Array.from({ length: 100_000 }, () => ({ digest: `sha256:${'1'.repeat(64)}`, size: 1 })),
+    }),
+  ),
+  'a million brackets': json('['.repeat(1_000_000)),
+};
+
+/** A document that is too large for any image is the image's fault; all else passes. */
+const ofTheImage = Object.fromEntries(
+  [
+    'a body without end',
+    '128 MB that came as 128 KB',
+    'a million frames',
+    'a million empty objects',
+    'half a million empty objects',
+    '100,000 layers',
+  ].map((shape) => [shape, 'ImageNotPullableError']),
+);
+
+/** Each upstream, by the function that asks it, and our error for an answer that is none. */
+const asked: ReadonlyArray<{
+  readonly what: string;
+  readonly on: RegExp;
+  readonly name: FunctionName;
+  readonly event: () => unknown;
+  /** What it becomes, and what else it becomes in some shapes. */
+  readonly becomes: string;
+  readonly but?: Readonly<Record<string, string>>;
+}> = [
+  {
+    what: 'Runpod’s list of endpoints',
+    on: /GET \/v2\/serverless$/,
+    name: 'discover-endpoints',
+    event: inputs.discoverEndpoints,
+    becomes: 'RunpodUnavailableError',
+  },
+  {
+    what: 'Runpod’s answer to an update',
+    on: /PATCH \/v2\//,
+    name: 'update-runpod',
+    event: () => inputs.updateRunpod(token),
+    becomes: 'RunpodUnavailableError',
+  },
+  {
+    what: 'the key’s store',
+    on: /GetParameter /,
+    name: 'discover-endpoints',
+    event: inputs.discoverEndpoints,
+    becomes: 'SecretStoreUnavailableError',
+  },
+  {
+    what: 'ECR’s minting',
+    on: /GetAuthorizationToken /,
+    name: 'fetch-token',
+    event: inputs.fetchToken,
+    becomes: 'EcrUnavailableError',
+  },
+  {
+    what: 'KMS',
+    on: /TrentService/,
+    name: 'fetch-token',
+    event: inputs.fetchToken,
+    becomes: 'KmsUnavailableError',
+  },
+  {
+    what: 'the registry’s manifest',
+    on: /\/manifests\//,
+    name: 'verify-image-pull',
+    event: () => inputs.verifyImagePull(token, [image]),
+    becomes: 'EcrUnavailableError',
+    but: ofTheImage,
+  },
+  {
+    what: 'the layer store',
+    on: /\/bucket\//,
+    name: 'verify-image-pull',
+    event: () => inputs.verifyImagePull(token, [image]),
+    becomes: 'EcrUnavailableError',
+    but: ofTheImage,
+  },
+  {
+    what: 'a worker’s log',
+    on: /\/logs\?/,
+    name: 'verify-endpoint-pull',
+    event: () =>
+      inputs.verifyEndpointPull(
+        { id: '4m7x2k9q', image },
+        { storedAt: new Date(world.clock.now() - 1000).toISOString() },
+      ),
+    // A stream is listened to for so long, and no longer: what was heard stands.
+    becomes: 'fine',
+    but: { '64 KB of headers': 'RunpodUnavailableError', 'an error without end': 'RunpodUnavailableError' },
+  },
+  {
+    what: 'the history of earlier runs',
+    on: /ListExecutions /,
+    name: 'notify',
+    event: () => ({
+      kind: 'delayed',
+      name: 'production',
+      execution: executionArn,
+      giveUpAt: '2026-11-23T17:30:00Z',
+      delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },
+      failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
+    }),
+    // People are told all the same.
+    becomes: 'fine',
+  },
+];
+
+const call = async (name: FunctionName, event: unknown, on: RegExp, does: Misbehaviour) => {
+  const repair = world.faults.add({ on, does });
+  const ended = await callCold(packaged, name, event, worldEnvironment(world));
+  repair();
+  if (ended === undefined) throw new Error(`${name} died.`);
+  return ended;
+};
+
+describe.each(asked)('against $what, a packaged function', ({ name, event, on, becomes, but = {} }) => {
+  it.each(Object.keys(hostile))('cuts off %s, within 128 MB', async (shape) => {
+    const { error, peakKilobytes } = await call(name, event(), on, hostile[shape] ?? { reset: true });
+    expect(error?.name ?? 'fine').toBe(but[shape] ?? becomes);
+    expect(peakKilobytes).toBeLessThan(mostKilobytes);
+  });
+});

@@ -1,0 +1,37 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
+import { createPartCounter, listOf, mostParts, parseBounded } from '../../../functions/lib/json-parts.ts';
+
+const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+const parts = (value: unknown): number =>
+  typeof value === 'object' && value !== null
+    ? 1 + Object.values(value).reduce((sum: number, each) => sum + parts(each), 0)
+    : 0;
+
+describe('the parts of a JSON answer', () => {
+  it('are its objects and lists, however it is chunked, whatever its texts hold', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.nat(), (value, cut) => {
+        const bytes = bytesOf(JSON.stringify({ '[{"\\': value }));
+        const count = createPartCounter();
+        count(bytes.subarray(0, cut % bytes.length));
+        expect(count(bytes.subarray(cut % bytes.length))).toBe(1 + parts(value));
+      }),
+    );
+  });
+
+  it('are parsed up to so many', () => {
+    const parse = (text: string) => parseBounded(bytesOf(text), text);
+    expect(parse(`[${'{},'.repeat(mostParts - 2)}{}]`)).toHaveLength(mostParts - 1);
+    expect(parse(`[${'{},'.repeat(mostParts - 1)}{}]`)).toBeUndefined();
+    expect(parse('"{{{')).toBeUndefined();
+  });
+
+  it('of a list are counted before they are looked at', () => {
+    const list = z.safeParse(listOf(z.object({ id: z.string() }), 3), [{}, {}, {}, {}]);
+    expect(list.error?.issues).toHaveLength(1);
+    expect(z.parse(listOf(z.object({ id: z.string() }), 3), [{ id: 'a' }])).toEqual([{ id: 'a' }]);
+  });
+});

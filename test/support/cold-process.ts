@@ -1,0 +1,60 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import type { FunctionName } from '../../local/functions.ts';
+import type { World } from '../../local/world.ts';
+import type { Packaged } from './packaged.ts';
+
+/** How a process ended that made one call, and what it took. */
+export interface ColdCall {
+  readonly error?: { readonly name: string; readonly message: string };
+  /** Since the process began to load the bundle. */
+  readonly milliseconds: number;
+  readonly peakKilobytes: number;
+}
+
+/** The environment in which a process meets the embedded world, and nothing of ours. */
+export const worldEnvironment = (world: World): Record<string, string | undefined> => ({
+  ...world.environment,
+  PATH: process.env.PATH,
+  AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
+  AWS_ENDPOINT_URL_ECR: process.env.AWS_ENDPOINT_URL,
+  AWS_REGION: process.env.AWS_REGION,
+  AWS_DEFAULT_REGION: process.env.AWS_REGION,
+  AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
+  AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
+  POWERTOOLS_LOG_LEVEL: 'SILENT',
+  POWERTOOLS_METRICS_DISABLED: 'true',
+});
+
+/** Runs a process to its end and reads the last line it prints; nothing where it fails. */
+export const runCold = async (
+  command: string,
+  words: readonly string[],
+  environment: Record<string, string | undefined>,
+): Promise<ColdCall | undefined> => {
+  const child = spawn(command, words, { env: environment, stdio: ['ignore', 'pipe', 'ignore'] });
+  let printed = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+  });
+  const [code] = (await once(child, 'close').catch(() => [1])) as [number];
+  return code === 0 ? (JSON.parse(printed.trim().split('\n').at(-1) ?? '') as ColdCall) : undefined;
+};
+
+const caller = fileURLToPath(new URL('cold-call.mjs', import.meta.url));
+
+/** Calls a packaged function once, in a process of its own that has deployed functions' options. */
+export const callCold = (
+  packaged: Packaged,
+  name: FunctionName,
+  event: unknown,
+  environment: Record<string, string | undefined>,
+): Promise<ColdCall | undefined> => {
+  const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
+  return runCold(process.execPath, [caller, pathToFileURL(bundle).href, JSON.stringify(event)], {
+    ...environment,
+    NODE_OPTIONS: '--enable-source-maps',
+  });
+};
