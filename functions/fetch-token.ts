@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { regionPattern } from './lib/ecr-host.ts';
 import { requireSetting } from './lib/env.ts';
 import { createMintToken, type MintToken } from './lib/mint-token.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
@@ -16,7 +17,7 @@ const inputShape = z.object({
   target: z.object({
     name: z.string(),
     ecr: z.object({
-      region: z.string(),
+      region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),
       registryId: z.optional(z.string()),
       roleArn: z.optional(z.string()),
       externalId: z.optional(z.string()),

@@ -2,7 +2,7 @@ import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/cl
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
 import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/alerts.ts';
-import { awsClause, awsClientDefaults } from './lib/aws.ts';
+import { awsCause, awsClause, awsClientDefaults } from './lib/aws.ts';
 import { requireSetting } from './lib/env.ts';
 import { NotificationError } from './lib/errors.ts';
 import { createReadEarlierReports, type ReadEarlierReports } from './lib/history.ts';
@@ -26,7 +26,7 @@ export interface NotifyDeps {
   readonly meter: Platform['meter'];
 }
 
-const inputShape = z.union([
+const inputShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('report'), report: reportShape }),
   z.object({
     kind: z.literal('delayed'),
@@ -113,9 +113,10 @@ export const createPublish = (sns: SNSClient, { alert, chat }: AlertTopics, log:
       const { MessageId: id } = await sns.send(new PublishCommand(input));
       if (id === undefined) throw new Error('it answered without a message id');
     } catch (error) {
-      throw new NotificationError(`SNS did not take the message for ${input.TopicArn} (${awsClause(error)}).`, {
-        cause: error,
-      });
+      throw new NotificationError(
+        `SNS did not take the message for ${input.TopicArn} (${awsClause(error)}).`,
+        awsCause(error),
+      );
     }
   };
 

@@ -1,6 +1,7 @@
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
-import { awsClause, awsClientDefaults } from './lib/aws.ts';
+import { awsCause, awsClause, awsClientDefaults } from './lib/aws.ts';
+import { regionPattern } from './lib/ecr-host.ts';
 import { requireSetting, type Settings } from './lib/env.ts';
 import { RefreshNotStartedError } from './lib/errors.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
@@ -27,7 +28,7 @@ export interface StartRefreshDeps {
 /** An "ECR Image Action" event, as far as we read it. It only hints that now is a good time to look. */
 const eventShape = z.object({
   account: z.string().check(z.regex(/^\d{12}$/, 'expected an AWS account id of 12 digits')),
-  region: z.string().check(z.regex(/^[a-z]{2,}(?:-[a-z]+)+-\d{1,2}$/, 'expected an AWS region')),
+  region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),
 });
 
 /** What start-refresh answers. */
@@ -82,8 +83,11 @@ export const createStartExecution = (settings: Settings): StartExecution => {
       try {
         if (!(error instanceof Error && error.name === 'ExecutionAlreadyExists')) throw error;
         return (await isRunning(name)) ? 'waiting' : 'ended';
-      } catch (cause) {
-        throw new RefreshNotStartedError(`Step Functions did not start ${name} (${awsClause(cause)}).`, { cause });
+      } catch (error) {
+        throw new RefreshNotStartedError(
+          `Step Functions did not start ${name} (${awsClause(error)}).`,
+          awsCause(error),
+        );
       }
     }
   };

@@ -3,7 +3,7 @@ import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets';
 import { SSMProvider } from '@aws-lambda-powertools/parameters/ssm';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
 import type { Settings } from './env.ts';
 import { ConfigurationError, SecretStoreUnavailableError } from './errors.ts';
 
@@ -52,18 +52,19 @@ const explain = (source: string, error: unknown): Error => {
     case 'missing':
       return new ConfigurationError(
         `${source}, where targets.yml says the Runpod API key is, does not exist (${came}). Store the key there as a SecureString, or correct runpod.apiKey.`,
-        { cause: error },
+        awsCause(error),
       );
     case 'denied':
       return new ConfigurationError(
         `AWS refused to read ${source} (${came}). Deploy again after changing targets.yml: the function may read only what it names.`,
-        { cause: error },
+        awsCause(error),
       );
     case 'invalid':
-      return new ConfigurationError(`AWS cannot read ${source} (${came}). Correct runpod.apiKey in targets.yml.`, {
-        cause: error,
-      });
+      return new ConfigurationError(
+        `AWS cannot read ${source} (${came}). Correct runpod.apiKey in targets.yml.`,
+        awsCause(error),
+      );
     default:
-      return new SecretStoreUnavailableError(`AWS did not say what ${source} holds (${came}).`, { cause: error });
+      return new SecretStoreUnavailableError(`AWS did not say what ${source} holds (${came}).`, awsCause(error));
   }
 };

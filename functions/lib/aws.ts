@@ -94,10 +94,17 @@ const httpStatusOf = (error: unknown): number | undefined => {
   return typeof status === 'number' ? status : undefined;
 };
 
+/** A parser's complaint quotes what it could not parse, which may be the secret we had asked for. */
+const quotesTheAnswer = (error: unknown): boolean => error instanceof SyntaxError;
+
+/** What may stand as the cause of an error of ours: nothing that repeats an answer. */
+export const awsCause = (error: unknown): ErrorOptions => (quotesTheAnswer(error) ? {} : { cause: error });
+
 /** Says what came back from AWS in a clause: `403 AccessDeniedException "User … is not authorized"`. */
 export const awsClause = (error: unknown): string => {
   if (!(error instanceof Error)) return 'no answer';
   const status = httpStatusOf(error);
+  if (quotesTheAnswer(error)) return `${status === undefined ? '' : `${status} with `}something that is not JSON`;
   const name = error.name === 'Error' ? '' : `${error.name} `;
-  return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message)}"`;
+  return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message.replace(/\s*Deserialization error: to see the raw response.*$/s, ''))}"`;
 };

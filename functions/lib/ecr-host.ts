@@ -7,7 +7,11 @@ export interface EcrHost {
 }
 
 const account = '(?<account>\\d{12})';
-const region = '(?<region>[a-z]{2,}(?:-[a-z]+)+-\\d{1,2})';
+const regionName = '[a-z]{2,}(?:-[a-z]+)+-\\d{1,2}';
+const region = `(?<region>${regionName})`;
+
+/** An AWS region's name, such as us-east-1. */
+export const regionPattern = new RegExp(`^${regionName}$`);
 
 /**
  * ECR's own host names, and nothing else: a token is sent to no other host.

@@ -24,6 +24,8 @@ const expectation = (issue: z.core.$ZodIssue): string => {
       return `expected one of ${issue.values.join(', ')}`;
     case 'unrecognized_keys':
       return `does not know ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
+    case 'invalid_union':
+      return issue.discriminator === undefined ? issue.message : 'expected a kind that is known';
     case 'too_small':
       return `expected at least ${issue.minimum}`;
     case 'too_big':

@@ -1,6 +1,7 @@
 import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
-import { awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
+import * as z from 'zod/mini';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
 import { parseEcrHost } from './ecr-host.ts';
 import type { Settings } from './env.ts';
 import { EcrAccessDeniedError, EcrThrottledError, EcrUnavailableError } from './errors.ts';
@@ -21,6 +22,8 @@ export type MintToken = (ecr: Target['ecr']) => Promise<RegistryToken>;
 
 /** A fresh token lives 12 hours. One that ends sooner than this is a clock or a service gone wrong. */
 export const shortestLifeMs = 3_600_000;
+/** Nobody's word makes a token live longer than ECR documents. */
+const longestLifeMs = 12 * 3_600_000;
 
 const explain = (who: string, error: unknown, remedy: string): Error => {
   const came = awsClause(error);
@@ -28,13 +31,24 @@ const explain = (who: string, error: unknown, remedy: string): Error => {
     case 'denied':
     case 'invalid':
     case 'missing':
-      return new EcrAccessDeniedError(`${who} refused (${came}). ${remedy}`, { cause: error });
+      return new EcrAccessDeniedError(`${who} refused (${came}). ${remedy}`, awsCause(error));
     case 'throttled':
-      return new EcrThrottledError(`${who} asked us to slow down (${came}).`, { cause: error });
+      return new EcrThrottledError(`${who} asked us to slow down (${came}).`, awsCause(error));
     default:
-      return new EcrUnavailableError(`${who} did not answer (${came}).`, { cause: error });
+      return new EcrUnavailableError(`${who} did not answer (${came}).`, awsCause(error));
   }
 };
+
+const sessionShape = z.object({
+  AccessKeyId: z.string(),
+  SecretAccessKey: z.string(),
+  SessionToken: z.optional(z.string()),
+});
+const tokenShape = z.object({
+  authorizationToken: z.string(),
+  proxyEndpoint: z._default(z.string(), ''),
+  expiresAt: z.optional(z.date()),
+});
 
 /**
  * Mints tokens with the AWS SDK's clients.
@@ -61,14 +75,12 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
           `Let that role trust this stack's fetch-token role${externalId === undefined ? '' : ' with the externalId of targets.yml'}.`,
         );
       });
-    if (session?.AccessKeyId === undefined || session.SecretAccessKey === undefined) {
+    const found = z.safeParse(sessionShape, session);
+    if (!found.success) {
       throw new EcrUnavailableError(`STS, asked for the role ${roleArn}, answered without credentials.`);
     }
-    return {
-      accessKeyId: session.AccessKeyId,
-      secretAccessKey: session.SecretAccessKey,
-      ...(session.SessionToken === undefined ? {} : { sessionToken: session.SessionToken }),
-    };
+    const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = found.data;
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
   };
 
   return async ({ region, registryId, roleArn, externalId }) => {
@@ -78,7 +90,9 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
     const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({})).catch((error: unknown) => {
       throw explain(asked, error, 'Allow ecr:GetAuthorizationToken on * to the role that mints.');
     });
-    const { authorizationToken = '', proxyEndpoint = '', expiresAt } = authorizationData?.[0] ?? {};
+    const minted = z.safeParse(tokenShape, authorizationData?.[0]);
+    if (!minted.success) throw new EcrUnavailableError(`${asked} answered without one.`);
+    const { authorizationToken, proxyEndpoint, expiresAt } = minted.data;
 
     const decoded = Buffer.from(authorizationToken, 'base64').toString('utf8');
     const colon = decoded.indexOf(':');
@@ -95,6 +109,6 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
       throw new EcrUnavailableError(`${asked} answered with one that ends within the hour.`);
     }
     const registry = registryId === undefined ? host : `${registryId}${host.slice(found.account.length)}`;
-    return { login, registry, expiresAt: expiresAt.getTime() };
+    return { login, registry, expiresAt: Math.min(expiresAt.getTime(), now() + longestLifeMs) };
   };
 };

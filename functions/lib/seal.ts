@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
-import { awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './aws.ts';
 import type { Settings } from './env.ts';
 import { ConfigurationError, InvalidInputError, KmsUnavailableError } from './errors.ts';
 
@@ -34,6 +34,8 @@ const longestSealed = 32 * 1024;
 
 const loginShape = z.object({ username: z.string(), password: z.string() });
 
+const isDataKey = (key: unknown): key is Uint8Array => key instanceof Uint8Array && key.byteLength === 32;
+
 const authenticated = ({ execution, target }: SealContext): Buffer =>
   Buffer.from(JSON.stringify([version, execution, target]));
 
@@ -45,10 +47,10 @@ const explain = (what: string, error: unknown): Error => {
     case 'invalid':
       return new ConfigurationError(
         `KMS refused to ${what} (${came}). Check that the stack's key is enabled and deploy the stack again.`,
-        { cause: error },
+        awsCause(error),
       );
     default:
-      return new KmsUnavailableError(`KMS did not ${what} (${came}).`, { cause: error });
+      return new KmsUnavailableError(`KMS did not ${what} (${came}).`, awsCause(error));
   }
 };
 
@@ -66,7 +68,7 @@ export const createSeal = (settings: Settings, keyId: string): Seal => {
       .catch((error: unknown) => {
         throw explain('make a data key', error);
       });
-    if (key?.byteLength !== 32 || encryptedKey === undefined) {
+    if (!isDataKey(key) || !(encryptedKey instanceof Uint8Array)) {
       throw new KmsUnavailableError('KMS answered without a data key.');
     }
     try {
@@ -96,7 +98,7 @@ export const createUnseal = (settings: Settings): Unseal => {
       .catch((error: unknown) => {
         throw explain('open the sealed token', error);
       });
-    if (key?.byteLength !== 32) throw new KmsUnavailableError('KMS answered without a data key.');
+    if (!isDataKey(key)) throw new KmsUnavailableError('KMS answered without a data key.');
     try {
       const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
         .setAAD(authenticated(context))

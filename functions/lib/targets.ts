@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
+import { regionPattern } from './ecr-host.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues } from './explain-issues.ts';
 
@@ -36,7 +37,7 @@ const endpoint = z.pipe(
 const target = z.strictObject({
   name: matching(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'a name of a–z, 0–9 and - (at most 32)'),
   ecr: z.strictObject({
-    region: matching(/^[a-z]{2,}(?:-[a-z]+)+-\d{1,2}$/, 'an AWS region, such as us-east-1'),
+    region: matching(regionPattern, 'an AWS region, such as us-east-1'),
     registryId: z.optional(matching(/^\d{12}$/, 'an AWS account id of 12 digits, in quotes')),
     roleArn: z.optional(
       matching(

@@ -49,14 +49,14 @@ describe('resolve-targets', () => {
   });
 
   it('gives up half an hour before the next scheduled run, and never after the machine’s own end', async () => {
-    expect(await resolveTargets(inputs.resolveTargets())).toMatchObject({ giveUpAt: '2026-11-23T17:30:00Z' });
+    expect(await resolveTargets(inputs.resolveTargets())).toMatchObject({ giveUpAt: '2026-11-23T16:30:00Z' });
     const rarely = createResolveTargets({
       loadTargets: () => [],
       now: () => now,
       requestsPerMinute: 60,
       scheduleHours: 11,
     });
-    expect(await rarely(inputs.resolveTargets())).toMatchObject({ names: [], giveUpAt: '2026-11-23T17:30:00Z' });
+    expect(await rarely(inputs.resolveTargets())).toMatchObject({ names: [], giveUpAt: '2026-11-23T16:30:00Z' });
   });
 
   it('shares the room for outcomes among the targets', async () => {

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 
-// Loads one packaged handler in a fresh process, calls it once, and says how that ended and what it took.
 // Linux counts what the parent had at the fork into a child's maxrss; VmHWM is its own.
 const peak = () => {
   try {
@@ -10,6 +9,7 @@ const peak = () => {
   }
 };
 
+// Loads one packaged handler in a fresh process, calls it once, and says how that ended and what it took.
 const startedAt = performance.now();
 const [, , bundle, event] = process.argv;
 const { handler } = await import(bundle);

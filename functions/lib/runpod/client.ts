@@ -32,6 +32,8 @@ export interface RunpodAnswer {
   readonly headers: Headers;
   readonly json: unknown;
   readonly text: string;
+  /** What no message about this answer may repeat: the key it was asked with, and the call's own secrets. */
+  readonly secrets: readonly string[];
 }
 
 /** Talks to Runpod with one API key. */
@@ -85,16 +87,16 @@ const detailOf = ({ json, text }: RunpodAnswer): string => {
 };
 
 /** `500 "detail"`, fit for a message, with the request id where there is one. */
-export const clauseOf = (answer: RunpodAnswer, secrets: readonly string[] = []): string => {
-  const detail = quote(detailOf(answer), secrets);
-  const requestId = quote(answer.headers.get('x-request-id') ?? '', secrets);
+export const clauseOf = (answer: RunpodAnswer): string => {
+  const detail = quote(detailOf(answer), answer.secrets);
+  const requestId = quote(answer.headers.get('x-request-id') ?? '', answer.secrets);
   return `${answer.status}${detail === '' ? '' : ` "${detail}"`}${requestId === '' ? '' : `, request ${requestId}`}`;
 };
 
 /** The error that an answer's status stands for. */
 export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
   const { status } = answer;
-  const came = clauseOf(answer, call.secrets);
+  const came = clauseOf(answer);
   if (status === 401) {
     return new RunpodUnauthorizedError(
       `Runpod refused the API key when asked to ${call.what} (${came}). Create a key with the scope ${call.scope} and store it where targets.yml says.`,
@@ -128,11 +130,13 @@ export const retryAfterMs = (headers: Headers, now: number): number | undefined 
   return Number.isNaN(date) ? undefined : Math.min(Math.max(0, date - now), 86_400_000);
 };
 
+const secretsOf = ({ secrets = [] }: RunpodCall, key: string): readonly string[] => [...secrets, key];
+
 const fingerprint = (key: string): string => createHash('sha256').update(key).digest('base64');
 
-const readAnswer = ({ status, headers, body }: Answer): RunpodAnswer => {
+const readAnswer = ({ status, headers, body }: Answer, secrets: readonly string[]): RunpodAnswer => {
   const text = new TextDecoder().decode(body);
-  return { status, headers, json: parseBounded(body, text), text };
+  return { status, headers, json: parseBounded(body, text), text, secrets };
 };
 
 /** Makes clients, each for the key that its `keySource` names. */
@@ -149,12 +153,6 @@ const createRunpodClient = (
   quietUntil: Map<string, number>,
   keySource: string,
 ): RunpodClient => {
-  /** A call whose messages repeat a secret as little as its own. */
-  const keeping = (call: RunpodCall, secret: string): RunpodCall => ({
-    ...call,
-    secrets: [...(call.secrets ?? []), secret],
-  });
-
   const tooMany = (call: RunpodCall, waitMs: number, came: string): Error =>
     new RunpodRateLimitedError(
       `Runpod, asked to ${call.what}, asked us to slow down (${came}).${waitMs > 0 ? ` It wants to be left alone for ${Math.ceil(waitMs / 1000)} s.` : ''}`,
@@ -193,11 +191,14 @@ const createRunpodClient = (
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       timeoutMs,
       maxBytes: mostBytes,
-    }).then(readAnswer, (error: ExchangeError) => {
-      throw unavailable(call, error);
-    });
+    }).then(
+      (bytes) => readAnswer(bytes, secretsOf(call, key)),
+      (error: ExchangeError) => {
+        throw unavailable(call, error);
+      },
+    );
     if (answer.status === 429) {
-      throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer, call.secrets));
+      throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer));
     }
     return answer;
   };
@@ -208,28 +209,24 @@ const createRunpodClient = (
     const answer = await sendWith(key, call);
     if (answer.status !== 401) return answer;
     const fresh = await readApiKey(keySource, true);
-    return fresh === key ? answer : sendWith(fresh, keeping(call, fresh));
+    return fresh === key ? answer : sendWith(fresh, { ...call, secrets: secretsOf(call, key) });
   };
 
-  const withKeySecret = async (call: RunpodCall): Promise<RunpodCall> => keeping(call, await readApiKey(keySource));
-
   return {
-    send: async (call) => send(await withKeySecret(call)),
+    send,
 
-    async ask(plainCall, schema) {
-      const call = await withKeySecret(plainCall);
+    async ask(call, schema) {
       const answer = await send(call);
       if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, call);
       const parsed = z.safeParse(schema, answer.json);
       if (parsed.success) return parsed.data;
       const shape = answer.json === undefined ? 'something that is not JSON' : 'JSON of a form we do not know';
       throw new RunpodUnavailableError(
-        `Runpod, asked to ${call.what}, answered ${answer.status} with ${shape}: ${quote(detailOf(answer), call.secrets) || 'nothing'}.`,
+        `Runpod, asked to ${call.what}, answered ${answer.status} with ${shape}: ${quote(detailOf(answer), answer.secrets) || 'nothing'}.`,
       );
     },
 
-    async open(plainCall, bounds) {
-      const call = await withKeySecret(plainCall);
+    async open(call, bounds) {
       const key = await readApiKey(keySource);
       await keepQuiet(key, call);
       const answer = await openExchange(fetch, {
@@ -243,8 +240,8 @@ const createRunpodClient = (
       if (answer.status === 200) return answer;
       const pieces: Uint8Array[] = [];
       for await (const chunk of answer.chunks) pieces.push(chunk);
-      const refusal = readAnswer({ ...answer, body: Buffer.concat(pieces) });
-      if (answer.status === 429) throw tooMany(call, noteLimit(key, answer.headers), clauseOf(refusal, call.secrets));
+      const refusal = readAnswer({ ...answer, body: Buffer.concat(pieces) }, secretsOf(call, key));
+      if (answer.status === 429) throw tooMany(call, noteLimit(key, answer.headers), clauseOf(refusal));
       throw refusalOf(refusal, call);
     },
   };

@@ -52,7 +52,7 @@ const confirm = (answer: RunpodAnswer, call: RunpodCall, id: string): Outcome =>
   const parsed = z.safeParse(credentialShape, answer.json);
   if (parsed.success && parsed.data.id === id) return 'stored';
   throw new RunpodUnavailableError(
-    `Runpod, asked to ${call.what}, answered ${clauseOf(answer, call.secrets)} without naming the credential, so nobody knows whether it did.`,
+    `Runpod, asked to ${call.what}, answered ${clauseOf(answer)} without naming the credential, so nobody knows whether it did.`,
   );
 };
 
@@ -98,7 +98,7 @@ export const createUpdateCredential = (settings: Settings): UpdateCredential => 
         if (answer.status !== 200) throw refusalOf(answer, call);
         if (parsed.success && parsed.data.data?.updateRegistryAuth?.id === id) return 'stored';
         throw new RunpodUnavailableError(
-          `Runpod, asked to ${call.what}, answered ${clauseOf(answer, secrets)} without naming the credential, so nobody knows whether it did.`,
+          `Runpod, asked to ${call.what}, answered ${clauseOf(answer)} without naming the credential, so nobody knows whether it did.`,
         );
       }
       const outcome = readGraphqlFailure(failure.message, failure.extensions?.code ?? '', answer, call);
@@ -150,7 +150,7 @@ const readGraphqlFailure = (
   if (isAboutOperation && (code === 'GRAPHQL_VALIDATION_FAILED' || /cannot query field|unknown type/i.test(message))) {
     return 'missing';
   }
-  const came = `${clauseOf(answer, call.secrets)}${code === '' ? '' : ` ${quote(code)}`}`;
+  const came = `${clauseOf(answer)}${code === '' ? '' : ` ${quote(code, answer.secrets)}`}`;
   if (/^(?:UNAUTHENTICATED|FORBIDDEN)$/.test(code) || /unauthori[sz]ed|not logged in|forbidden/i.test(message)) {
     throw new RunpodUnauthorizedError(
       `Runpod refused to ${call.what} (${came}). The API key needs the scope ${call.scope}.`,

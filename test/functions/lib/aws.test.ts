@@ -2,7 +2,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
 import { afterEach, describe, expect, it } from 'vitest';
-import { awsClause, awsClientDefaults, awsFaultOf } from '../../../functions/lib/aws.ts';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from '../../../functions/lib/aws.ts';
 
 let server: Server;
 afterEach(() => {
@@ -39,6 +39,27 @@ describe('an AWS client of ours', () => {
       response.end('x'.repeat(5 * 1024 * 1024));
     });
     await expect(flood).rejects.toThrow(/more than 262144 bytes/);
+  });
+
+  it('ends an answer of too many parts', async () => {
+    const parts = ask((_request, response) => {
+      response.writeHead(200);
+      response.end(`[${'{},'.repeat(60_000)}{}]`);
+    });
+    await expect(parts).rejects.toThrow(/more than 50000 JSON parts/);
+  });
+
+  it('does not hand on what a parser quotes of an answer: it may be the secret itself', async () => {
+    const broken = ask((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-amz-json-1.1' });
+      response.end('{"authorizationToken": SecretSecret}');
+    });
+    const error = await broken.catch((thrown: unknown) => thrown);
+    expect(String(error)).toContain('Secret');
+    expect(awsClause(error)).toBe('200 with something that is not JSON');
+    expect(awsClause(new SyntaxError('x'))).toBe('something that is not JSON');
+    expect(awsCause(error)).toEqual({});
+    expect(awsCause('anything else')).toEqual({ cause: 'anything else' });
   });
 
   it('ends an answer that breaks off', async () => {

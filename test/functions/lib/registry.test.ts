@@ -317,6 +317,21 @@ describe('trying an image', () => {
     expect(asked.every((url) => url.startsWith(`https://${host}/v2/`))).toBe(true);
   });
 
+  it('takes what is not even UTF-8 for no manifest', async () => {
+    override = ({ url }) =>
+      url.pathname.includes('/manifests/') ? { status: 200, body: Uint8Array.of(0x22, 0xff, 0x22) } : undefined;
+    expect(await problemOf(tryImage())).toMatch(/^unreachable: .*not JSON/);
+  });
+
+  it('takes a layer for there only where the store says so, however much it says', async () => {
+    tag(manifest([layer('a')]));
+    override = ({ url, headers }) =>
+      url.pathname.includes('/blobs/') && headers.range !== undefined
+        ? { status: 503, body: 'x'.repeat(100_000) }
+        : undefined;
+    expect(await problemOf(tryImage())).toMatch(/^unreachable: .*503/);
+  });
+
   it('passes on what is no fault of the registry', async () => {
     const broken = createRegistryClient(readSettings({}), fetch);
     const reference = { registry: host, repository: 'team/worker', tag: 'v1' };

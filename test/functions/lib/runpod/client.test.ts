@@ -155,6 +155,23 @@ describe('what Runpod knows', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it('has no more items than anybody has', async () => {
+    const endpoints = Array.from({ length: 6000 }, (_, index) => ({ id: `e${index}` }));
+    answer = () => ({
+      status: 200,
+      headers: { link: '</v2/serverless>; rel="next"' },
+      body: JSON.stringify({ endpoints }),
+    });
+    await expect(management().listEndpoints()).rejects.toThrow(/listed more than 10000/);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('never has the key repeated in an error', async () => {
+    answer = ({ headers }) => ({ status: 500, body: JSON.stringify({ detail: `no ${headers.authorization}` }) });
+    const refused = management().listEndpoints();
+    await expect(refused).rejects.toThrow(/withheld: it repeats a secret/);
+  });
+
   it('has a last page, or is refused', async () => {
     answer = () => ({ status: 200, headers: { link: '</v2/serverless>; rel="next"' }, body: '{"endpoints":[]}' });
     await expect(management().listEndpoints()).rejects.toThrow(/has no last page/);
