@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../functions/lib/env.ts';
+import { send } from '../functions/lib/exchange.ts';
 import { createRegistryClient } from '../functions/lib/registry.ts';
 import { buildImage } from '../local/images.ts';
 import { DebianRegistry, login, missingPrograms } from '../test/support/debian-registry.ts';
@@ -19,7 +20,7 @@ if (missing.length > 0) {
 
 const registry = new DebianRegistry();
 await registry.start();
-const client = createRegistryClient(readSettings({ REGISTRY_ENDPOINT_URL: registry.origin }), fetch);
+const client = createRegistryClient(readSettings({ REGISTRY_ENDPOINT_URL: registry.origin }), send);
 const scratch = mkdtempSync(join(tmpdir(), 'copy-'));
 const rounds = 5;
 

@@ -120,10 +120,10 @@ const tryLoginAlone = async (registryClient: RegistryClient, registry: string, l
   }
 };
 
-export const buildVerifyImagePull = ({ settings, fetch }: Platform) =>
+export const buildVerifyImagePull = ({ settings, send }: Platform) =>
   createVerifyImagePull({
     unseal: createUnseal(settings),
-    registryClient: createRegistryClient(settings, fetch),
+    registryClient: createRegistryClient(settings, send),
     listPushes: createListPushes(settings),
   });
 

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../functions/lib/env.ts';
+import { send } from '../functions/lib/exchange.ts';
 import type { Log, Meter, MetricName, Platform } from '../functions/lib/platform.ts';
 import { Ecr } from './aws/ecr.ts';
 import { Identities } from './aws/identities.ts';
@@ -202,7 +203,7 @@ export class World {
       settings: readSettings(this.environment),
       now: () => this.clock.now() + this.skewMs,
       sleep: this.clock.pause,
-      fetch: (...args) => globalThis.fetch(...args),
+      send,
       log,
       meter,
     };

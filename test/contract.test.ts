@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Send, send } from '../functions/lib/exchange.ts';
+import { createInvokeFunction } from '../local/functions.ts';
 import { World } from '../local/world.ts';
 
 const path = process.env.RUNPOD_OPENAPI;
@@ -45,28 +49,20 @@ const exchanges: Array<{ method: string; path: string; body: string; status: num
 describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => {
   let world: World;
   let description: Description;
-  const realFetch = globalThis.fetch;
 
   beforeAll(async () => {
     description = readDescription(path ?? '');
-    globalThis.fetch = async (input, init) => {
-      const response = await realFetch(input, init);
-      const url = new URL(String(input));
+    const overheard: Send = async (url, request) => {
+      const response = await send(url, request);
       const type = response.headers.get('content-type') ?? '';
-      if (url.pathname.startsWith('/v2/') && !type.startsWith('text/event-stream')) {
-        const answer = await response.clone().text();
-        exchanges.push({
-          method: init?.method ?? 'GET',
-          path: url.pathname,
-          body: String(init?.body ?? ''),
-          status: response.status,
-          type,
-          answer,
-        });
-      }
-      return response;
+      if (!url.pathname.startsWith('/v2/') || type.startsWith('text/event-stream')) return response;
+      const answer = await text(response.body);
+      const { method, body = '' } = request;
+      exchanges.push({ method, path: url.pathname, body, status: response.status, type, answer });
+      return { ...response, body: Readable.from([Buffer.from(answer)]) };
     };
     world = await World.begin();
+    world.invoke = createInvokeFunction({ ...world.platform(), send: overheard });
     const image = world.push('team/worker', 'v1');
     const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
     world.runpod.startWorker(endpoint);
@@ -81,7 +77,6 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
   });
 
   afterAll(async () => {
-    globalThis.fetch = realFetch;
     await world.end();
   });
 

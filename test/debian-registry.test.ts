@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../functions/lib/env.ts';
+import { send } from '../functions/lib/exchange.ts';
 import { parseImageReference } from '../functions/lib/image-reference.ts';
 import { createRegistryClient } from '../functions/lib/registry.ts';
 import { buildImage, type ImageRecipe } from '../local/images.ts';
@@ -23,7 +24,7 @@ describe.runIf(missing.length === 0)('pulling from a real registry what a real c
     const image = parseImageReference(`${host}/${repository}`);
     if (image === undefined) throw new Error(`${repository} is no reference`);
     const settings = readSettings({ REGISTRY_ENDPOINT_URL: registry.origin });
-    return createRegistryClient(settings, fetch).tryImage(image, { ...login, password });
+    return createRegistryClient(settings, send).tryImage(image, { ...login, password });
   };
 
   it.each<readonly [string, ImageRecipe, string[], boolean]>([

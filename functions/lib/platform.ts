@@ -5,7 +5,7 @@ import type { Context } from 'aws-lambda';
 import * as z from 'zod/mini';
 import { processSettings, type Settings } from './env.ts';
 import { InvalidInputError } from './errors.ts';
-import type { Fetch } from './exchange.ts';
+import { type Send, send } from './exchange.ts';
 import { parseOr } from './explain-issues.ts';
 
 /** Writes structured lines for people who look into a run. Never given a secret. */
@@ -39,7 +39,7 @@ export interface Platform {
   /** Epoch milliseconds. */
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
-  readonly fetch: Fetch;
+  readonly send: Send;
   readonly log: Log;
   readonly meter: Meter;
 }
@@ -56,7 +56,7 @@ const lambdaPlatform = (name: string): Platform => {
     settings,
     now: Date.now,
     sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-    fetch: (...args) => globalThis.fetch(...args),
+    send,
     log: {
       info: (message) => logger.info(message),
       error: (message, error) => logger.error(message, { error }),

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { parseEcrHost } from './ecr-host.ts';
 import type { Settings } from './env.ts';
-import { type Answer, ExchangeError, exchange, type Fetch } from './exchange.ts';
+import { type Answer, ExchangeError, exchange, type Send } from './exchange.ts';
 import { type ImageReference, manifestReference } from './image-reference.ts';
 import { inLanes } from './in-lanes.ts';
 import { listOf, parseBounded } from './json-parts.ts';
@@ -118,7 +118,7 @@ export const createRegistryClient = (
     UPSTREAM_TIMEOUT_SECONDS,
     REGISTRY_ENDPOINT_URL,
   }: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'REGISTRY_ENDPOINT_URL'>,
-  fetch: Fetch,
+  sendRequest: Send,
 ): RegistryClient => {
   const timeoutMs = UPSTREAM_TIMEOUT_SECONDS * 1000;
 
@@ -131,7 +131,7 @@ export const createRegistryClient = (
   };
 
   const send = (url: URL, headers: Record<string, string>, maxBytes: number): Promise<Answer> =>
-    exchange(fetch, { url, headers, timeoutMs, maxBytes }).catch((error: ExchangeError) => {
+    exchange(sendRequest, { url, headers, timeoutMs, maxBytes }).catch((error: ExchangeError) => {
       throw new PullError(error.fault === 'too large' ? 'malformed' : 'unreachable', error.message, { cause: error });
     });
 
@@ -163,7 +163,7 @@ export const createRegistryClient = (
     }
     const digest = digestOf(answer.body);
     const promised = reference.startsWith('sha256:') ? reference : answer.headers.get('docker-content-digest');
-    if (promised !== null && promised !== digest) {
+    if (promised !== undefined && promised !== digest) {
       throw new PullError('unreachable', `${what} answered with a manifest of another digest (${digest})`);
     }
     return { ...answer, digest };
@@ -182,7 +182,7 @@ export const createRegistryClient = (
     let answer = await send(url, { ...authorization(login), ...headers }, maxBytes);
     for (let hop = 0; redirects.includes(answer.status) && hop < 3; hop += 1) {
       const location = answer.headers.get('location');
-      if (location === null || !URL.canParse(location, url.href))
+      if (location === undefined || !URL.canParse(location, url.href))
         throw new PullError('malformed', `${what} redirected to nowhere`);
       url = new URL(location, url);
       if (url.protocol !== 'https:' && REGISTRY_ENDPOINT_URL === undefined) {

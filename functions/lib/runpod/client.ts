@@ -8,7 +8,15 @@ import {
   RunpodUnauthorizedError,
   RunpodUnavailableError,
 } from '../errors.ts';
-import { type Answer, type ExchangeError, exchange, type Fetch, type OpenAnswer, openExchange } from '../exchange.ts';
+import {
+  type Answer,
+  type AnswerHeaders,
+  type ExchangeError,
+  exchange,
+  type OpenAnswer,
+  openExchange,
+  type Send,
+} from '../exchange.ts';
 import { listOf, parseBounded } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
@@ -29,7 +37,7 @@ export interface RunpodCall {
 /** An HTTP answer of Runpod's, of any status. `json` is `undefined` where the body is not JSON. */
 export interface RunpodAnswer {
   readonly status: number;
-  readonly headers: Headers;
+  readonly headers: AnswerHeaders;
   readonly json: unknown;
   readonly text: string;
   /** What no message about this answer may repeat: the key it was asked with, and the call's own secrets. */
@@ -57,7 +65,7 @@ export interface RunpodClient {
 
 /** What the client needs from outside. */
 export interface RunpodClientDeps {
-  readonly fetch: Fetch;
+  readonly send: Send;
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
   readonly readApiKey: ReadApiKey;
@@ -123,7 +131,7 @@ export const under = (base: URL, ...segments: string[]): URL => {
 };
 
 /** Reads Retry-After, in seconds or as a date (RFC 9110, section 10.2.3). Milliseconds, or `undefined`. */
-export const retryAfterMs = (headers: Headers, now: number): number | undefined => {
+export const retryAfterMs = (headers: AnswerHeaders, now: number): number | undefined => {
   const value = headers.get('retry-after')?.trim() ?? '';
   if (/^\d+$/.test(value)) return Math.min(Number(value), 86_400) * 1000;
   const date = Date.parse(value);
@@ -149,7 +157,7 @@ export const createConnectRunpod = (deps: RunpodClientDeps): ConnectRunpod => {
 };
 
 const createRunpodClient = (
-  { fetch, now, sleep, readApiKey, timeoutMs }: RunpodClientDeps,
+  { send: sendRequest, now, sleep, readApiKey, timeoutMs }: RunpodClientDeps,
   quietUntil: Map<string, number>,
   keySource: string,
 ): RunpodClient => {
@@ -165,7 +173,7 @@ const createRunpodClient = (
     await sleep(waitMs);
   };
 
-  const noteLimit = (key: string, headers: Headers): number => {
+  const noteLimit = (key: string, headers: AnswerHeaders): number => {
     const waitMs = retryAfterMs(headers, now()) ?? 0;
     quietUntil.set(fingerprint(key), now() + waitMs);
     return waitMs;
@@ -184,7 +192,7 @@ const createRunpodClient = (
 
   const sendWith = async (key: string, call: RunpodCall): Promise<RunpodAnswer> => {
     await keepQuiet(key, call);
-    const answer = await exchange(fetch, {
+    const answer = await exchange(sendRequest, {
       url: call.url,
       method: call.method ?? 'GET',
       headers: headersOf(call, key),
@@ -229,7 +237,7 @@ const createRunpodClient = (
     async open(call, bounds) {
       const key = await readApiKey(keySource);
       await keepQuiet(key, call);
-      const answer = await openExchange(fetch, {
+      const answer = await openExchange(sendRequest, {
         url: call.url,
         headers: { ...headersOf(call, key), accept: 'text/event-stream' },
         timeoutMs,

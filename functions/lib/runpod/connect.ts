@@ -3,9 +3,9 @@ import type { Platform } from '../platform.ts';
 import { type ConnectRunpod, createConnectRunpod } from './client.ts';
 
 /** Makes Runpod clients for one function, with its settings, clock and key store. */
-export const connectRunpod = ({ settings, fetch, now, sleep }: Platform): ConnectRunpod =>
+export const connectRunpod = ({ settings, send, now, sleep }: Platform): ConnectRunpod =>
   createConnectRunpod({
-    fetch,
+    send,
     now,
     sleep,
     readApiKey: createReadApiKey(settings),

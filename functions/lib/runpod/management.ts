@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
+import type { AnswerHeaders } from '../exchange.ts';
 import { listOf } from '../json-parts.ts';
 import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 
@@ -76,7 +77,7 @@ export interface RunpodManagement {
 }
 
 /** The page that an answer says comes next (RFC 8288), where it says so and stays at home. */
-const nextPage = (headers: Headers, url: URL): URL | undefined => {
+const nextPage = (headers: AnswerHeaders, url: URL): URL | undefined => {
   const target = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(headers.get('link') ?? '')?.[1];
   if (target === undefined || !URL.canParse(target, url.href)) return undefined;
   const next = new URL(target, url);

@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ExchangeError, exchange, openExchange } from '../../../functions/lib/exchange.ts';
+import { ExchangeError, exchange, openExchange, send } from '../../../functions/lib/exchange.ts';
 
 let server: Server;
 
@@ -38,13 +38,13 @@ describe('an exchange', () => {
     const url = await serve((_request, response) =>
       response.writeHead(307, { location: 'http://evil.example/' }).end('elsewhere'),
     );
-    const answer = await exchange(fetch, { url, ...bounds });
+    const answer = await exchange(send, { url, ...bounds });
     expect([answer.status, new TextDecoder().decode(answer.body)]).toEqual([307, 'elsewhere']);
   });
 
   it('may have nothing to read', async () => {
     const url = await serve((_request, response) => response.writeHead(204).end());
-    expect((await exchange(fetch, { url, method: 'PATCH', body: '{}', ...bounds })).body).toHaveLength(0);
+    expect((await exchange(send, { url, method: 'PATCH', body: '{}', ...bounds })).body).toHaveLength(0);
   });
 
   it.each<readonly [string, RequestListener, string]>([
@@ -57,6 +57,13 @@ describe('an exchange', () => {
         void response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()),
       'broken off',
     ],
+    [
+      'changes to a protocol that nobody asked for',
+      (request) =>
+        void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+      'broken off',
+    ],
+    ['speaks no HTTP', (request) => void request.socket.write('SSH-2.0-x\r\n'), 'unreachable'],
     ['sends too much', (_request, response) => void response.end('x'.repeat(2000)), 'too large'],
     [
       'sends 64 KB of headers',
@@ -65,7 +72,7 @@ describe('an exchange', () => {
     ],
   ])('with a server that %s says so', async (_what, listener, fault) => {
     const url = await serve(listener);
-    expect(await faultOf(exchange(fetch, { url, ...bounds }))).toBe(fault);
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe(fault);
   });
 
   it('reads the beginning of an error that never ends: its status is what counts', async () => {
@@ -77,7 +84,7 @@ describe('an exchange', () => {
       };
       write();
     });
-    const { status, body } = await exchange(fetch, { url, ...bounds });
+    const { status, body } = await exchange(send, { url, ...bounds });
     expect([status, body.length]).toEqual([503, 64 * 1024]);
   });
 
@@ -93,56 +100,77 @@ describe('an exchange', () => {
 
   it('is begun once more when a connection turns out to be closed', async () => {
     const { url, methods } = await closesTheFirst();
-    expect((await exchange(fetch, { url, ...bounds })).status).toBe(200);
+    expect((await exchange(send, { url, ...bounds })).status).toBe(200);
     expect(methods).toEqual(['GET', 'GET']);
   });
 
   it('that changes something is not repeated: nobody knows what became of it', async () => {
     const { url, methods } = await closesTheFirst();
-    expect(await faultOf(exchange(fetch, { url, method: 'POST', body: '{}', ...bounds }))).toBe('broken off');
+    expect(await faultOf(exchange(send, { url, method: 'POST', body: '{}', ...bounds }))).toBe('broken off');
     expect(methods).toEqual(['POST']);
   });
 
   it('with nobody there says so', async () => {
     const url = await serve(() => {});
     server.close();
-    expect(await faultOf(exchange(fetch, { url, ...bounds }))).toBe('unreachable');
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe('unreachable');
   });
 
-  it('with a fetch that throws something of its own says so', async () => {
+  it('speaks TLS where the address says https', async () => {
+    const { port } = await serve(() => {});
+    const fromClient = new Promise<number | undefined>((resolve) =>
+      server
+        .on('clientError', (_error, socket) => socket.destroy())
+        .once('connection', (socket) => socket.once('data', (bytes: Buffer) => resolve(bytes[0]))),
+    );
+    const url = new URL(`https://127.0.0.1:${port}/`);
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe('broken off');
+    expect(await fromClient).toBe(0x16); // a handshake (RFC 8446, section 5.1)
+  });
+
+  it('speaks TLS where the address says https', async () => {
+    const { port } = await serve(() => {});
+    const firstByte = new Promise<number | undefined>((resolve) =>
+      server.once('connection', (socket) => socket.once('data', (bytes: Buffer) => resolve(bytes[0]))),
+    );
+    const fault = await faultOf(exchange(send, { url: new URL(`https://127.0.0.1:${port}/`), ...bounds }));
+    expect([fault, await firstByte]).toEqual(['unreachable', 0x16]); // a handshake record (RFC 8446, section 5.1)
+  });
+
+  it('with a way to send that throws something of its own says so', async () => {
     const url = await serve(() => {});
     const broken = () => Promise.reject('no');
-    expect(await faultOf(exchange(broken as unknown as typeof fetch, { url, ...bounds }))).toBe('unreachable');
+    expect(await faultOf(exchange(broken, { url, ...bounds }))).toBe('unreachable');
   });
 });
 
 describe('an open exchange', () => {
   it('hands out what arrives until the time is up', async () => {
     const url = await serve((_request, response) => void response.writeHead(200).write('abc'));
-    const { status, chunks } = await openExchange(fetch, { url, ...bounds });
+    const { status, chunks } = await openExchange(send, { url, ...bounds });
     expect([status, await readAll(chunks)]).toEqual([200, 3]);
   });
 
   it('hands out no more than it may', async () => {
     const url = await serve((_request, response) => void response.writeHead(200).write('x'.repeat(5000)));
-    const { chunks } = await openExchange(fetch, { url, ...bounds });
+    const { chunks } = await openExchange(send, { url, ...bounds });
     expect(await readAll(chunks)).toBe(1000);
   });
 
   it('may have nothing to hand out', async () => {
     const url = await serve((_request, response) => void response.writeHead(204).end());
-    const { chunks } = await openExchange(fetch, { url, ...bounds });
+    const { chunks } = await openExchange(send, { url, ...bounds });
     expect(await readAll(chunks)).toBe(0);
   });
 
   it('says when no answer begins', async () => {
     const url = await serve(() => {});
-    expect(await faultOf(openExchange(fetch, { url, ...bounds }))).toBe('timed out');
+    expect(await faultOf(openExchange(send, { url, ...bounds }))).toBe('timed out');
   });
 
   it('says when the answer breaks off', async () => {
     const url = await serve((_request, response) => void response.writeHead(200).write('x', () => response.destroy()));
-    const { chunks } = await openExchange(fetch, { url, method: 'GET', headers: {}, ...bounds });
+    const { chunks } = await openExchange(send, { url, method: 'GET', headers: {}, ...bounds });
     expect(await faultOf(readAll(chunks))).toBe('broken off');
   });
 
@@ -155,7 +183,7 @@ describe('an open exchange', () => {
       response.once('close', () => gone(true));
       response.writeHead(200).write('x');
     });
-    const { chunks } = await openExchange(fetch, { url, ...bounds, listenMs: 60_000 });
+    const { chunks } = await openExchange(send, { url, ...bounds, listenMs: 60_000 });
     for await (const _chunk of chunks) break;
     expect(await closed).toBe(true);
   });

@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as concludeTarget } from '../../../functions/conclude-target.ts';
+import { send } from '../../../functions/lib/exchange.ts';
 import { isoSeconds, lambda } from '../../../functions/lib/platform.ts';
 import { handler as notify } from '../../../functions/notify.ts';
 import { handler as report } from '../../../functions/report.ts';
@@ -57,14 +58,12 @@ describe('a handler', () => {
     });
   });
 
-  it('is given a way to sleep and to fetch', async () => {
-    vi.stubGlobal('fetch', () => Promise.resolve(new Response('fetched')));
-    const sleepy = lambda('sleepy', ({ sleep, fetch }) => async () => {
-      await sleep(1);
-      return (await fetch('https://example.com')).text();
+  it('is given a way to sleep and to send', async () => {
+    const sleepy = lambda('sleepy', (platform) => async () => {
+      await platform.sleep(1);
+      return platform.send;
     });
-    expect(await sleepy({}, context)).toBe('fetched');
-    vi.unstubAllGlobals();
+    expect(await sleepy({}, context)).toBe(send);
   });
 });
 

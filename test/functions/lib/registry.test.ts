@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../../functions/lib/env.ts';
+import { type Send, send } from '../../../functions/lib/exchange.ts';
 import { parseImageReference } from '../../../functions/lib/image-reference.ts';
 import { createRegistryClient, PullError } from '../../../functions/lib/registry.ts';
 import { WorldClock } from '../../../local/clock.ts';
@@ -57,7 +58,7 @@ beforeEach(() => {
 const client = (environment: Record<string, string> = {}) =>
   createRegistryClient(
     readSettings({ REGISTRY_ENDPOINT_URL: front.origin, UPSTREAM_TIMEOUT_SECONDS: '1', ...environment }),
-    fetch,
+    send,
   );
 
 const tryImage = (text = `${host}/team/worker:v1`) => {
@@ -294,14 +295,19 @@ describe('trying an image', () => {
 
   it('sends the token nowhere but to ECR, and over https', async () => {
     const asked: string[] = [];
-    const spy = ((url: URL) => {
+    const begin = (status: number, headers: Record<string, string>, body: string) => ({
+      status,
+      headers: new Map(Object.entries(headers)),
+      body: (async function* () {
+        yield Buffer.from(body);
+      })(),
+    });
+    const spy: Send = async (url) => {
       asked.push(url.href);
-      return Promise.resolve(
-        url.pathname.includes('/blobs/')
-          ? new Response(null, { status: 307, headers: { location: 'http://bucket.example/x' } })
-          : new Response(JSON.stringify(manifest([layer('a')]))),
-      );
-    }) as unknown as typeof fetch;
+      return url.pathname.includes('/blobs/')
+        ? begin(307, { location: 'http://bucket.example/x' }, '')
+        : begin(200, {}, JSON.stringify(manifest([layer('a')])));
+    };
     const real = createRegistryClient(readSettings({}), spy);
     const elsewhere = parseImageReference('evil.example/team/worker:v1');
     const here = parseImageReference(`${host}/team/worker:v1`);
@@ -333,7 +339,7 @@ describe('trying an image', () => {
   });
 
   it('passes on what is no fault of the registry', async () => {
-    const broken = createRegistryClient(readSettings({}), fetch);
+    const broken = createRegistryClient(readSettings({}), send);
     const reference = { registry: host, repository: 'team/worker', tag: 'v1' };
     const clumsy = {
       username: 'AWS',

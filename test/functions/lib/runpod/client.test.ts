@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { readSettings } from '../../../../functions/lib/env.ts';
+import { send } from '../../../../functions/lib/exchange.ts';
 import {
   createConnectRunpod,
   type RunpodClient,
@@ -28,7 +29,7 @@ afterAll(() => server.close());
 
 const connect = () =>
   createConnectRunpod({
-    fetch,
+    send,
     now: () => time,
     sleep: async (milliseconds) => {
       slept.push(milliseconds);
@@ -111,7 +112,9 @@ describe('Retry-After', () => {
     ['soon', undefined],
     [undefined, undefined],
   ])('%j is %j ms', (value, expected) => {
-    expect(retryAfterMs(new Headers(value === undefined ? {} : { 'retry-after': value }), 0)).toBe(expected);
+    expect(retryAfterMs(new Map(Object.entries(value === undefined ? {} : { 'retry-after': value })), 0)).toBe(
+      expected,
+    );
   });
 });
 

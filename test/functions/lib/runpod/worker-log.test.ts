@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../../../functions/lib/env.ts';
+import { send } from '../../../../functions/lib/exchange.ts';
 import { createConnectRunpod } from '../../../../functions/lib/runpod/client.ts';
 import { createReadWorkerLog } from '../../../../functions/lib/runpod/worker-log.ts';
 
@@ -40,7 +41,7 @@ beforeEach(() => {
 
 const read = async (seconds = '0.15') => {
   const client = createConnectRunpod({
-    fetch,
+    send,
     now: Date.now,
     sleep: async () => {},
     readApiKey: async () => 'rpa_a_key_of_some_length',
