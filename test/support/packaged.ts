@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,7 +73,7 @@ export const serverless = (...words: string[]) =>
 /** A packaged stack, in a folder of its own. */
 export interface Packaged {
   readonly template: Template;
-  /** Unpacks a function's bundle, and answers with the folder. */
+  /** Unpacks a function's bundle where that is not done yet, and answers with the folder. */
   unpack(name: string): string;
   remove(): void;
 }
@@ -87,6 +87,7 @@ export const packageStack = (...words: string[]): Packaged => {
     template: JSON.parse(text) as Template,
     unpack(name) {
       const target = join(folder, 'unpacked', name);
+      if (existsSync(target)) return target;
       mkdirSync(target, { recursive: true });
       execFileSync(process.execPath, ['-e', unzipScript, join(folder, `${name}.zip`), target]);
       return target;
