@@ -156,7 +156,7 @@ export const readStackSettings = ({
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
     throw new ConfigurationError(
-      'There is no targets.yml to deploy. Copy targets.example.yml to targets.yml and fill it in.',
+      'There is no targets.yml to deploy. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.',
     );
   }
   const targetsFile = hasTargets ? 'targets.yml' : 'targets.example.yml';

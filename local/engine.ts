@@ -2,22 +2,39 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { StateMachine, StateMachineDefinition } from 'aws-local-stepfunctions';
-import type { WorldClock } from './clock.ts';
 
 type Engine = { readonly StateMachine: typeof StateMachine };
 /** Something that happened in an execution: a state entered, retried, caught, left. */
 export type EngineEvent =
   ReturnType<StateMachine['run']>['eventLogs'] extends AsyncGenerator<infer Event> ? Event : never;
 
+/** What the engine tells time and waits by. */
+export interface EngineClock {
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly setTimeout: (run: () => void, milliseconds?: number) => number;
+  readonly clearTimeout: (timer: number | undefined) => void;
+  /** Does work, during which a clock may choose to stand still. */
+  readonly work: <Result>(job: () => Promise<Result>) => Promise<Result>;
+}
+
+/** The clock on the wall. */
+export const wallClock: EngineClock = {
+  now: Date.now,
+  setTimeout: (run, milliseconds = 0) => Number(setTimeout(run, Math.max(0, milliseconds))),
+  clearTimeout: (timer) => clearTimeout(timer),
+  work: (job) => job(),
+};
+
 const engineFile = createRequire(import.meta.url).resolve('aws-local-stepfunctions');
 const engineScope = ['require', 'module', 'exports', 'setTimeout', 'clearTimeout', 'Date'];
 const evaluateEngine = compileFunction(readFileSync(engineFile, 'utf8'), engineScope, { filename: engineFile });
 
 /**
- * Loads aws-local-stepfunctions so that its waits and time-outs go by the world's clock. The engine knows no clock but
+ * Loads aws-local-stepfunctions so that its waits and time-outs go by a clock of our choice. The engine knows no clock but
  * the global one, so its published file is evaluated with other timers in scope; nothing of it is changed.
  */
-const loadEngine = (clock: WorldClock): Engine => {
+const loadEngine = (clock: EngineClock): Engine => {
   class EngineDate extends Date {
     constructor(...args: [] | [number | string | Date]) {
       if (args.length === 0) super(clock.now());
@@ -92,7 +109,7 @@ const asLambdaReports = (error: unknown): StateError => {
 const validated = new Set<string>();
 
 /** Makes a runner of a state machine's definition, the very one that ships, with its placeholders filled in. */
-export const createEngine = (clock: WorldClock, definition: unknown, callResource: CallResource) => {
+export const createEngine = (clock: EngineClock, definition: unknown, callResource: CallResource) => {
   const engine = loadEngine(clock);
   const asText = JSON.stringify(definition);
   const machine = new engine.StateMachine(definition as StateMachineDefinition, {

@@ -30,7 +30,11 @@ export const functionNames = [
 ] as const;
 export type FunctionName = (typeof functionNames)[number];
 
-const builders: Record<FunctionName, (platform: Platform) => Step<unknown>> = {
+/** Makes each function of what it needs from outside. */
+export type Builders = Record<FunctionName, (platform: Platform) => Step<unknown>>;
+
+/** The functions as they are deployed. */
+const deployed: Builders = {
   'start-refresh': buildStartRefresh,
   'resolve-targets': buildResolveTargets,
   'discover-endpoints': buildDiscoverEndpoints,
@@ -55,8 +59,13 @@ export const pascalCase = (name: string): string =>
     .map((word) => word.charAt(0).toUpperCase() + word.slice(1))
     .join('');
 
-/** Builds each function when it is first invoked and keeps it warm, as Lambda does. */
-export const createInvokeFunction = (platform: Platform): InvokeFunction => {
+/**
+ * Builds each function when it is first invoked and keeps it warm, as Lambda does.
+ *
+ * @param others builders to use in place of those that are deployed
+ */
+export const createInvokeFunction = (platform: Platform, others: Partial<Builders> = {}): InvokeFunction => {
+  const builders = { ...deployed, ...others };
   const handlers = new Map<string, (event: unknown, context: Context) => Promise<unknown>>();
   return async (name, event) => {
     const handler = handlers.get(name) ?? withPlatform(name, platform, builders[name](platform));

@@ -45,6 +45,12 @@ export class Registry {
   constructor(clock: WorldClock, ecr: Ecr) {
     this.#clock = clock;
     this.#ecr = ecr;
+    ecr.listRepositories = (registryId, region) => {
+      const prefix = `${registryId}.dkr.ecr.${region}.amazonaws.com/`;
+      return [...this.#repositories.keys()]
+        .filter((name) => name.startsWith(prefix))
+        .map((name) => name.slice(prefix.length));
+    };
     ecr.describeImages = (registryId, region, name) => {
       const held = this.#repositories.get(`${registryId}.dkr.ecr.${region}.amazonaws.com/${name}`);
       if (held === undefined) return undefined;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/exchange.ts';
 import type { Log, Meter, MetricName, Platform } from '../functions/lib/platform.ts';
+import { Deployment } from './aws/deployment.ts';
 import { Ecr } from './aws/ecr.ts';
 import { Identities } from './aws/identities.ts';
 import { Kms } from './aws/kms.ts';
@@ -12,8 +13,9 @@ import { startAws } from './aws/server.ts';
 import { Sns } from './aws/sns.ts';
 import { type Execution, StepFunctions } from './aws/step-functions.ts';
 import { WorldClock } from './clock.ts';
+import { readDefinition } from './definition.ts';
 import { createEngine } from './engine.ts';
-import { createInvokeFunction, functionNames, type InvokeFunction, pascalCase } from './functions.ts';
+import { createInvokeFunction, functionNames, type InvokeFunction } from './functions.ts';
 import { buildImage, type ImageRecipe } from './images.ts';
 import { Faults } from './loopback.ts';
 import { Registry } from './registry.ts';
@@ -24,10 +26,14 @@ export const account = '123456789012';
 export const region = 'us-east-1';
 export const registryHost = `${account}.dkr.ecr.${region}.amazonaws.com`;
 
+/** The embedded stack's name, which is that of the default stage. */
+const stackName = 'runpod-ecr-refresh-dev';
+
 /** Where things are in the embedded world. */
 const arn = {
   key: `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`,
   topic: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-alerts`,
+  alarms: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-alarms`,
   chat: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-chat`,
   machine: `arn:aws:states:${region}:${account}:stateMachine:runpod-ecr-refresh`,
   function: (name: string) => `arn:aws:lambda:${region}:${account}:function:runpod-ecr-refresh-${name}`,
@@ -70,17 +76,14 @@ targets:
     runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
 `;
 
-const definitionPath = new URL('../statemachines/refresh-credentials.asl.json', import.meta.url);
-
-/** Reads the state machine that ships, and fills its placeholders in as CloudFormation would. */
-export const readDefinition = (substitutions: Record<string, string>): unknown => {
-  const text = readFileSync(definitionPath, 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
-    const value = substitutions[name];
-    if (value === undefined) throw new Error(`The state machine's placeholder ${name} is not filled in.`);
-    return value;
-  });
-  return JSON.parse(text);
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string;
 };
+const alarmNames = [
+  ...readFileSync(new URL('../infra/alerts.yml', import.meta.url), 'utf8').matchAll(
+    /^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm,
+  ),
+].map(([, name = '']) => name);
 
 /** An AWS account, its ECR registry, Runpod, and the deployed product, on 127.0.0.1 and on a clock of their own. */
 export class World {
@@ -94,6 +97,7 @@ export class World {
   readonly registry: Registry;
   readonly runpod: Runpod;
   readonly stepFunctions: StepFunctions;
+  readonly deployment: Deployment;
   readonly logs: LogEntry[] = [];
   readonly measurements: Measurement[] = [];
   readonly apiKey: string;
@@ -115,15 +119,22 @@ export class World {
     this.sns = new Sns(this.clock);
     this.registry = new Registry(this.clock, this.ecr);
     this.runpod = new Runpod(this.clock);
-    this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
-    const substitutions = Object.fromEntries([
-      ...functionNames.map((name) => [`${pascalCase(name)}FunctionArn`, arn.function(name)]),
-      ['AlertTopicArn', arn.topic],
-      ['SnsPublishArn', 'arn:aws:states:::sns:publish'],
-    ]);
-    const run = createEngine(this.clock, readDefinition(substitutions), (resource, payload) =>
-      this.#call(resource, payload),
+    this.deployment = new Deployment(
+      this.clock,
+      stackName,
+      {
+        Version: version,
+        StateMachineArn: arn.machine,
+        LiveAliasArn: `${arn.machine}:live`,
+        AlertTopicArn: arn.topic,
+        AlarmTopicArn: arn.alarms,
+        ChatTopicArn: arn.chat,
+      },
+      alarmNames,
     );
+    this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
+    const definition = readDefinition({ functionArn: arn.function, alertTopicArn: arn.topic });
+    const run = createEngine(this.clock, definition, (resource, payload) => this.#call(resource, payload));
     this.stepFunctions = new StepFunctions(this.clock, arn.machine, run);
   }
 
@@ -153,6 +164,7 @@ export class World {
       this.secrets.service,
       this.sns.service,
       this.stepFunctions.service,
+      this.deployment.service,
     ]);
     const registry = await this.registry.start(this.faults);
     const runpod = await this.runpod.start(this.faults, registry.origin);

@@ -40,7 +40,8 @@ export const goodUntil = (target: string, earlier: readonly Report[]): number | 
   return ends.length === 0 ? undefined : Math.max(...ends);
 };
 
-const span = (milliseconds: number): string => {
+/** A length of time as people say it: `5 h 12 min`. */
+export const span = (milliseconds: number): string => {
   const minutes = Math.round(milliseconds / 60_000);
   const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
   return hours === 0 ? `${rest} min` : `${hours} h ${rest} min`;

@@ -126,7 +126,7 @@ export const readTargets = (path: string): Target[] => {
   try {
     yaml = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigurationError(`${path} cannot be read. Copy targets.example.yml to targets.yml and fill it in.`, {
+    throw new ConfigurationError(`${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`, {
       cause: error,
     });
   }

@@ -47,7 +47,10 @@ export class Ecr {
     return this.#tokens.size;
   }
 
+  /** Repositories without an image, as `account/region/name`. */
+  readonly emptyRepositories = new Set<string>();
   /** Set by the registry, which holds the images. */
+  listRepositories: (registryId: string, region: string) => string[] = () => [];
   describeImages: (registryId: string, region: string, repository: string) => object[] | undefined = () => undefined;
 
   readonly service: AwsService = {
@@ -62,6 +65,33 @@ export class Ecr {
           );
         }
         return { imageDetails: images };
+      },
+      'AmazonEC2ContainerRegistry_V20150921.DescribeRepositories': (_input, caller) => {
+        const { account } = this.#identities.of(caller);
+        const prefix = `${account}/${caller.region}/`;
+        const empty = [...this.emptyRepositories]
+          .filter((each) => each.startsWith(prefix))
+          .map((each) => each.slice(prefix.length));
+        const names = [...this.listRepositories(account, caller.region), ...empty];
+        return {
+          repositories: [...new Set(names)].sort().map((repositoryName) => ({ registryId: account, repositoryName })),
+        };
+      },
+      'AmazonEC2ContainerRegistry_V20150921.CreateRepository': ({ repositoryName }, caller) => {
+        const { account } = this.#identities.of(caller);
+        this.emptyRepositories.add(`${account}/${caller.region}/${String(repositoryName)}`);
+        return { repository: { registryId: account, repositoryName } };
+      },
+      'AmazonEC2ContainerRegistry_V20150921.DeleteRepository': ({ repositoryName }, caller) => {
+        const { account } = this.#identities.of(caller);
+        if (this.listRepositories(account, caller.region).includes(String(repositoryName))) {
+          throw new AwsError(
+            'RepositoryNotEmptyException',
+            'The repository cannot be deleted because it contains images',
+          );
+        }
+        this.emptyRepositories.delete(`${account}/${caller.region}/${String(repositoryName)}`);
+        return {};
       },
       'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken': (_input, caller) => {
         const principal = this.#identities.of(caller);

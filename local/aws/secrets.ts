@@ -4,18 +4,57 @@ import { AwsError, type AwsService } from './server.ts';
 export class SecretStores {
   readonly parameters = new Map<string, string>();
   readonly secrets = new Map<string, string>();
+  /** Parameters that are stored as a plain String. */
+  readonly plain = new Set<string>();
+
+  /** Earlier values of parameters, oldest first. */
+  readonly history = new Map<string, string[]>();
+
+  #requireParameter(name: string): string {
+    const value = this.parameters.get(name);
+    if (value === undefined) throw new AwsError('ParameterNotFound', '');
+    return value;
+  }
 
   readonly service: AwsService = {
     json: {
-      'AmazonSSM.GetParameter': ({ Name, WithDecryption }) => {
-        const value = this.parameters.get(String(Name));
-        if (value === undefined) throw new AwsError('ParameterNotFound', '');
+      'AmazonSSM.PutParameter': ({ Name, Value, Type, Overwrite }) => {
+        const name = String(Name);
+        if (Type !== 'SecureString')
+          throw new AwsError('ValidationException', 'The embedded AWS keeps secrets secret.');
+        const before = this.parameters.get(name);
+        if (before !== undefined && Overwrite !== true) {
+          throw new AwsError('ParameterAlreadyExists', 'The parameter already exists.');
+        }
+        this.history.set(name, [...(this.history.get(name) ?? []), ...(before === undefined ? [] : [before])]);
+        this.parameters.set(name, String(Value));
+        return { Version: (this.history.get(name)?.length ?? 0) + 1, Tier: 'Standard' };
+      },
+      'AmazonSSM.DeleteParameter': ({ Name }) => {
+        this.#requireParameter(String(Name));
+        this.parameters.delete(String(Name));
+        this.history.delete(String(Name));
+        return {};
+      },
+      'AmazonSSM.GetParameterHistory': ({ Name, WithDecryption }) => {
+        const values = [...(this.history.get(String(Name)) ?? []), this.#requireParameter(String(Name))];
         return {
-          Parameter: {
+          Parameters: values.map((value, index) => ({
             Name,
             Type: 'SecureString',
             Value: WithDecryption === true ? value : 'AQICAHg-encrypted',
-            Version: 1,
+            Version: index + 1,
+          })),
+        };
+      },
+      'AmazonSSM.GetParameter': ({ Name, WithDecryption }) => {
+        const value = this.#requireParameter(String(Name));
+        return {
+          Parameter: {
+            Name,
+            Type: this.plain.has(String(Name)) ? 'String' : 'SecureString',
+            Value: WithDecryption === true || this.plain.has(String(Name)) ? value : 'AQICAHg-encrypted',
+            Version: (this.history.get(String(Name))?.length ?? 0) + 1,
           },
         };
       },

@@ -13,6 +13,9 @@ export type JsonOperation = (input: Record<string, unknown>, caller: Caller) => 
 /** A request to an AWS service in its query protocol. The answer is the XML inside `<ActionResult>`. */
 export type QueryOperation = (input: URLSearchParams, caller: Caller) => Promise<string> | string;
 
+/** A request to an AWS service in its REST protocol. @param name the last segment of the path */
+export type RestOperation = (name: string, caller: Caller) => object;
+
 /** An error as AWS reports it. */
 export class AwsError extends Error {
   override readonly name = 'AwsError';
@@ -30,6 +33,8 @@ export class AwsError extends Error {
 export interface AwsService {
   readonly json?: Record<string, JsonOperation>;
   readonly query?: Record<string, QueryOperation>;
+  /** By "METHOD /path/", to be followed by one more segment. */
+  readonly rest?: Record<string, RestOperation>;
 }
 
 const escapeXml = (text: string): string =>
@@ -53,10 +58,17 @@ const xmlError = ({ code, message, status }: AwsError): Reply => ({
 const jsonError = ({ code, message, status }: AwsError): Reply =>
   json(status, { __type: code, message }, 'application/x-amz-json-1.1');
 
+const restError = ({ code, message, status }: AwsError): Reply => ({
+  status,
+  headers: { 'content-type': 'application/json', 'x-amzn-errortype': code },
+  body: JSON.stringify({ Message: message }),
+});
+
 /** Starts an embedded AWS: the given services on one address, as `AWS_ENDPOINT_URL` wants it. */
 export const startAws = (clock: WorldClock, faults: Faults, services: readonly AwsService[]): Promise<Loopback> => {
   const jsonOperations = new Map(services.flatMap((service) => Object.entries(service.json ?? {})));
   const queryOperations = new Map(services.flatMap((service) => Object.entries(service.query ?? {})));
+  const restOperations = new Map(services.flatMap((service) => Object.entries(service.rest ?? {})));
 
   const answerJson = async (target: string, request: LoopbackRequest): Promise<Reply> => {
     const operation = jsonOperations.get(target);
@@ -79,16 +91,29 @@ export const startAws = (clock: WorldClock, faults: Faults, services: readonly A
     };
   };
 
+  const answerRest = async (request: LoopbackRequest): Promise<Reply> => {
+    const [, folder = '', name = ''] = /^(\/.*\/|\/)([^/]*)$/.exec(request.url.pathname) ?? [];
+    const operation = restOperations.get(`${request.method} ${folder}`);
+    if (operation === undefined) throw new AwsError('UnknownOperationException', 'The embedded AWS has no such path.');
+    return json(200, operation(decodeURIComponent(name), callerOf(request)));
+  };
+
   return serve(clock, faults, async (request) => {
     const target = request.headers['x-amz-target'];
+    const [answer, refuse] =
+      typeof target === 'string'
+        ? [() => answerJson(target, request), jsonError]
+        : request.url.pathname === '/'
+          ? [() => answerQuery(request), xmlError]
+          : [() => answerRest(request), restError];
     try {
-      return typeof target === 'string' ? await answerJson(target, request) : await answerQuery(request);
+      return await answer();
     } catch (error) {
       const failure =
         error instanceof AwsError
           ? error
           : new AwsError('InternalFailure', error instanceof Error ? error.message : 'unknown', 500);
-      return typeof target === 'string' ? jsonError(failure) : xmlError(failure);
+      return refuse(failure);
     }
   });
 };

@@ -57,6 +57,8 @@ export class Runpod {
   readonly endpoints = new Map<string, Endpoint>();
   readonly templates: Array<{ id: string; name: string; registry: string | null }> = [];
   readonly pods: Array<{ id: string; name: string; registry: string | null }> = [];
+  /** ECR repositories that Runpod may pull from without a token, as `account`, `region` and `repository`. */
+  readonly delegations: Array<{ account: string; region: string; repository: string }> = [];
   readonly jobs = new Map<string, Job>();
   /** Whether jobs fail once a worker runs them. */
   jobsFail = false;
@@ -177,8 +179,12 @@ export class Runpod {
     const forbidden = problem(403, 'Forbidden', 'access denied');
     const [collection, id, part, workerId, leaf] = path;
     if (collection === 'registries') {
+      if (id === 'delegations')
+        return json(200, { delegations: this.delegations.map(showDelegation(this.clock.now())) });
       if (id === undefined) {
+        if (method === 'POST') return may('secrets:write') ? this.#create(body) : forbidden;
         if (method !== 'GET') return methodNotAllowed();
+        if (!may('secrets:read')) return forbidden;
         return json(200, { registries: [...this.credentials.values()].map(({ id, name }) => ({ id, name })) });
       }
       const credential = this.credentials.get(id);
@@ -186,9 +192,16 @@ export class Runpod {
         if (!may('secrets:write')) return forbidden;
         return credential === undefined ? notFound() : this.#patch(credential, body, 'v2');
       }
+      if (method === 'DELETE') {
+        if (!may('secrets:write')) return forbidden;
+        return this.credentials.delete(id) ? { status: 204 } : notFound();
+      }
       if (method !== 'GET') return methodNotAllowed();
       if (!may('secrets:read')) return forbidden;
       return credential === undefined ? notFound() : json(200, { id, name: credential.name });
+    }
+    if (method === 'PATCH' && collection === 'serverless' && id !== undefined && part === undefined) {
+      return may('serverless:write') ? this.#changeEndpoint(id, body) : forbidden;
     }
     if (method !== 'GET') return methodNotAllowed();
     if (collection === 'templates')
@@ -211,6 +224,30 @@ export class Runpod {
     const worker = endpoint.workers.find((each) => each.id === workerId);
     if (worker === undefined || leaf !== 'logs') return notFound();
     return streamLog(worker, url.searchParams, headers['last-event-id']);
+  }
+
+  #create(body: string): Reply {
+    const { username, password } = readLogin(body);
+    const { name } = readObject(body);
+    if (typeof name !== 'string' || username === undefined || password === undefined) {
+      return problem(422, 'Unprocessable Entity', 'Request validation failed.');
+    }
+    const id = randomBytes(4).toString('hex');
+    this.#store(this.addCredential(id, name, { username, password }), { username, password }, 'v2');
+    return json(201, { id, name });
+  }
+
+  /** Another credential makes a new release, whose workers start anew. */
+  #changeEndpoint(id: string, body: string): Reply {
+    const endpoint = this.endpoints.get(id);
+    if (endpoint === undefined) return notFound();
+    const { registry } = readObject(body);
+    if (registry !== null && (typeof registry !== 'string' || !this.credentials.has(registry))) {
+      return problem(422, 'Unprocessable Entity', 'Request validation failed.');
+    }
+    endpoint.registry = registry;
+    this.release(endpoint, endpoint.image);
+    return json(200, showEndpoint(endpoint));
   }
 
   #patch(credential: Credential, body: string, way: string): Reply {
@@ -237,8 +274,14 @@ export class Runpod {
       const containerRegistryCreds = [...this.credentials.values()].map(({ id, name }) => ({ id, name }));
       return json(200, { data: { myself: { containerRegistryCreds } } });
     }
-    if (!this.offers.graphql || !query.includes('updateRegistryAuth(')) {
+    if (!this.offers.graphql || !query.includes('updateRegistryAuth')) {
       return failure('Cannot query field "updateRegistryAuth" on type "Mutation".', 'GRAPHQL_VALIDATION_FAILED');
+    }
+    if (!query.includes('updateRegistryAuth(')) {
+      return failure(
+        'Field "updateRegistryAuth" argument "input" of type "UpdateRegistryAuthInput!" is required, but it was not provided.',
+        'GRAPHQL_VALIDATION_FAILED',
+      );
     }
     if (!may('graphql:write')) return failure('Unauthorized', 'UNAUTHENTICATED', 'updateRegistryAuth');
     const { id = '', username = '', password = '' } = variables?.input ?? {};
@@ -319,16 +362,34 @@ interface Job {
   cancelled: boolean;
 }
 
-const readLogin = (body: string): Partial<Login> => {
+const readObject = (body: string): Record<string, unknown> => {
   try {
-    const value = JSON.parse(body) as Record<string, unknown>;
-    const text = (field: unknown) => (typeof field === 'string' && field !== '' ? field : undefined);
-    const [username, password] = [text(value.username), text(value.password)];
-    return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
+    return JSON.parse(body) as Record<string, unknown>;
   } catch {
     return {};
   }
 };
+
+const readLogin = (body: string): Partial<Login> => {
+  const value = readObject(body);
+  const text = (field: unknown) => (typeof field === 'string' && field !== '' ? field : undefined);
+  const [username, password] = [text(value.username), text(value.password)];
+  return { ...(username === undefined ? {} : { username }), ...(password === undefined ? {} : { password }) };
+};
+
+const showDelegation =
+  (now: number) =>
+  ({ account, region, repository }: { account: string; region: string; repository: string }) => ({
+    id: `deleg_${repository.replaceAll('/', '_')}`,
+    name: null,
+    delegatorUserId: 'user_embedded',
+    awsUser: account,
+    repository,
+    tag: 'latest',
+    awsRegion: region,
+    dockerRegistryUri: `${account}.dkr.ecr.${region}.amazonaws.com`,
+    createdAt: isoTime(now),
+  });
 
 /** An endpoint's environment holds its owner's secrets, as real ones do. */
 export const endpointSecret = 'hf_endpointSecretThatNobodyMayRepeat';

@@ -142,7 +142,7 @@ describe('what the template takes from targets.yml', () => {
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('cannot be deployed'));
     expect(() =>
       readStackSettings({ folder, scheduleHours: '6', isDeploy: true, alertEmail: 'a@example.com', pagerUrl: '' }),
-    ).toThrow(/Copy targets.example.yml to targets.yml/);
+    ).toThrow(/copy targets.example.yml to targets.yml/);
   });
 
   it('says loudly when a deploy would tell nobody', () => {

@@ -24,7 +24,7 @@ import { quote } from '../quote.ts';
 export interface RunpodCall {
   /** What we want, to stand after "Runpod, asked to": `list the serverless endpoints`. */
   readonly what: string;
-  readonly method?: 'GET' | 'POST' | 'PATCH';
+  readonly method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   readonly url: URL;
   readonly body?: unknown;
   readonly headers?: Record<string, string>;

@@ -115,7 +115,7 @@ more: true`);
   });
 
   it('says what to do where there is none', () => {
-    expect(() => readTargets('/nowhere/targets.yml')).toThrow(/Copy targets.example.yml to targets.yml/);
+    expect(() => readTargets('/nowhere/targets.yml')).toThrow(/copy targets.example.yml to targets.yml/);
   });
 
   it('never ends in anything but targets or a ConfigurationError', () => {

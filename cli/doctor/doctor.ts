@@ -1,0 +1,147 @@
+import { inLanes } from '../../functions/lib/in-lanes.ts';
+import { readTargets, type Target } from '../../functions/lib/targets.ts';
+import { type Caller, type CallerOptions, type Identity, readCaller, readIdentity } from '../caller.ts';
+import { exitCodes } from '../failure.ts';
+import { plain, processTerminal, spinner, type Terminal, truncate, wrap } from '../terminal.ts';
+import { type Check, examine, type Finding, need, ok, once } from './check.ts';
+import { stackChecks } from './stack-checks.ts';
+import { createKeyViews, targetChecks } from './target-checks.ts';
+
+export interface DoctorOptions extends CallerOptions {
+  readonly json?: boolean;
+}
+
+/** More at once would ask a Runpod key faster than its quota. */
+const checksAtOnce = 12;
+
+const firstChecks = (
+  caller: Caller,
+  identity: () => Promise<Identity>,
+  targets: () => Promise<readonly Target[]>,
+): Check[] => [
+  {
+    group: 'AWS',
+    title: 'targets.yml',
+    look: async () => {
+      const { length } = await targets();
+      return ok(`${caller.settings.TARGETS_FILE} names ${length} target${length === 1 ? '' : 's'}, without a mistake.`);
+    },
+  },
+  {
+    group: 'AWS',
+    title: 'identity',
+    look: async () => {
+      const { account, arn } = await identity();
+      return ok(`You are ${arn}, in account ${account}; the stack is looked for in ${caller.region}.`);
+    },
+  },
+];
+
+/** Everything that can be wrong, in the order in which a person would look. */
+const allChecks = async (caller: Caller): Promise<Check[]> => {
+  const targets = once(async () => readTargets(caller.settings.TARGETS_FILE));
+  const identity = once(() => readIdentity(caller));
+  const viewOf = createKeyViews(caller);
+  const known = await targets().catch((): Target[] => []);
+  return [
+    ...firstChecks(caller, identity, targets),
+    ...known.flatMap((target) => targetChecks(caller, target, viewOf(target.runpod.apiKey))),
+    ...stackChecks(caller, identity, () => need('targets.yml', targets())),
+  ];
+};
+
+const marks = {
+  ok: ['✓', 'green'],
+  warning: ['!', 'yellow'],
+  wrong: ['✗', 'red'],
+  skipped: ['–', 'dim'],
+} as const;
+
+const showFinding = ({ mark, text, remedy }: Finding, { paint, columns }: Terminal): string[] => {
+  const [sign, colour] = marks[mark];
+  return [
+    `  ${paint(colour, sign)} ${wrap(plain(text), columns(), '    ')}`,
+    ...(remedy === undefined ? [] : [`    ${paint('dim', `→ ${wrap(plain(remedy), columns(), '      ')}`)}`]),
+  ];
+};
+
+/** Prints findings in the checks' order, as soon as all before them are there, and below what is under way. */
+const createView = (checks: readonly Check[], terminal: Terminal) => {
+  const findings: Array<readonly Finding[]> = [];
+  const underWay = new Set<Check>();
+  let shown = 0;
+  const draw = (): void => {
+    const [first] = underWay;
+    const done = checks.length - underWay.size;
+    const what = first === undefined ? '' : `${first.group}: ${first.title}`;
+    terminal.draw([
+      truncate(
+        `${terminal.paint('cyan', spinner(Date.now()))} ${done} of ${checks.length}  ${terminal.paint('dim', what)}`,
+        terminal.columns(),
+      ),
+    ]);
+  };
+  const timer = terminal.isLive ? setInterval(draw, 100) : undefined;
+  return {
+    begin: (check: Check) => void underWay.add(check),
+    end: (check: Check, index: number, found: readonly Finding[]): void => {
+      underWay.delete(check);
+      findings[index] = found;
+      for (; findings[shown] !== undefined; shown += 1) {
+        const { group } = checks[shown] ?? { group: '' };
+        if (group !== checks[shown - 1]?.group) {
+          terminal.print(`${shown === 0 ? '' : '\n'}${terminal.paint('bold', plain(group))}`);
+        }
+        for (const finding of findings[shown] ?? [])
+          for (const line of showFinding(finding, terminal)) terminal.print(line);
+      }
+    },
+    close: (): void => {
+      clearInterval(timer);
+      terminal.draw([]);
+      terminal.settle();
+    },
+  };
+};
+
+const summarise = (findings: readonly Finding[], { paint }: Terminal): string => {
+  const count = (mark: Finding['mark']): number => findings.filter((each) => each.mark === mark).length;
+  const [bad, warned, blind] = [count('wrong'), count('warning'), count('skipped')];
+  const parts = [
+    ...(bad > 0 ? [paint('red', `${bad} wrong`)] : []),
+    ...(warned > 0 ? [paint('yellow', `${warned} to know`)] : []),
+    ...(blind > 0 ? [`${blind} not looked at`] : []),
+  ];
+  return parts.length === 0 ? paint('green', '✓ Nothing is wrong.') : `${parts.join(', ')}, ${count('ok')} well.`;
+};
+
+/** Checks everything that can be wrong. @returns the exit code */
+export const doctor = async (options: DoctorOptions, interrupted: AbortSignal): Promise<number> => {
+  const { json: isJson = false } = options;
+  const terminal = processTerminal({ isJson });
+  const caller = readCaller(options);
+  const checks = await allChecks(caller);
+  const view = isJson ? undefined : createView(checks, terminal);
+  const looking = inLanes([...checks.entries()], checksAtOnce, async ([index, check]) => {
+    if (interrupted.aborted) return [];
+    view?.begin(check);
+    const found = await examine(check);
+    view?.end(check, index, found);
+    return found;
+  });
+  const stopped = new Promise<undefined>((resolve) => interrupted.addEventListener('abort', () => resolve(undefined)));
+  const found = await Promise.race([looking, stopped]);
+  view?.close();
+  if (found === undefined) return exitCodes.interrupted;
+  const findings = found.flat();
+  const isGood = findings.every(({ mark }) => mark !== 'wrong');
+  if (isJson) {
+    const listed = checks.flatMap(({ group, title }, index) =>
+      (found[index] ?? []).map((finding) => ({ group, title, ...finding })),
+    );
+    terminal.print(JSON.stringify({ version: 1, isGood, findings: listed }, undefined, 2));
+  } else {
+    terminal.print(`\n${summarise(findings, terminal)}`);
+  }
+  return isGood ? exitCodes.well : exitCodes.trouble;
+};

@@ -1,0 +1,232 @@
+import { DescribeRuleCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
+import { span } from '../../functions/lib/alerts.ts';
+import type { Target } from '../../functions/lib/targets.ts';
+import type { Caller, Identity } from '../caller.ts';
+import { awsFailure } from '../failure.ts';
+import { deployCommand, ownVersion, readStack, type Stack } from '../stack.ts';
+import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../status/read.ts';
+import { type Check, type Finding, NotLooked, need, ok, once, skipped, warning, wrong } from './check.ts';
+
+const group = 'Deployment';
+const hourMs = 3_600_000;
+
+const readRule = async ({ aws, stackName }: Caller): Promise<string | undefined> => {
+  try {
+    const { State } = await new EventBridgeClient(aws).send(new DescribeRuleCommand({ Name: `${stackName}-push` }));
+    return State;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
+    throw awsFailure('show the rule for pushes', 'events:DescribeRule', error);
+  }
+};
+
+const readListeners = async ({ aws }: Caller, topic: string): Promise<Subscription[]> => {
+  const listeners: Subscription[] = [];
+  try {
+    const pages = paginateListSubscriptionsByTopic({ client: new SNSClient(aws) }, { TopicArn: topic });
+    for await (const { Subscriptions = [] } of pages) listeners.push(...Subscriptions);
+  } catch (error) {
+    throw awsFailure('list who is told', 'sns:ListSubscriptionsByTopic', error);
+  }
+  return listeners;
+};
+
+const isConfirmed = ({ SubscriptionArn = '' }: Subscription): boolean => SubscriptionArn.startsWith('arn:');
+
+const judgeListeners = (what: string, listeners: readonly Subscription[]): Finding => {
+  const confirmed = listeners.filter(isConfirmed);
+  const pending = listeners.filter((each) => !isConfirmed(each)).map(({ Endpoint = 'somebody' }) => Endpoint);
+  if (confirmed.length > 0 && pending.length === 0)
+    return ok(`${what} reach ${confirmed.map(({ Endpoint, Protocol }) => Endpoint ?? Protocol).join(', ')}.`);
+  if (confirmed.length > 0)
+    return warning(
+      `${what} do not reach ${pending.join(', ')} yet.`,
+      'Confirm the subscription in the email that SNS sent.',
+    );
+  return pending.length > 0
+    ? wrong(
+        `${what} reach nobody: ${pending.join(', ')} has not confirmed.`,
+        'Confirm the subscription in the email that SNS sent.',
+      )
+    : wrong(
+        `${what} reach nobody.`,
+        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md).',
+      );
+};
+
+/** Everything that can be wrong with the deployed stack, in the order in which a person would look. */
+export const stackChecks = (
+  caller: Caller,
+  identity: () => Promise<Identity>,
+  targets: () => Promise<readonly Target[]>,
+): Check[] => {
+  const found = once(async () => {
+    await need('AWS credentials', identity());
+    return readStack(caller);
+  });
+  const stack = async (): Promise<Stack & { readonly stateMachine: string }> => {
+    const present = await need('a stack', found());
+    const stateMachine = present?.stateMachine;
+    if (present === undefined || stateMachine === undefined) throw new NotLooked('not looked at, for want of a stack.');
+    return { ...present, stateMachine };
+  };
+  const runs = once(async () => readRuns(caller, (await stack()).stateMachine));
+
+  return [
+    {
+      group,
+      title: 'stack',
+      look: async () => {
+        const present = await found();
+        if (present === undefined)
+          return wrong(
+            `There is no stack ${caller.stackName} in ${caller.region}.`,
+            `${deployCommand(caller)}; or name its stage and region.`,
+          );
+        const { name, status, version } = present;
+        if (present.isBroken)
+          return wrong(
+            `Stack ${name} is not whole (${status}).`,
+            `Remove it (npx serverless remove --stage ${caller.stage}) and deploy it again.`,
+          );
+        if (present.isBusy)
+          return warning(`Stack ${name} is being deployed (${status}).`, 'Look again in a few minutes.');
+        if (version !== ownVersion)
+          return warning(
+            `Stack ${name} is version ${version ?? 'unknown'}, this is ${ownVersion}.`,
+            `Deploy it: ${deployCommand(caller)}.`,
+          );
+        return ok(`Stack ${name} is deployed, version ${version}.`);
+      },
+    },
+    {
+      group,
+      title: 'schedule',
+      look: async () => {
+        await stack();
+        const schedule = await readSchedule(caller);
+        if (schedule === undefined) return wrong('There is no schedule.', 'Deploy again.');
+        if (!schedule.isEnabled)
+          return wrong('The schedule is switched off.', `Switch it on: EventBridge Scheduler, ${caller.stackName}.`);
+        const periodMs = periodOf(schedule.expression);
+        if (periodMs === undefined || periodMs > 11 * hourMs) {
+          return wrong(
+            `The schedule is ${schedule.expression}; a login lives 12 hours.`,
+            'Deploy again, with scheduleHours of at most 11.',
+          );
+        }
+        return ok(`The schedule is on: ${schedule.expression}.`);
+      },
+    },
+    {
+      group,
+      title: 'pushes',
+      look: async () => {
+        await stack();
+        const state = await readRule(caller);
+        if (state === undefined) return wrong('There is no rule for image pushes.', 'Deploy again.');
+        if (!state.startsWith('ENABLED'))
+          return wrong(
+            'The rule for image pushes is switched off.',
+            `Switch it on: EventBridge, rule ${caller.stackName}-push.`,
+          );
+        const elsewhere = [...new Set((await targets()).map(({ ecr }) => ecr.region))].filter(
+          (region) => region !== caller.region,
+        );
+        return elsewhere.length === 0
+          ? ok('Image pushes start runs.')
+          : warning(
+              `Image pushes start runs in ${caller.region}; targets are also in ${elsewhere.join(', ')}.`,
+              'Forward those pushes: docs/other-regions.md. The schedule looks after them meanwhile.',
+            );
+      },
+    },
+    {
+      group,
+      title: 'listeners',
+      look: async () => {
+        const { alertTopic, alarmTopic } = await stack();
+        const judge = async (what: string, topic: string | undefined): Promise<Finding> =>
+          topic === undefined
+            ? wrong(`${what} have no topic.`, 'Deploy again.')
+            : judgeListeners(what, await readListeners(caller, topic));
+        return Promise.all([judge('Alerts', alertTopic), judge('Alarms', alarmTopic)]);
+      },
+    },
+    {
+      group,
+      title: 'alarms',
+      look: async () => {
+        await stack();
+        const alarms = await readAlarms(caller);
+        if (alarms.length === 0) return wrong('There are no alarms.', 'Deploy again.');
+        const findings: Finding[] = alarms
+          .filter(({ isOpen }) => isOpen)
+          .map(({ name, description }) =>
+            wrong(
+              `Alarm ${name} is open. ${description.replace(/\s*First:.*$/, '')}`,
+              `docs/runbook.md, ${name.slice(caller.stackName.length + 1)}.`,
+            ),
+          );
+        const silent = alarms.filter(({ tells }) => !tells).map(({ name }) => name);
+        if (silent.length > 0)
+          findings.push(
+            warning(
+              `Alarms tell nobody: the actions of ${silent.join(', ')} are switched off.`,
+              'Switch them on in CloudWatch.',
+            ),
+          );
+        return findings.length === 0 ? ok(`${alarms.length} alarms watch, and none is open.`) : findings;
+      },
+    },
+    {
+      group,
+      title: 'last run',
+      look: async () => {
+        await stack();
+        const { executions, reports } = await runs();
+        const last = executions.find(({ stopDate }) => stopDate !== undefined);
+        if (last === undefined)
+          return warning(
+            'No run has ended yet.',
+            'One starts by itself right after a deploy: look again in a few minutes.',
+          );
+        const ago = span(Math.max(0, Date.now() - (last.stopDate?.getTime() ?? 0)));
+        if (last.status === 'SUCCEEDED') return ok(`The last run succeeded, ${ago} ago.`);
+        const report = reports.find(({ execution }) => execution === last.executionArn);
+        const why = report?.error === undefined ? '' : `: ${report.error.name}: ${report.error.message}`;
+        return wrong(
+          `The last run ended ${last.status}, ${ago} ago${why}`,
+          `docs/runbook.md, ${report?.error?.name ?? 'RunFailed'}. Refresh at once from here: npm run refresh.`,
+        );
+      },
+    },
+    {
+      group,
+      title: 'hours left',
+      look: async () => {
+        await stack();
+        const seen = targetsOf((await need('the runs', runs())).reports);
+        const named = await targets();
+        if (named.length === 0) return skipped('There is no target.');
+        return named.map(({ name }) => {
+          const expiresAt = seen.find((each) => each.name === name)?.expiresAt;
+          const leftMs = Date.parse(expiresAt ?? '') - Date.now();
+          if (Number.isNaN(leftMs))
+            return wrong(
+              `${name}: no run on record has stored a login.`,
+              'Deploy this targets.yml, or refresh at once from here: npm run refresh.',
+            );
+          if (leftMs <= 0)
+            return wrong(
+              `${name}: its login expired ${span(-leftMs)} ago.`,
+              'Refresh at once from here: npm run refresh.',
+            );
+          const text = `${name}: its login is good for ${span(leftMs)}.`;
+          return leftMs < 3 * hourMs ? warning(text, 'See why it was not replaced: npm run status.') : ok(text);
+        });
+      },
+    },
+  ];
+};

@@ -1,0 +1,133 @@
+import type { Outcome } from '../../functions/lib/outcome.ts';
+import type { Report } from '../../functions/lib/run-report.ts';
+import { readTargets, type Target } from '../../functions/lib/targets.ts';
+import { type CallerOptions, readCaller, readIdentity } from '../caller.ts';
+import { CommandError, exitCodes, UsageError } from '../failure.ts';
+import { plain, processTerminal, type Terminal, wrap } from '../terminal.ts';
+import { createProgress } from './progress.ts';
+import { DryRunEnd, runRefresh } from './run.ts';
+
+export interface RefreshOptions extends CallerOptions {
+  readonly json?: boolean;
+  readonly dryRun?: boolean;
+  readonly target?: readonly string[];
+  readonly endpoint?: readonly string[];
+  /** Minutes. */
+  readonly patience?: string;
+}
+
+const readPatience = (patience: string): number => {
+  const minutes = Number(patience);
+  if (/^\d+$/.test(patience) && minutes <= 240) return minutes;
+  throw new UsageError(`--patience: expected minutes from 0 to 240, found ${JSON.stringify(patience)}.`);
+};
+
+/** Narrows targets down to those asked for, and the endpoints that are watched to those asked for. */
+export const narrow = (
+  targets: readonly Target[],
+  names: readonly string[] | undefined,
+  endpoints: readonly string[] | undefined,
+): readonly Target[] => {
+  const unknown = names?.find((name) => !targets.some((each) => each.name === name));
+  if (unknown !== undefined) {
+    const known = targets.map(({ name }) => name).slice(0, 10);
+    throw new UsageError(
+      `--target: expected a name of targets.yml (${known.join(', ')}), found ${JSON.stringify(unknown)}.`,
+    );
+  }
+  const chosen = targets.filter(({ name }) => names === undefined || names.includes(name));
+  if (endpoints === undefined) return chosen;
+  const [only, ...others] = chosen;
+  if (only === undefined || others.length > 0) {
+    throw new UsageError('--endpoint: say whose endpoint it is with --target, for there are several targets.');
+  }
+  const watched = endpoints.map((id) => only.endpoints?.find((each) => each.id === id) ?? { id });
+  return [{ ...only, endpoints: watched }];
+};
+
+const markOf: Record<string, readonly [string, 'green' | 'yellow' | 'red']> = {
+  observed: ['✓', 'green'],
+  tested: ['✓', 'green'],
+  degraded: ['!', 'yellow'],
+  failed: ['✗', 'red'],
+};
+
+const isDryRunEnd = ({ error }: Outcome): boolean => error?.name === new DryRunEnd('').name;
+
+const showOutcome = (outcome: Outcome, { paint, columns }: Terminal): string[] => {
+  const { target, refreshed, error, expiresAt, way, endpoints, images = [], warnings = [] } = outcome;
+  const say = (mark: string, colour: 'green' | 'yellow' | 'red', text: string, indent = ''): string =>
+    `${indent}${paint(colour, mark)} ${wrap(plain(text), columns(), `${indent}  `)}`;
+  const head = refreshed
+    ? say('✓', 'green', `${target}: stored a login that is good until ${expiresAt}, by ${way}.`)
+    : isDryRunEnd(outcome)
+      ? say('✓', 'green', `${target}: ${error?.message}`)
+      : say('✗', 'red', `${target}: ${error?.name}: ${error?.message}`);
+  return [
+    head,
+    ...(refreshed
+      ? []
+      : images.map(({ image, problem, sizeInBytes = 0 }) =>
+          problem === undefined
+            ? say('✓', 'green', `${image} can be pulled (${(sizeInBytes / 1e6).toFixed(0)} MB).`, '  ')
+            : say('✗', 'red', `${image} cannot be pulled: ${problem}`, '  '),
+        )),
+    ...endpoints.map(({ endpoint, proof, evidence, reason }) => {
+      const [mark, colour] = markOf[proof] ?? ['✗', 'red'];
+      return say(mark, colour, `${endpoint} ${proof}: ${evidence ?? reason}`, '  ');
+    }),
+    ...warnings.map((warning) => say('!', 'yellow', warning, '  ')),
+  ];
+};
+
+/** Whether the run did what it was asked to: a dry run that came as far as storing, or a run that succeeded. */
+const isWell = ({ outcome, targets }: Report, isDryRun: boolean): boolean =>
+  isDryRun
+    ? targets.every((each) => isDryRunEnd(each) && (each.images ?? []).every(({ problem }) => problem === undefined))
+    : outcome === 'succeeded';
+
+/** A dry run's report says what each target would have stored, and calls only real failures errors. */
+const asDryRun = ({ error: _, ...report }: Report, isGood: boolean): object => ({
+  ...report,
+  dryRun: true,
+  outcome: isGood ? 'succeeded' : 'failed',
+  targets: report.targets.map(({ error, ...target }) =>
+    error?.name === new DryRunEnd('').name ? { ...target, would: error.message } : { ...target, error },
+  ),
+});
+
+/** Runs the workflow once from here. @returns the exit code */
+export const refresh = async (options: RefreshOptions, interrupted: AbortSignal): Promise<number> => {
+  const { json: isJson = false, dryRun: isDryRun = false } = options;
+  const terminal = processTerminal({ isJson });
+  const patienceMinutes = readPatience(options.patience ?? '30');
+  const caller = readCaller(options);
+  const targets = narrow(readTargets(caller.settings.TARGETS_FILE), options.target, options.endpoint);
+  const { account } = await readIdentity(caller);
+  const progress = createProgress(
+    targets.map(({ name }) => name),
+    { isDryRun },
+    terminal,
+  );
+  let report: Report;
+  try {
+    const run = { caller, account, targets, isDryRun, patienceMinutes, signal: interrupted };
+    report = await runRefresh({ ...run, onCall: progress.onCall });
+  } catch (error) {
+    if (!interrupted.aborted) throw error;
+    terminal.complain(
+      'Stopped. Runpod holds either the old login or the new one, and both pull; run it again when you like.',
+    );
+    return exitCodes.interrupted;
+  } finally {
+    progress.end();
+  }
+  const isGood = isWell(report, isDryRun);
+  if (isJson) {
+    terminal.print(JSON.stringify(isDryRun ? asDryRun(report, isGood) : report, undefined, 2));
+  } else {
+    for (const outcome of report.targets) for (const line of showOutcome(outcome, terminal)) terminal.print(line);
+    if (report.targets.length === 0 && report.error !== undefined) throw new CommandError(report.error.message);
+  }
+  return isGood ? exitCodes.well : exitCodes.trouble;
+};

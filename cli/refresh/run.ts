@@ -1,0 +1,207 @@
+import * as z from 'zod/mini';
+import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
+import { createFetchToken } from '../../functions/fetch-token.ts';
+import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
+import { send } from '../../functions/lib/exchange.ts';
+import { createMintToken } from '../../functions/lib/mint-token.ts';
+import type { Platform } from '../../functions/lib/platform.ts';
+import { createListPushes } from '../../functions/lib/pushes.ts';
+import { createRegistryClient } from '../../functions/lib/registry.ts';
+import { type Report, reportShape } from '../../functions/lib/run-report.ts';
+import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
+import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
+import { createUpdateCredential } from '../../functions/lib/runpod/update-credential.ts';
+import type { Target } from '../../functions/lib/targets.ts';
+import { createResolveTargets } from '../../functions/resolve-targets.ts';
+import { createUpdateRunpod } from '../../functions/update-runpod.ts';
+import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
+import { readDefinition } from '../../local/definition.ts';
+import { createEngine, wallClock } from '../../local/engine.ts';
+import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../local/functions.ts';
+import type { Caller } from '../caller.ts';
+import { CommandError } from '../failure.ts';
+import { findOpenWay, noWay } from '../update-ways.ts';
+import { createMemorySeal } from './memory-seal.ts';
+
+/** A run of the state machine in this process. */
+export interface RefreshRun {
+  readonly caller: Caller;
+  readonly account: string;
+  readonly targets: readonly Target[];
+  /** Whether to stop before storing, and say what would have been stored. */
+  readonly isDryRun: boolean;
+  /** Minutes to be patient with an upstream that keeps failing. */
+  readonly patienceMinutes: number;
+  /** Told of each call of a function, before and after. */
+  readonly onCall: (call: FunctionCall) => void;
+  /** Ends the run. What is being stored at Runpod is stored to its end. */
+  readonly signal: AbortSignal;
+}
+
+/** A function that was called for a target. */
+export interface FunctionCall {
+  readonly name: FunctionName;
+  readonly target: string;
+  /** For functions that look at an endpoint. */
+  readonly endpoint?: string;
+  readonly phase: 'begun' | 'ended' | 'failed';
+  /** What it answered, or the message of what it threw. */
+  readonly answer?: unknown;
+}
+
+/** How a dry run ends, instead of storing. The message says what would have been stored. */
+export class DryRunEnd extends Error {
+  override readonly name = 'DryRunEnd';
+}
+
+const text = z.string();
+const payloadShape = z.object({
+  name: z.optional(text),
+  target: z.optional(z.union([text, z.object({ name: text })])),
+  endpoint: z.optional(z.object({ id: text })),
+});
+
+const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
+  const { name, target, endpoint } = z.safeParse(payloadShape, payload).data ?? {};
+  const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
+  return { target: subject, ...(endpoint === undefined ? {} : { endpoint: endpoint.id }) };
+};
+
+const runpodFor = (platform: Platform) => {
+  const connect = connectRunpod(platform);
+  return (keySource: string) => {
+    const client = connect(keySource);
+    return { client, management: createRunpodManagement(client, platform.settings) };
+  };
+};
+
+const storedShape = z.object({
+  target: z.object({ name: text, runpod: z.object({ apiKey: text, registry: text }) }),
+  token: z.object({ expiresAt: text }),
+});
+
+/** Looks whether it could store, and ends there. */
+const describeUpdate = (platform: Platform) => {
+  const runpod = runpodFor(platform);
+  return async (event: unknown): Promise<never> => {
+    const { target, token } = storedShape.parse(event);
+    const { registry, apiKey } = target.runpod;
+    const { way } = await findOpenWay(runpod(apiKey).client, platform.settings, registry);
+    if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
+    throw new DryRunEnd(
+      `Would store a login that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
+    );
+  };
+};
+
+/** What is not as in the stack: logins stay in memory, targets are those chosen here, and nobody is told by SNS. */
+const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial<Builders> => {
+  const { seal, unseal } = createMemorySeal();
+  const loadTargets = () => targets;
+  return {
+    'resolve-targets': ({ settings, now }) =>
+      createResolveTargets({
+        loadTargets,
+        now,
+        requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
+        // It stops being patient half an hour before the next run would begin.
+        scheduleHours: (patienceMinutes + 30) / 60,
+      }),
+    'discover-endpoints': (platform) => {
+      const runpod = runpodFor(platform);
+      return createDiscoverEndpoints({ loadTargets, runpodFor: (keySource) => runpod(keySource).management });
+    },
+    'fetch-token': ({ settings, now }) => createFetchToken({ mintToken: createMintToken(settings, now), seal, now }),
+    'verify-image-pull': ({ settings, send: sendRequest }) =>
+      createVerifyImagePull({
+        unseal,
+        registryClient: createRegistryClient(settings, sendRequest),
+        listPushes: createListPushes(settings),
+      }),
+    'update-runpod': (platform) =>
+      isDryRun
+        ? describeUpdate(platform)
+        : createUpdateRunpod({
+            unseal,
+            runpodFor: runpodFor(platform),
+            updateCredential: createUpdateCredential(platform.settings),
+            now: platform.now,
+          }),
+    notify: () => async () => ({ published: 0 }),
+  };
+};
+
+const platformOf = ({ settings }: Caller): Platform => ({
+  settings,
+  now: Date.now,
+  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+  send,
+  // The report says what there is to say.
+  log: { info: () => {}, error: () => {} },
+  meter: { add: () => {} },
+});
+
+/**
+ * Runs the state machine that ships in this process, once, against the real AWS and Runpod.
+ *
+ * @throws {CommandError} it was interrupted, or ended without a report
+ */
+export const runRefresh = async (run: RefreshRun): Promise<Report> => {
+  const { caller, account, onCall, signal } = run;
+  const arnOf = (service: string, rest: string) => `arn:aws:${service}:${caller.region}:${account}:${rest}`;
+  const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
+  const invoke = createInvokeFunction(platformOf(caller), buildersOf(run));
+  const storing = new Set<Promise<unknown>>();
+
+  const call = async (resource: string, payload: unknown): Promise<unknown> => {
+    const name = functionNames.find((each) => functionArn(each) === resource);
+    if (name === undefined) return {};
+    if (signal.aborted) throw new CommandError('Interrupted.');
+    const subject = { name, ...subjectOf(payload) };
+    onCall({ ...subject, phase: 'begun' });
+    const answering = invoke(name, payload);
+    if (name === 'update-runpod') storing.add(answering);
+    try {
+      const answer = await answering;
+      onCall({ ...subject, phase: 'ended', answer });
+      return answer;
+    } catch (error) {
+      onCall({ ...subject, phase: 'failed', answer: error instanceof Error ? error.message : String(error) });
+      throw error;
+    } finally {
+      storing.delete(answering);
+    }
+  };
+
+  const definition = readDefinition({ functionArn, alertTopicArn: arnOf('sns', 'nobody') });
+  const name = `here-${new Date().toISOString().replaceAll(/[^\dT]/g, '')}`;
+  const id = arnOf('states', `execution:runpod-ecr-refresh-here:${name}`);
+  const execution = createEngine(wallClock, definition, call)({ trigger: 'manual' }, { id, name });
+  const interrupted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => {
+      execution.abort();
+      Promise.allSettled(storing).then(() => reject(new CommandError('Interrupted.')));
+    });
+  });
+
+  // A run that fails ends with its verdict; its report is the output of the Report state.
+  let report: Report | undefined;
+  const following = (async () => {
+    for await (const event of execution.events) {
+      if (event.type !== 'StateExited' || event.state.name !== 'Report') continue;
+      report = z.safeParse(z.object({ report: reportShape }), event.state.output).data?.report;
+    }
+  })();
+  const failure = await Promise.race([
+    execution.result.then(
+      () => following.then(() => undefined),
+      (error: unknown) => following.then(() => error),
+    ),
+    interrupted,
+  ]);
+  if (report !== undefined) return report;
+  throw new CommandError(
+    `The run ended without a report: ${failure instanceof Error ? failure.message : String(failure)}`,
+    { cause: failure },
+  );
+};

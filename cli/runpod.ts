@@ -1,0 +1,123 @@
+import * as z from 'zod/mini';
+import type { ReadApiKey } from '../functions/lib/api-key.ts';
+import type { Settings } from '../functions/lib/env.ts';
+import { RunpodUnavailableError } from '../functions/lib/errors.ts';
+import { send } from '../functions/lib/exchange.ts';
+import { listOf } from '../functions/lib/json-parts.ts';
+import {
+  type ConnectRunpod,
+  createConnectRunpod,
+  type RunpodCall,
+  type RunpodClient,
+  refusalOf,
+  under,
+} from '../functions/lib/runpod/client.ts';
+import type { Login } from '../functions/lib/seal.ts';
+
+/** Makes Runpod clients for a person's command. */
+export const connect = (settings: Settings, readApiKey: ReadApiKey): ConnectRunpod =>
+  createConnectRunpod({
+    send,
+    now: Date.now,
+    sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    readApiKey,
+    timeoutMs: settings.UPSTREAM_TIMEOUT_SECONDS * 1000,
+  });
+
+const mostItems = 10_000;
+const credentialShape = z.object({ id: z.string(), name: z.string() });
+const endpointShape = z.object({ id: z.string(), registry: z._default(z.nullable(z.string()), null) });
+
+/** A registry credential as Runpod shows it: its login cannot be read back. */
+export type Credential = z.output<typeof credentialShape>;
+
+/** A repository that Runpod may pull from without a login. */
+export interface Delegation {
+  readonly repository: string;
+  readonly dockerRegistryUri: string;
+}
+
+const delegationsShape = z.object({
+  delegations: listOf(z.object({ repository: z.string(), dockerRegistryUri: z._default(z.string(), '') }), mostItems),
+});
+
+/** ECR delegations of the account; none where Runpod does not offer them. */
+export const listDelegations = async (
+  client: RunpodClient,
+  { RUNPOD_API_URL }: Pick<Settings, 'RUNPOD_API_URL'>,
+): Promise<readonly Delegation[]> => {
+  const call: RunpodCall = {
+    what: 'list the ECR delegations',
+    url: under(RUNPOD_API_URL, 'registries', 'delegations'),
+    scope: 'for reading registry credentials',
+  };
+  const answer = await client.send(call);
+  if ([404, 405, 410, 501].includes(answer.status)) return [];
+  if (answer.status !== 200) throw refusalOf(answer, call);
+  const list = z.safeParse(delegationsShape, answer.json);
+  if (list.success) return list.data.delegations;
+  throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
+};
+
+/** What setup asks of Runpod besides what every run asks. */
+export interface RunpodAccount {
+  listCredentials(): Promise<readonly Credential[]>;
+  createCredential(name: string, login: Login): Promise<Credential>;
+  deleteCredential(id: string): Promise<void>;
+  /** Selects a credential for an endpoint, or none. */
+  setCredential(endpointId: string, credentialId: string | null): Promise<void>;
+}
+
+export const createRunpodAccount = (
+  client: RunpodClient,
+  { RUNPOD_API_URL: api }: Pick<Settings, 'RUNPOD_API_URL'>,
+): RunpodAccount => ({
+  async listCredentials() {
+    const call: RunpodCall = {
+      what: 'list the registry credentials',
+      url: under(api, 'registries'),
+      scope: 'for reading registry credentials',
+    };
+    return (await client.ask(call, z.object({ registries: listOf(credentialShape, mostItems) }))).registries;
+  },
+
+  createCredential: (name, { username, password }) =>
+    client.ask(
+      {
+        what: `create credential ${name}`,
+        method: 'POST',
+        url: under(api, 'registries'),
+        body: { name, username, password },
+        scope: 'secrets:write',
+        secrets: [password],
+      },
+      credentialShape,
+    ),
+
+  async deleteCredential(id) {
+    const call: RunpodCall = {
+      what: `delete credential ${id}`,
+      method: 'DELETE',
+      url: under(api, 'registries', id),
+      scope: 'secrets:write',
+    };
+    const answer = await client.send(call);
+    if (answer.status > 299 && answer.status !== 404) throw refusalOf(answer, call);
+  },
+
+  async setCredential(endpointId, credentialId) {
+    const call: RunpodCall = {
+      what: `select credential ${credentialId ?? 'none'} for endpoint ${endpointId}`,
+      method: 'PATCH',
+      url: under(api, 'serverless', endpointId),
+      body: { registry: credentialId },
+      scope: 'for changing serverless endpoints',
+    };
+    const { registry } = await client.ask(call, endpointShape);
+    if (registry !== credentialId) {
+      throw new RunpodUnavailableError(
+        `Runpod was asked to ${call.what}, and answered that it uses ${registry ?? 'none'}.`,
+      );
+    }
+  },
+});

@@ -1,0 +1,90 @@
+import { span } from '../../functions/lib/alerts.ts';
+import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
+import type { RunStatus, Status, TargetStatus } from './read.ts';
+
+const hourMs = 3_600_000;
+const lifeMs = 12 * hourMs;
+/** With less than this left, somebody should look. */
+const comfortableMs = 3 * hourMs;
+
+const time = (text: string): string => `${text.slice(11, 16)} UTC`;
+
+/** A bar of a token's 12 hours, with what is left of them filled in. */
+const bar = (leftMs: number, width: number): string => {
+  const filled = Math.max(0, Math.min(width, Math.round((leftMs / lifeMs) * width)));
+  return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;
+};
+
+const colourOfProof: Record<string, 'green' | 'yellow' | 'red'> = {
+  observed: 'green',
+  tested: 'green',
+  degraded: 'yellow',
+  failed: 'red',
+};
+
+const showTarget = (
+  { name, expiresAt, lookedAt, error, proofs, endpoints }: TargetStatus,
+  now: number,
+  label: (text: string) => string,
+  { paint, columns }: Terminal,
+): string[] => {
+  const leftMs = expiresAt === undefined ? 0 : Date.parse(expiresAt) - now;
+  const colour = leftMs <= 0 ? 'red' : leftMs < comfortableMs ? 'yellow' : 'green';
+  const words =
+    expiresAt === undefined
+      ? 'no login on record'
+      : leftMs <= 0
+        ? `expired ${span(-leftMs)} ago`
+        : `${span(leftMs)} left, until ${time(expiresAt)}`;
+  const width = columns() >= 100 ? 36 : 24;
+  const age = span(Math.max(0, now - Date.parse(lookedAt)));
+  const listed = endpoints.map(({ endpoint, proof, reason, evidence }) => {
+    const text = plain(evidence ?? reason);
+    return `  ${label(endpoint)}${paint(colourOfProof[proof] ?? 'red', proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
+  });
+  const unlisted = Object.values(proofs).reduce((sum, count) => sum + count, 0) - endpoints.length;
+  return [
+    `${paint('bold', label(name))}  ${paint(colour, bar(leftMs, width))}  ${paint(colour, words)}`,
+    ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
+    ...listed,
+    ...(unlisted > 0 ? [`  ${label('')}and ${unlisted} more that are well`] : []),
+  ];
+};
+
+const showRun = ({ trigger, status, startedAt, endedAt = startedAt, error }: RunStatus, now: number): string => {
+  const ended = status === 'SUCCEEDED' ? 'succeeded' : status.toLowerCase().replaceAll('_', ' ');
+  const why = error === undefined ? '' : `: ${error.name}`;
+  return `${span(Math.max(0, now - Date.parse(endedAt)))} ago${trigger === undefined ? '' : `, by ${trigger}`}, ${ended}${why}`;
+};
+
+/** Writes a status as a person reads it, no line wider than the terminal. */
+export const showStatus = (status: Status, now: number, terminal: Terminal): string[] => {
+  const { paint, columns } = terminal;
+  const { stack, targets, lastRun, running, schedule, openAlarms, troubles } = status;
+  const longest = Math.max(
+    10,
+    ...targets.map(({ name }) => name.length),
+    ...targets.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint.length)),
+  );
+  const label = (text: string): string => plain(text).padEnd(longest + 1);
+  const busy = stack.isBusy ? paint('yellow', ` (being deployed: ${stack.status})`) : '';
+  const next =
+    schedule?.nextRunAt === undefined
+      ? (schedule?.expression ?? 'none')
+      : Date.parse(schedule.nextRunAt) > now
+        ? `about ${time(schedule.nextRunAt)}, in ${span(Date.parse(schedule.nextRunAt) - now)}`
+        : `due since ${time(schedule.nextRunAt)}`;
+  const lines = [
+    `${paint('bold', stack.name)} in ${stack.region}, version ${stack.version ?? 'unknown'}${busy}`,
+    '',
+    ...targets.flatMap((target) => showTarget(target, now, label, terminal)),
+    ...(targets.length === 0 ? ['No run on record has a report yet.'] : []),
+    '',
+    `${label('last run')}  ${lastRun === undefined ? 'none yet' : showRun(lastRun, now)}`,
+    ...(running.length === 0 ? [] : [`${label('running')}  ${running.map(({ name }) => name).join(', ')}`]),
+    `${label('next run')}  ${next}`,
+    `${label('alarms')}  ${openAlarms.length === 0 ? 'none open' : paint('red', openAlarms.map(({ name }) => name).join(', '))}`,
+  ].map((line) => truncate(line, columns()));
+  if (troubles.length === 0) return [...lines, '', paint('green', '✓ All is well.')];
+  return [...lines, '', ...troubles.map((each) => `${paint('red', '✗')} ${wrap(plain(each), columns(), '  ')}`)];
+};

@@ -1,0 +1,75 @@
+import * as z from 'zod/mini';
+import type { Settings } from '../functions/lib/env.ts';
+import {
+  type RunpodAnswer,
+  type RunpodCall,
+  type RunpodClient,
+  refusalOf,
+  under,
+} from '../functions/lib/runpod/client.ts';
+import { type UpdateWay, updateWays } from '../functions/lib/runpod/update-credential.ts';
+
+/** Which of Runpod's ways of storing a login is open, and which before it Runpod said it does not have. */
+export interface OpenWay {
+  /** `undefined` where none is. */
+  readonly way: UpdateWay | undefined;
+  readonly missingWays: readonly UpdateWay[];
+}
+
+/** What to say where no way is open. */
+export const noWay = (id: string): string =>
+  `Runpod offers no way to update credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a login by hand meanwhile.`;
+
+const graphqlShape = z.object({ errors: z.array(z.object({ message: z.string() })) });
+
+/**
+ * Asks each way, in the order in which they are tried, whether its operation is there. The requests lack what they would
+ * store, so a way that is open refuses them as invalid, and nothing changes at Runpod.
+ *
+ * @param id a credential that exists
+ * @throws {RunpodUnauthorizedError} the key lacks the scope
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError} Runpod did not answer
+ */
+export const findOpenWay = async (client: RunpodClient, settings: Settings, id: string): Promise<OpenWay> => {
+  const what = `say whether credential ${id} can be updated`;
+  const calls: Record<UpdateWay, RunpodCall> = {
+    v2: {
+      what,
+      method: 'PATCH',
+      url: under(settings.RUNPOD_API_URL, 'registries', id),
+      body: {},
+      scope: 'secrets:write',
+    },
+    graphql: {
+      what: `${what} by GraphQL`,
+      method: 'POST',
+      url: settings.RUNPOD_GRAPHQL_URL,
+      body: { query: 'mutation { updateRegistryAuth { id } }' },
+      scope: 'for GraphQL',
+    },
+    v1: {
+      what: `${what} by API v1`,
+      method: 'PATCH',
+      url: under(settings.RUNPOD_REST_URL, 'containerregistryauth', id),
+      body: {},
+      scope: 'secrets:write',
+    },
+  };
+  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateWays : [settings.RUNPOD_UPDATE_WAY];
+  const missingWays: UpdateWay[] = [];
+  for (const way of ways) {
+    if (isOpen(way, await client.send(calls[way]), calls[way])) return { way, missingWays };
+    missingWays.push(way);
+  }
+  return { way: undefined, missingWays };
+};
+
+const isOpen = (way: UpdateWay, answer: RunpodAnswer, call: RunpodCall): boolean => {
+  if ([404, 405, 410, 501].includes(answer.status)) return false;
+  const failures = z.safeParse(graphqlShape, answer.json);
+  if (way === 'graphql' && failures.success && [200, 400].includes(answer.status)) {
+    return !failures.data.errors.some(({ message }) => /cannot query field/i.test(message));
+  }
+  if (way !== 'graphql' && (answer.status === 400 || answer.status === 422 || answer.status < 300)) return true;
+  throw refusalOf(answer, call);
+};
