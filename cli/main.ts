@@ -37,6 +37,29 @@ const program = new Command('npm run')
   .configureHelp({ helpWidth: 100 });
 
 describe(
+  program.command('setup'),
+  'From nothing to protected: the Runpod key, the credential, its endpoints, targets.yml. Says what it will change first.',
+  `  npm run setup                                        asks, shows a plan, and goes on when you agree
+  npm run setup -- --key-stdin --yes < key-file        asks nothing, and takes what is usual
+  npm run setup -- --yes --credential new --name team  … but with a new credential
+  npm run setup -- --undo                              undoes what it did
+
+The key is typed without being shown, or piped in; it is never an argument. What was changed is noted in .setup.json,
+without secrets; run it again after an interruption to go on.`,
+)
+  .option('--yes', 'ask nothing: take what is usual, and what the options say')
+  .option('--undo', 'undo what setup has changed')
+  .option('--key-stdin', 'read the Runpod API key from standard input')
+  .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
+  .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
+  .option('--endpoint <ids...>', 'endpoints to select the credential for (default: those without any)')
+  .option('--image-registry <host>', 'the ECR registry of the images (default: the one that endpoints use)')
+  .option('--repository <name>', 'an ECR repository to create, where it is missing')
+  .option('--role-arn <arn>', 'the role that mints, for a registry of another account')
+  .option('--external-id <id>', 'the external id that the role asks for')
+  .action(perform(async () => (await import('./setup/setup.ts')).setup));
+
+describe(
   program.command('doctor'),
   'Checks everything that can be wrong, and says what to do about it. Changes nothing.',
   `  npm run doctor                                 the stage dev

@@ -62,6 +62,8 @@ export const listDelegations = async (
 /** What setup asks of Runpod besides what every run asks. */
 export interface RunpodAccount {
   listCredentials(): Promise<readonly Credential[]>;
+  /** @throws {RunpodUnauthorizedError} the key may not create credentials */
+  requireCreation(): Promise<void>;
   createCredential(name: string, login: Login): Promise<Credential>;
   deleteCredential(id: string): Promise<void>;
   /** Selects a credential for an endpoint, or none. */
@@ -79,6 +81,19 @@ export const createRunpodAccount = (
       scope: 'for reading registry credentials',
     };
     return (await client.ask(call, z.object({ registries: listOf(credentialShape, mostItems) }))).registries;
+  },
+
+  /** An empty credential is refused as invalid where a whole one would be taken, and nothing is created. */
+  async requireCreation() {
+    const call: RunpodCall = {
+      what: 'say whether credentials can be created',
+      method: 'POST',
+      url: under(api, 'registries'),
+      body: {},
+      scope: 'secrets:write',
+    };
+    const answer = await client.send(call);
+    if (answer.status !== 400 && answer.status !== 422) throw refusalOf(answer, call);
   },
 
   createCredential: (name, { username, password }) =>

@@ -126,9 +126,12 @@ export const readTargets = (path: string): Target[] => {
   try {
     yaml = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigurationError(`${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`, {
-      cause: error,
-    });
+    throw new ConfigurationError(
+      `${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
+      {
+        cause: error,
+      },
+    );
   }
   return parseTargets(yaml, path);
 };

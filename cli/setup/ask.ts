@@ -1,0 +1,64 @@
+import { checkbox, confirm, input, password, select } from '@inquirer/prompts';
+import { CommandError, UsageError } from '../failure.ts';
+import type { Terminal } from '../terminal.ts';
+
+/** One of several answers. */
+export interface Choice<Value> {
+  readonly value: Value;
+  readonly name: string;
+}
+
+/** Asks a person, or takes what is usual where there is nobody to ask. */
+export interface Ask {
+  /** @param option the option that answers it, for where nobody can be asked */
+  choose<Value>(message: string, choices: ReadonlyArray<Choice<Value>>, usual: Value): Promise<Value>;
+  /** Any number of several. */
+  pick<Value>(message: string, choices: ReadonlyArray<Choice<Value>>, usual: readonly Value[]): Promise<Value[]>;
+  confirm(message: string): Promise<boolean>;
+  text(message: string, option: string, isValid: (text: string) => boolean | string, usual?: string): Promise<string>;
+  /** Something that is not shown as it is typed. */
+  secret(message: string, isValid: (text: string) => boolean | string): Promise<string>;
+}
+
+/** Somebody pressed Ctrl-C at a question. */
+export const isInterruption = (error: unknown): boolean =>
+  error instanceof Error && /^(?:ExitPromptError|AbortPromptError)$/.test(error.name);
+
+const askPerson = (signal: AbortSignal): Ask => ({
+  choose: (message, choices, usual) =>
+    select({ message, choices: [...choices], default: usual, pageSize: 12 }, { signal }),
+  pick: (message, choices, usual) =>
+    checkbox(
+      { message, choices: choices.map((each) => ({ ...each, checked: usual.includes(each.value) })), pageSize: 12 },
+      { signal },
+    ),
+  confirm: (message) => confirm({ message, default: true }, { signal }),
+  text: (message, _option, validate, usual) =>
+    input({ message, validate, ...(usual === undefined ? {} : { default: usual }) }, { signal }),
+  secret: (message, validate) => password({ message, validate, mask: false }, { signal }),
+});
+
+const askNobody: Ask = {
+  choose: async (_message, _choices, usual) => usual,
+  pick: async (_message, _choices, usual) => [...usual],
+  confirm: async () => true,
+  text: async (message, option, _isValid, usual) => {
+    if (usual !== undefined) return usual;
+    throw new UsageError(`${option}: expected an answer to "${message}", and nobody can be asked here.`);
+  },
+  secret: async () => {
+    throw new CommandError('There is no Runpod API key yet. Pipe it in: npm run setup -- --key-stdin --yes < key-file');
+  },
+};
+
+/**
+ * @param isAgreed whether --yes was given
+ * @throws {UsageError} there is nobody to ask, and --yes was not given
+ */
+export const createAsk = (terminal: Terminal, isAgreed: boolean, signal: AbortSignal): Ask => {
+  if (isAgreed) return askNobody;
+  if (terminal.isInteractive) return askPerson(signal);
+  throw new UsageError(
+    '--yes: nobody can be asked here; add it to take what is usual, and see npm run setup -- --help.',
+  );
+};

@@ -1,0 +1,112 @@
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import * as z from 'zod/mini';
+import { CommandError } from '../failure.ts';
+
+const text = z.string();
+
+/** Something that setup changed or was about to change, and what undoing it needs to know. No secrets. */
+const changeShape = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('repository'), region: text, name: text }),
+  z.object({
+    kind: z.literal('api-key'),
+    /** The parameter's name, and the version that held the key before; left out where there was none. */
+    parameter: text,
+    versionBefore: z.optional(z.number()),
+  }),
+  z.object({ kind: z.literal('credential'), name: text, id: z.optional(text) }),
+  z.object({ kind: z.literal('endpoint'), endpoint: text, before: z.nullable(text), after: text }),
+  z.object({
+    kind: z.literal('targets'),
+    path: text,
+    /** The file's content before and after; left out where there was no file. */
+    before: z.optional(text),
+    after: text,
+  }),
+]);
+export type Change = z.output<typeof changeShape>;
+
+const entryShape = z.object({ change: changeShape, isDone: z.boolean() });
+const journalShape = z.object({
+  version: z.literal(1),
+  /** Where the changes were made: they are undone nowhere else. */
+  account: text,
+  region: text,
+  /** Where the Runpod key is, for undoing what was changed there. */
+  apiKey: text,
+  entries: z.array(entryShape),
+});
+type JournalData = z.output<typeof journalShape>;
+export type Entry = z.output<typeof entryShape>;
+
+/** Writes a file whole or not at all. */
+export const writeWhole = (path: string, content: string): void => {
+  const beside = `${path}.new`;
+  writeFileSync(beside, content, { mode: 0o644 });
+  renameSync(beside, path);
+};
+
+/** What setup has changed, kept in a file from before each change, so that whatever happens it can be undone or finished. */
+export class Journal {
+  readonly path: string;
+  #data: JournalData;
+
+  private constructor(path: string, data: JournalData) {
+    this.path = path;
+    this.#data = data;
+  }
+
+  /**
+   * Opens the journal, or begins one that is written with the first change.
+   *
+   * @throws {CommandError} the file there is no journal, or one of another account or region
+   */
+  static open(path: string, fresh: Pick<JournalData, 'account' | 'region' | 'apiKey'>): Journal {
+    const known = Journal.read(path);
+    if (known === undefined) return new Journal(path, { version: 1, ...fresh, entries: [] });
+    const { account, region } = known.#data;
+    if (account !== fresh.account || region !== fresh.region) {
+      throw new CommandError(
+        `${path} records changes in account ${account}, ${region}; this is ${fresh.account}, ${fresh.region}. Undo them there (npm run setup -- --undo), or move the file away.`,
+      );
+    }
+    return known;
+  }
+
+  /** @returns `undefined` where there is none */
+  static read(path: string): Journal | undefined {
+    if (!existsSync(path)) return undefined;
+    try {
+      return new Journal(path, journalShape.parse(JSON.parse(readFileSync(path, 'utf8'))));
+    } catch (error) {
+      throw new CommandError(`${path} cannot be read as a record of what setup changed. Move it away to go on.`, {
+        cause: error,
+      });
+    }
+  }
+
+  get entries(): readonly Entry[] {
+    return this.#data.entries;
+  }
+
+  get place(): Pick<JournalData, 'account' | 'region' | 'apiKey'> {
+    return this.#data;
+  }
+
+  /** Notes a change before it is made. @returns what notes that it has been made, with what has become known by it */
+  begin(change: Change): (done: Change) => void {
+    const index = this.#data.entries.length;
+    this.#write([...this.#data.entries, { change, isDone: false }]);
+    return (done) => this.#write(this.#data.entries.with(index, { change: done, isDone: true }));
+  }
+
+  /** Takes the newest change out, once it has been undone. The last one takes the file with it. */
+  forget(): void {
+    this.#write(this.#data.entries.slice(0, -1));
+  }
+
+  #write(entries: readonly Entry[]): void {
+    this.#data = { ...this.#data, entries: [...entries] };
+    if (entries.length === 0) rmSync(this.path, { force: true });
+    else writeWhole(this.path, `${JSON.stringify(this.#data, undefined, 2)}\n`);
+  }
+}

@@ -1,0 +1,78 @@
+import { text } from 'node:stream/consumers';
+import { createReadApiKey } from '../../functions/lib/api-key.ts';
+import { ConfigurationError, RunpodUnauthorizedError } from '../../functions/lib/errors.ts';
+import type { Caller } from '../caller.ts';
+import { CommandError } from '../failure.ts';
+import type { Terminal } from '../terminal.ts';
+import type { Ask } from './ask.ts';
+
+const keyPattern = /^[\x21-\x7e]{8,512}$/;
+const expected = 'expected 8 to 512 printable characters without spaces';
+
+const isKey = (typed: string): boolean | string => keyPattern.test(typed.trim()) || `That is no API key: ${expected}.`;
+
+const longestInput = 4096;
+
+/** Reads a key from standard input. */
+const readPiped = async (): Promise<string> => {
+  if (process.stdin.isTTY === true) {
+    throw new CommandError(
+      '--key-stdin: expected a key on standard input, found a terminal. Pipe it in, or leave the option out.',
+    );
+  }
+  const key = (await text(process.stdin)).slice(0, longestInput).trim();
+  if (!keyPattern.test(key)) throw new CommandError(`--key-stdin: ${expected}, found something else.`);
+  return key;
+};
+
+/** A key that Runpod takes, and whether it is the one that is stored. */
+export interface FoundKey {
+  readonly key: string;
+  readonly isStored: boolean;
+}
+
+const mostTries = 3;
+
+/**
+ * Finds a Runpod API key: piped in, or the stored one where it works, or the one that somebody types.
+ *
+ * @param source where the key is or will be: `ssm:…` or `secretsmanager:…`
+ * @param check throws RunpodUnauthorizedError where Runpod does not take a key
+ */
+export const findKey = async (
+  { settings }: Caller,
+  source: string,
+  isPiped: boolean,
+  check: (key: string) => Promise<void>,
+  ask: Ask,
+  terminal: Terminal,
+): Promise<FoundKey> => {
+  const stored = await createReadApiKey(settings)(source, true).catch((error: unknown) => {
+    if (error instanceof ConfigurationError) return undefined;
+    throw error;
+  });
+  if (isPiped) {
+    const key = await readPiped();
+    await check(key);
+    return { key, isStored: key === stored };
+  }
+  if (stored !== undefined) {
+    try {
+      await check(stored);
+      return { key: stored, isStored: true };
+    } catch (error) {
+      if (!(error instanceof RunpodUnauthorizedError)) throw error;
+      terminal.complain(`The key in ${source} does not do: ${error.message}`);
+    }
+  }
+  for (let count = 1; ; count += 1) {
+    const key = (await ask.secret('Runpod API key (console.runpod.io, Settings, API keys; not shown):', isKey)).trim();
+    try {
+      await check(key);
+      return { key, isStored: false };
+    } catch (error) {
+      if (!(error instanceof RunpodUnauthorizedError) || count === mostTries) throw error;
+      terminal.complain(error.message);
+    }
+  }
+};

@@ -1,0 +1,46 @@
+import { DescribeRepositoriesCommand, ECRClient } from '@aws-sdk/client-ecr';
+import { parseEcrHost } from '../../functions/lib/ecr-host.ts';
+import { parseImageReference } from '../../functions/lib/image-reference.ts';
+import type { Endpoint } from '../../functions/lib/runpod/management.ts';
+import type { Caller } from '../caller.ts';
+import type { Credential } from '../runpod.ts';
+
+/** An endpoint whose image is in an ECR registry. */
+export interface EcrEndpoint extends Endpoint {
+  /** The ECR registry's host name. */
+  readonly host: string;
+}
+
+/** The endpoints that pull from ECR. */
+export const ecrEndpointsOf = (endpoints: readonly Endpoint[]): EcrEndpoint[] =>
+  endpoints.flatMap((endpoint) => {
+    const host = parseImageReference(endpoint.image)?.registry ?? '';
+    return parseEcrHost(host) === undefined ? [] : [{ ...endpoint, host }];
+  });
+
+/** What to call an endpoint. */
+export const nameOf = ({ id, name }: Pick<Endpoint, 'id' | 'name'>): string => (name === '' ? id : `${name} (${id})`);
+
+/** `ecr (6n2k8v4d), used by images (4m7x2k9q)` */
+export const describeCredential = ({ id, name }: Credential, endpoints: readonly Endpoint[]): string => {
+  const users = endpoints.filter(({ registry }) => registry === id).map(nameOf);
+  return `${name} (${id}), ${users.length === 0 ? 'used by no endpoint' : `used by ${users.join(', ')}`}`;
+};
+
+/** The credential that most of these endpoints use; `undefined` where they use none. */
+export const mostUsed = (endpoints: readonly Endpoint[], credentials: readonly Credential[]): string | undefined => {
+  const uses = credentials.map(({ id }) => ({ id, count: endpoints.filter(({ registry }) => registry === id).length }));
+  return uses.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count)[0]?.id;
+};
+
+/** The registry's repositories; `undefined` where that cannot be told. */
+export const listRepositories = async ({ aws }: Caller, region: string): Promise<string[] | undefined> => {
+  try {
+    const ecr = new ECRClient({ ...aws, region });
+    const { repositories = [] } = await ecr.send(new DescribeRepositoriesCommand({ maxResults: 1000 }));
+    return repositories.map(({ repositoryName = '' }) => repositoryName);
+  } catch {
+    // Not knowing is no reason to stop: it only means that we do not offer to create one.
+    return undefined;
+  }
+};
