@@ -122,6 +122,7 @@ export class World {
     this.deployment = new Deployment(
       this.clock,
       stackName,
+      region,
       {
         Version: version,
         StateMachineArn: arn.machine,

@@ -67,12 +67,12 @@ const showFinding = ({ mark, text, remedy }: Finding, { paint, columns }: Termin
 
 /** Prints findings in the checks' order, as soon as all before them are there, and below what is under way. */
 const createView = (checks: readonly Check[], terminal: Terminal) => {
-  const findings: Array<readonly Finding[]> = [];
+  const findings: Array<readonly Finding[] | undefined> = [];
   const underWay = new Set<Check>();
   let shown = 0;
   const draw = (): void => {
     const [first] = underWay;
-    const done = checks.length - underWay.size;
+    const done = findings.filter((each) => each !== undefined).length;
     const what = first === undefined ? '' : `${first.group}: ${first.title}`;
     terminal.draw([
       truncate(

@@ -1,11 +1,12 @@
 import type { Outcome } from '../../functions/lib/outcome.ts';
 import type { Report } from '../../functions/lib/run-report.ts';
 import { readTargets, type Target } from '../../functions/lib/targets.ts';
+import { wallClock } from '../../local/engine.ts';
 import { type CallerOptions, readCaller, readIdentity } from '../caller.ts';
 import { CommandError, exitCodes, UsageError } from '../failure.ts';
 import { plain, processTerminal, type Terminal, wrap } from '../terminal.ts';
 import { createProgress } from './progress.ts';
-import { DryRunEnd, runRefresh } from './run.ts';
+import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';
 
 export interface RefreshOptions extends CallerOptions {
   readonly json?: boolean;
@@ -111,7 +112,16 @@ export const refresh = async (options: RefreshOptions, interrupted: AbortSignal)
   );
   let report: Report;
   try {
-    const run = { caller, account, targets, isDryRun, patienceMinutes, signal: interrupted };
+    const run = {
+      region: caller.region,
+      account,
+      targets,
+      isDryRun,
+      patienceMinutes,
+      platform: ownPlatform(caller),
+      clock: wallClock,
+      signal: interrupted,
+    };
     report = await runRefresh({ ...run, onCall: progress.onCall });
   } catch (error) {
     if (!interrupted.aborted) throw error;

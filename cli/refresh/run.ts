@@ -16,7 +16,7 @@ import { createResolveTargets } from '../../functions/resolve-targets.ts';
 import { createUpdateRunpod } from '../../functions/update-runpod.ts';
 import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
 import { readDefinition } from '../../local/definition.ts';
-import { createEngine, wallClock } from '../../local/engine.ts';
+import { createEngine, type EngineClock } from '../../local/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../local/functions.ts';
 import type { Caller } from '../caller.ts';
 import { CommandError } from '../failure.ts';
@@ -25,7 +25,7 @@ import { createMemorySeal } from './memory-seal.ts';
 
 /** A run of the state machine in this process. */
 export interface RefreshRun {
-  readonly caller: Caller;
+  readonly region: string;
   readonly account: string;
   readonly targets: readonly Target[];
   /** Whether to stop before storing, and say what would have been stored. */
@@ -34,6 +34,8 @@ export interface RefreshRun {
   readonly patienceMinutes: number;
   /** Told of each call of a function, before and after. */
   readonly onCall: (call: FunctionCall) => void;
+  readonly platform: Platform;
+  readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
 }
@@ -131,7 +133,8 @@ const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial
   };
 };
 
-const platformOf = ({ settings }: Caller): Platform => ({
+/** What functions get from outside when a person's own process runs them. */
+export const ownPlatform = ({ settings }: Caller): Platform => ({
   settings,
   now: Date.now,
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
@@ -147,10 +150,10 @@ const platformOf = ({ settings }: Caller): Platform => ({
  * @throws {CommandError} it was interrupted, or ended without a report
  */
 export const runRefresh = async (run: RefreshRun): Promise<Report> => {
-  const { caller, account, onCall, signal } = run;
-  const arnOf = (service: string, rest: string) => `arn:aws:${service}:${caller.region}:${account}:${rest}`;
+  const { region, account, platform, clock, onCall, signal } = run;
+  const arnOf = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
   const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
-  const invoke = createInvokeFunction(platformOf(caller), buildersOf(run));
+  const invoke = createInvokeFunction(platform, buildersOf(run));
   const storing = new Set<Promise<unknown>>();
 
   const call = async (resource: string, payload: unknown): Promise<unknown> => {
@@ -174,9 +177,9 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
   };
 
   const definition = readDefinition({ functionArn, alertTopicArn: arnOf('sns', 'nobody') });
-  const name = `here-${new Date().toISOString().replaceAll(/[^\dT]/g, '')}`;
+  const name = `here-${new Date(clock.now()).toISOString().replaceAll(/[^\dT]/g, '')}`;
   const id = arnOf('states', `execution:runpod-ecr-refresh-here:${name}`);
-  const execution = createEngine(wallClock, definition, call)({ trigger: 'manual' }, { id, name });
+  const execution = createEngine(clock, definition, call)({ trigger: 'manual' }, { id, name });
   const interrupted = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => {
       execution.abort();

@@ -245,7 +245,9 @@ const makeAll = async (
 const converse = async (conversation: Conversation, interrupted: AbortSignal): Promise<number> => {
   const { options, caller, identity, ask, terminal, say } = conversation;
   const { settings } = caller;
-  say(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`);
+  say(
+    wrap(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, terminal.columns(), '  '),
+  );
 
   const file = readTargetsFile(settings.TARGETS_FILE);
   const { name, existing } = await chooseTarget(file.targets, conversation);

@@ -1,5 +1,5 @@
 import type { WorldClock } from '../clock.ts';
-import { AwsError, type AwsService, xml } from './server.ts';
+import { AwsError, type AwsService, type Caller, xml } from './server.ts';
 
 /** A CloudWatch alarm. */
 export interface Alarm {
@@ -27,11 +27,19 @@ export class Deployment {
   readonly alarms: Alarm[];
   readonly subscriptions: Subscription[] = [];
   readonly #name: string;
+  readonly #region: string;
   readonly #clock: WorldClock;
 
-  constructor(clock: WorldClock, name: string, outputs: Record<string, string>, alarmNames: readonly string[]) {
+  constructor(
+    clock: WorldClock,
+    name: string,
+    region: string,
+    outputs: Record<string, string>,
+    alarmNames: readonly string[],
+  ) {
     this.#clock = clock;
     this.#name = name;
+    this.#region = region;
     this.outputs = outputs;
     this.alarms = alarmNames.map((each) => ({
       name: `${name}-${each}`,
@@ -41,8 +49,8 @@ export class Deployment {
     }));
   }
 
-  #require(name: string): void {
-    if (name !== this.#name || this.status === undefined) {
+  #require(name: string, { region }: Caller): void {
+    if (name !== this.#name || region !== this.#region || this.status === undefined) {
       throw new AwsError('ValidationError', `Stack with id ${name} does not exist`);
     }
   }
@@ -57,8 +65,8 @@ export class Deployment {
 
   readonly service: AwsService = {
     query: {
-      DescribeStacks: (input) => {
-        this.#require(input.get('StackName') ?? '');
+      DescribeStacks: (input, caller) => {
+        this.#require(input.get('StackName') ?? '', caller);
         return this.#showStack();
       },
       ListSubscriptionsByTopic: (input) => {

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { World } from '../../local/world.ts';
+import { keys, runInTerminal, runPiped } from '../support/command.ts';
+
+let world: World;
+
+beforeAll(async () => {
+  world = await World.begin();
+  const image = world.push('team/worker', 'v1');
+  const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+  world.runpod.startWorker(endpoint);
+  await world.refresh({ trigger: 'schedule' });
+});
+
+afterAll(() => world.end());
+
+beforeEach(() => {
+  world.faults.clear();
+  world.deployment.status = 'UPDATE_COMPLETE';
+  world.deployment.outputs.Version = '0.1.0';
+  world.deployment.schedule.state = 'ENABLED';
+  for (const alarm of world.deployment.alarms) alarm.state = 'OK';
+});
+
+const deployed = (change: Pick<World['deployment'], 'status'>) => void Object.assign(world.deployment, change);
+
+describe('status', () => {
+  it('shows hours left, the proof of each endpoint, runs and alarms', async () => {
+    const { code, printed, complained } = await runPiped(world, ['status']);
+    expect(complained).toBe('');
+    expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
+    expect(printed).toMatch(/^ {2}4m7x2k9q {3}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
+    expect(printed).toMatch(/^last run .* by schedule, succeeded$/m);
+    expect(printed).toMatch(/^next run .*about \d\d:\d\d UTC, in 4 h 5\d min$|in 5 h 0 min$/m);
+    expect(printed).toContain('✓ All is well.');
+    expect(code).toBe(0);
+  });
+
+  it('prints one JSON document for machines', async () => {
+    const { code, printed } = await runPiped(world, ['status', '--json']);
+    const status = JSON.parse(printed) as Record<string, unknown>;
+    expect(status).toMatchObject({
+      version: 1,
+      stack: { name: 'runpod-ecr-refresh-dev', region: 'us-east-1', status: 'UPDATE_COMPLETE' },
+      targets: [{ name: 'production', proofs: { observed: 1 } }],
+      lastRun: { status: 'SUCCEEDED', trigger: 'schedule' },
+      schedule: { expression: 'rate(5 hours)', isEnabled: true },
+      troubles: [],
+    });
+    expect(code).toBe(0);
+  });
+
+  it.each<readonly [string, () => void, RegExp, number]>([
+    [
+      'a stack that is not deployed',
+      () => deployed({ status: undefined }),
+      /There is no stack runpod-ecr-refresh-dev in us-east-1\. Deploy it: npx serverless deploy --stage dev/,
+      1,
+    ],
+    [
+      'a stack that is being deployed',
+      () => deployed({ status: 'UPDATE_IN_PROGRESS' }),
+      /\(being deployed: UPDATE_IN_PROGRESS\)/,
+      0,
+    ],
+    [
+      'a stack whose first deploy failed',
+      () => deployed({ status: 'ROLLBACK_COMPLETE' }),
+      /is not whole \(ROLLBACK_COMPLETE\)\. Remove it \(npx serverless remove --stage dev/,
+      1,
+    ],
+    [
+      'another version',
+      () => void Object.assign(world.deployment.outputs, { Version: '0.0.9' }),
+      /✗ Deployed is version 0\.0\.9, this is 0\.1\.0\. Deploy again\./,
+      1,
+    ],
+    [
+      'an open alarm',
+      () => Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' }),
+      /✗ Alarm runpod-ecr-refresh-dev-RunFailed is open\./,
+      1,
+    ],
+    [
+      'a schedule that is switched off',
+      () => void Object.assign(world.deployment.schedule, { state: 'DISABLED' }),
+      /✗ The schedule is switched off\./,
+      1,
+    ],
+    [
+      'AWS that refuses',
+      () =>
+        void world.faults.add({
+          on: /DescribeAlarms/,
+          does: {
+            answer: {
+              status: 400,
+              headers: { 'content-type': 'application/x-amz-json-1.0' },
+              body: '{"__type":"AccessDeniedException","message":"no"}',
+            },
+          },
+        }),
+      /AWS, asked to list the alarms, answered 400 AccessDeniedException "no"\. Allow cloudwatch:DescribeAlarms to whoever runs this\./,
+      1,
+    ],
+    [
+      'AWS that hangs',
+      () => void world.faults.add({ on: /DescribeStacks/, does: { hang: true } }),
+      /AWS, asked to look stack .* up, answered TimeoutError .*Check the network and the region/,
+      1,
+    ],
+  ])('tells of %s', async (_what, happen, expected, expectedCode) => {
+    happen();
+    const { code, printed, complained } = await runPiped(world, ['status']);
+    expect(printed + complained).toMatch(expected);
+    expect(code).toBe(expectedCode);
+  });
+
+  it.each<readonly [string, readonly string[], Record<string, string | undefined>, RegExp, number]>([
+    [
+      'no credentials',
+      [],
+      { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined },
+      /AWS has no credentials here\. Sign in/,
+      1,
+    ],
+    ['another region', ['--region', 'eu-west-1'], {}, /There is no stack runpod-ecr-refresh-dev in eu-west-1/, 1],
+    ['another stage', ['--stage', 'prod'], {}, /There is no stack runpod-ecr-refresh-prod/, 1],
+    [
+      'a region that is none',
+      ['--region', 'mars'],
+      {},
+      /--region: expected an AWS region, such as us-east-1, found "mars"/,
+      2,
+    ],
+    ['a stage that is none', ['--stage', 'a b'], {}, /--stage: expected letters, digits and -, found "a b"/, 2],
+    ['an option that there is not', ['--colour'], {}, /unknown option '--colour'/, 2],
+  ])('with %s says what to do', async (_what, words, environment, expected, expectedCode) => {
+    const { code, printed, complained } = await runPiped(world, ['status', ...words], { environment });
+    expect(complained).toMatch(expected);
+    expect([code, printed]).toEqual([expectedCode, '']);
+  });
+
+  it.each([80, 200])('fits a terminal of %i columns, in colour', async (columns) => {
+    const session = runInTerminal(world, ['status'], { columns });
+    expect(await session.ended).toBe(0);
+    const screen = session.screen();
+    expect(screen.every((line) => line.length <= columns)).toBe(true);
+    expect(screen.find((line) => line.startsWith('production'))).toContain(
+      columns === 80 ? '█'.repeat(22) : '█'.repeat(33),
+    );
+    // Nothing was broken by the terminal: each line of ours is one of its.
+    expect(screen.filter((line) => line.includes('4m7x2k9q'))).toHaveLength(1);
+    expect(session.written()).toContain('\x1b[32m');
+  });
+
+  it('shows no colours where NO_COLOR is set', async () => {
+    const session = runInTerminal(world, ['status'], { environment: { NO_COLOR: '1' } });
+    await session.ended;
+    expect(session.written()).not.toContain('\x1b[3');
+    expect(session.written()).not.toContain('\x1b[1m');
+    expect(session.screen().join('\n')).toContain('All is well');
+  });
+
+  it('keeps looking with --watch, and ends well by Ctrl-C with the cursor back', async () => {
+    const session = runInTerminal(world, ['status', '--watch']);
+    await session.shows('Ctrl-C ends.');
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(0);
+    expect(session.screen().join('\n')).toContain('All is well');
+    expect(session.written().lastIndexOf('\x1b[?25h')).toBeGreaterThan(session.written().lastIndexOf('\x1b[?25l'));
+  });
+
+  it('keeps a hostile line from a worker a line', async () => {
+    world.runpod.addEndpoint({
+      id: 'hostile0',
+      name: 'x',
+      image: 'evil.example/\x1b[2J\x1b]0;owned\x07',
+      registry: '6n2k8v4d',
+    });
+    await world.refresh({ trigger: 'schedule' });
+    const { printed } = await runPiped(world, ['status']);
+    expect(printed).toContain('hostile0');
+    expect([...printed].filter((sign) => sign < ' ' && sign !== '\n')).toEqual([]);
+    world.runpod.endpoints.delete('hostile0');
+  });
+});

@@ -1,0 +1,129 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { spawn as spawnInTerminal } from '@lydell/node-pty';
+import headless from '@xterm/headless';
+import type { World } from '../../local/world.ts';
+
+const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+
+/** A folder as a person has it who has just cloned the project. */
+export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'));
+
+/** The environment in which a person's command meets the embedded world. */
+const environmentOf = (world: World, more: Record<string, string | undefined>): Record<string, string> => {
+  const all: Record<string, string | undefined> = {
+    PATH: process.env.PATH,
+    HOME: '/nonexistent',
+    AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
+    AWS_REGION: process.env.AWS_REGION,
+    AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
+    AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
+    AWS_EC2_METADATA_DISABLED: 'true',
+    ...world.environment,
+    TERM: 'xterm-256color',
+    ...more,
+  };
+  return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
+};
+
+export interface CommandOptions {
+  readonly folder?: string;
+  readonly environment?: Record<string, string | undefined>;
+}
+
+/** How a command ended whose input and output were pipes. */
+export interface Ended {
+  readonly code: number | null;
+  readonly printed: string;
+  readonly complained: string;
+}
+
+/** Runs a command through pipes, to its end. */
+export const runPiped = async (
+  world: World,
+  words: readonly string[],
+  { folder = tmpdir(), environment = {}, input = '' }: CommandOptions & { readonly input?: string } = {},
+): Promise<Ended> => {
+  const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
+  let [printed, complained] = ['', ''];
+  child.stdout.on('data', (chunk: Buffer) => {
+    printed += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    complained += chunk.toString();
+  });
+  child.stdin.on('error', () => {});
+  child.stdin.end(input);
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, printed, complained };
+};
+
+/** A command in a terminal, as a person has it before them. */
+export interface TerminalSession {
+  /** What the terminal shows, a line each, without what trails. */
+  screen(): string[];
+  /** Everything that was ever written to it, escapes included. */
+  written(): string;
+  /** Types keys. */
+  type(keys: string): void;
+  /** Waits until the screen shows something. */
+  shows(text: string): Promise<void>;
+  readonly ended: Promise<number>;
+}
+
+export const keys = { up: '\x1b[A', down: '\x1b[B', enter: '\r', space: ' ', interrupt: '\x03' } as const;
+
+/** Runs a command in a pseudo-terminal. */
+export const runInTerminal = (
+  world: World,
+  words: readonly string[],
+  { folder = tmpdir(), environment = {}, columns = 100 }: CommandOptions & { readonly columns?: number } = {},
+): TerminalSession => {
+  const rows = 60;
+  const emulator = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1000 });
+  const pty = spawnInTerminal(process.execPath, [main, ...words], {
+    cols: columns,
+    rows,
+    cwd: folder,
+    env: environmentOf(world, environment),
+  });
+  let written = '';
+  const watchers = new Set<() => void>();
+  pty.onData((text) => {
+    written += text;
+    emulator.write(text, () => {
+      for (const look of watchers) look();
+    });
+  });
+  const screen = (): string[] => {
+    const { active } = emulator.buffer;
+    const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
+    return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
+  };
+  const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  return {
+    screen,
+    written: () => written,
+    type: (typed) => pty.write(typed),
+    shows: (text) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!screen().join('\n').includes(text)) return;
+          watchers.delete(look);
+          resolve();
+        };
+        watchers.add(look);
+        look();
+        void ended.then(() => {
+          look();
+          if (watchers.has(look))
+            reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
+        });
+      }),
+    ended,
+  };
+};
