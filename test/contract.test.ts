@@ -4,7 +4,10 @@ import { text } from 'node:stream/consumers';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createRunpodAccount, listDelegations } from '../cli/runpod.ts';
+import { readSettings } from '../functions/lib/env.ts';
 import { type Send, send } from '../functions/lib/exchange.ts';
+import { connectRunpod } from '../functions/lib/runpod/connect.ts';
 import { createInvokeFunction } from '../local/functions.ts';
 import { World } from '../local/world.ts';
 
@@ -67,6 +70,20 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
     const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
     world.runpod.startWorker(endpoint);
     await world.refresh();
+    // What setup and doctor ask besides.
+    const settings = readSettings(world.environment);
+    const client = connectRunpod({ ...world.platform(), send: overheard })(
+      'ssm:/runpod-ecr-refresh/production/api-key',
+    );
+    const account = createRunpodAccount(client, settings);
+    world.runpod.delegations.push({ account: '123456789012', region: 'us-east-1', repository: 'team/worker' });
+    await listDelegations(client, settings);
+    await account.listCredentials();
+    const { id } = await account.createCredential('another', { username: 'AWS', password: 'x' });
+    await account.setCredential('4m7x2k9q', id);
+    await account.setCredential('4m7x2k9q', null);
+    await account.setCredential('4m7x2k9q', '6n2k8v4d');
+    await account.deleteCredential(id);
     // The answers that refuse, too.
     world.runpod.keys.set(world.apiKey, new Set(['secrets:read', 'serverless:read']));
     await world.refresh();
@@ -115,8 +132,15 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
   });
 
   it('holds for every answer that the embedded Runpod gives', () => {
-    expect(new Set(exchanges.map(({ status }) => status))).toEqual(new Set([200, 401, 403, 404]));
+    expect(new Set(exchanges.map(({ status }) => status))).toEqual(new Set([200, 201, 204, 401, 403, 404]));
     for (const { method, path: pathname, status, type, answer } of exchanges) {
+      if (status === 204) {
+        expect([answer, Object.keys(operationOf(method, pathname)?.responses ?? {})]).toEqual([
+          '',
+          expect.arrayContaining(['204']),
+        ]);
+        continue;
+      }
       const responses = operationOf(method, pathname)?.responses ?? {};
       const named =
         responses[String(status)] ?? description.paths['/v2/registries/{id}']?.get?.responses[String(status)];
