@@ -16,6 +16,7 @@ export interface Terminal {
   readonly paint: (style: Style, text: string) => string;
   /** Prints a line, above what is drawn. */
   readonly print: (line: string) => void;
+  /** The same, to standard error. */
   readonly complain: (line: string) => void;
   /** Draws lines over those it drew before. Not a terminal: draws nothing. */
   readonly draw: (lines: readonly string[]) => void;
@@ -50,17 +51,18 @@ export const processTerminal = ({ isJson = false } = {}): Terminal => {
     if (lines.length === 0) update.clear();
     else update(lines.join('\n'));
   };
+  const aboveDrawn = (write: () => void): void => {
+    if (drawn.length > 0) update.clear();
+    write();
+    if (drawn.length > 0) update(drawn.join('\n'));
+  };
   return {
     isInteractive: isLive && stdin.isTTY === true,
     isLive,
     columns: () => (stdout.isTTY ? Math.max(40, stdout.columns) : 100),
     paint: (style, text) => (hasColour ? styleText(style, text, { validateStream: false }) : text),
-    print: (line) => {
-      if (drawn.length > 0) update.clear();
-      stdout.write(`${line}\n`);
-      if (drawn.length > 0) update(drawn.join('\n'));
-    },
-    complain: (line) => void stderr.write(`${line}\n`),
+    print: (line) => aboveDrawn(() => stdout.write(`${line}\n`)),
+    complain: (line) => aboveDrawn(() => stderr.write(`${line}\n`)),
     draw: (lines) => {
       if (isLive) redraw(lines);
     },

@@ -242,7 +242,7 @@ describe('refresh', () => {
     const session = runInTerminal(world, ['refresh']);
     await arrived.promise;
     session.type(keys.interrupt);
-    await session.shows('^C');
+    await session.echoes('^C');
     await world.clock.advance(500);
     expect(await session.ended).toBe(130);
     expect(world.runpod.stored).toHaveLength(1);

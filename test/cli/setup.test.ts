@@ -137,7 +137,7 @@ describe('setup, in a terminal', () => {
     await arrived.promise;
     session.type(keys.interrupt);
     // The change that is under way is finished, and noted.
-    await session.shows('^C');
+    await session.echoes('^C');
     await world.clock.advance(1000);
     expect(await session.ended).toBe(130);
     expect(session.screen().join('\n')).toContain('Stopped after 1 of 4 changes. Run it again to go on');

@@ -72,6 +72,8 @@ export interface TerminalSession {
   type(keys: string): void;
   /** Waits until the screen shows something. */
   shows(text: string): Promise<void>;
+  /** Waits until something was written, however short it was to be seen. */
+  echoes(text: string): Promise<void>;
   readonly ended: Promise<number>;
 }
 
@@ -104,26 +106,32 @@ export const runInTerminal = (
     const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
     return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
   };
-  const ended = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)));
+  // The screen is ready when the emulator has taken in the last of it.
+  const ended = new Promise<number>((resolve) => {
+    pty.onExit(({ exitCode }) => emulator.write('', () => resolve(exitCode)));
+  });
+  const seen = (what: () => string, text: string): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (!what().includes(text)) return;
+        watchers.delete(look);
+        resolve();
+      };
+      watchers.add(look);
+      look();
+      void ended.then(() => {
+        look();
+        if (watchers.has(look)) {
+          reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
+        }
+      });
+    });
   return {
     screen,
     written: () => written,
     type: (typed) => pty.write(typed),
-    shows: (text) =>
-      new Promise((resolve, reject) => {
-        const look = (): void => {
-          if (!screen().join('\n').includes(text)) return;
-          watchers.delete(look);
-          resolve();
-        };
-        watchers.add(look);
-        look();
-        void ended.then(() => {
-          look();
-          if (watchers.has(look))
-            reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
-        });
-      }),
+    shows: (text) => seen(() => screen().join('\n'), text),
+    echoes: (text) => seen(() => written, text),
     ended,
   };
 };
