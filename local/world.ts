@@ -54,6 +54,8 @@ export interface Measurement {
   readonly name: MetricName;
   readonly value: number;
   readonly dimensions: Record<string, string>;
+  /** Epoch milliseconds. */
+  readonly at: number;
 }
 
 /** What a world can be told to be like. */
@@ -133,6 +135,7 @@ export class World {
       },
       alarmNames,
     );
+    this.deployment.measurements = () => this.measurements;
     this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
     const definition = readDefinition({ functionArn: arn.function, alertTopicArn: arn.topic });
     const run = createEngine(this.clock, definition, (resource, payload) => this.#call(resource, payload));
@@ -210,7 +213,8 @@ export class World {
       },
     };
     const meter: Meter = {
-      add: (name, value, dimensions = {}) => void this.measurements.push({ name, value, dimensions }),
+      add: (name, value, dimensions = {}) =>
+        void this.measurements.push({ name, value, dimensions, at: this.clock.now() }),
     };
     return {
       settings: readSettings(this.environment),
@@ -259,6 +263,15 @@ export class World {
     const execution = this.start(input);
     await this.clock.until(execution.ended);
     return execution;
+  }
+
+  /** Forgets runs that ended longer ago than this, and all that was logged: a year of them fits no memory. */
+  forget(olderThanMs: number): void {
+    for (const [arn, { endedAt }] of this.stepFunctions.executions) {
+      if (endedAt !== undefined && this.clock.now() - endedAt > olderThanMs) this.stepFunctions.executions.delete(arn);
+    }
+    this.logs.length = 0;
+    this.measurements.length = 0;
   }
 
   async end(): Promise<void> {

@@ -1,4 +1,4 @@
-import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
+import { createMintAndStore } from '../../local/guide-lambda.ts';
 import type { World } from '../../local/world.ts';
 
 const minuteMs = 60_000;
@@ -31,23 +31,6 @@ export const shipped = (everyHours: number): Refresher => ({
   begin: (world) => async () => void world.start(),
 });
 
-/** Mint and store, no more: what every other refresher does. Its AWS client tries three times, as boto3's would. */
-const mintAndStore = (world: World, url: string) => {
-  const ecr = new ECRClient({ maxAttempts: 3 });
-  return async (): Promise<void> => {
-    const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({}));
-    const token = Buffer.from(authorizationData?.[0]?.authorizationToken ?? '', 'base64').toString('utf8');
-    const answer = await fetch(`${url}/${credential}`, {
-      method: 'PATCH',
-      headers: { authorization: `Bearer ${world.apiKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ username: 'AWS', password: token.slice('AWS:'.length) }),
-      signal: AbortSignal.timeout(10_000),
-    });
-    if (!answer.ok) throw new Error(`Runpod answered ${answer.status}.`);
-    await answer.arrayBuffer();
-  };
-};
-
 const v1 = (world: World): string => `${world.environment.RUNPOD_REST_URL}/containerregistryauth`;
 const v2 = (world: World): string => `${world.environment.RUNPOD_API_URL}/registries`;
 
@@ -71,7 +54,7 @@ const guide = (name: string, title: string, needsV1: boolean): Refresher => ({
   startsLateMs: minuteMs,
   needsV1,
   begin: (world) => {
-    const run = mintAndStore(world, v1(world));
+    const run = createMintAndStore(world, v1(world), credential);
     return () => run().catch(() => undefined);
   },
 });
@@ -83,7 +66,7 @@ const cronJob: Refresher = {
   everyHours: 6,
   startsLateMs: minuteMs,
   begin: (world, tellFailure) => {
-    const run = mintAndStore(world, v2(world));
+    const run = createMintAndStore(world, v2(world), credential);
     return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
   },
 };
@@ -95,7 +78,7 @@ const elevenHours: Refresher = {
   everyHours: 11,
   startsLateMs: minuteMs,
   begin: (world, tellFailure) => {
-    const run = mintAndStore(world, v2(world));
+    const run = createMintAndStore(world, v2(world), credential);
     return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
   },
 };

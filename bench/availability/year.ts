@@ -96,15 +96,6 @@ const watchCalls = (world: World, { seed, failingPercent }: Trace): { readonly c
   return { count: () => count };
 };
 
-/** Keeps the embedded Step Functions as forgetful as a year needs: nobody looks back further than some days. */
-const forget = (world: World): void => {
-  for (const [arn, { endedAt }] of world.stepFunctions.executions) {
-    if (endedAt !== undefined && world.clock.now() - endedAt > 7 * dayMs) world.stepFunctions.executions.delete(arn);
-  }
-  world.logs.length = 0;
-  world.measurements.length = 0;
-};
-
 /** Starts a refresher as its schedule would, but for the ticks that are lost. */
 const tick = (world: World, { seed, days, lostTicks }: Trace, refresher: Refresher, run: () => Promise<void>): void => {
   const begin = world.clock.now();
@@ -118,7 +109,7 @@ const tick = (world: World, { seed, days, lostTicks }: Trace, refresher: Refresh
         const isLost = lost[0] !== undefined && lost[0] <= at;
         if (isLost) lost.shift();
         else void world.clock.work(run);
-        forget(world);
+        world.forget(7 * dayMs);
         next(number + 1);
       },
       begin + at + random() * refresher.startsLateMs - world.clock.now(),

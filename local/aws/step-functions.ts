@@ -143,16 +143,21 @@ export class StepFunctions {
         };
       },
       'AWSStepFunctions.GetExecutionHistory': ({ executionArn, reverseOrder = false, maxResults = 100 }) => {
-        const exited = this.#find(executionArn)
-          .events.filter((event) => event.type === 'StateExited')
-          .map((event, index) => ({
-            id: index + 1,
-            previousEventId: index,
-            timestamp: event.timestamp / 1000,
-            type: `${event.state.type}StateExited`,
-            stateExitedEventDetails: { name: event.state.name, output: JSON.stringify(event.state.output) },
-          }));
-        return { events: (reverseOrder === true ? exited.reverse() : exited).slice(0, Number(maxResults)) };
+        const told = this.#find(executionArn)
+          .events.filter((event) => event.type === 'StateEntered' || event.type === 'StateExited')
+          .map((event, index) => {
+            const { name, type, input } = event.state;
+            return {
+              id: index + 1,
+              previousEventId: index,
+              timestamp: event.timestamp / 1000,
+              type: `${type}${event.type}`,
+              ...(event.type === 'StateEntered'
+                ? { stateEnteredEventDetails: { name, input: JSON.stringify(input) } }
+                : { stateExitedEventDetails: { name, output: JSON.stringify(event.state.output) } }),
+            };
+          });
+        return { events: (reverseOrder === true ? told.reverse() : told).slice(0, Number(maxResults)) };
       },
     },
   };

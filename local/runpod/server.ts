@@ -8,6 +8,15 @@ interface Login {
   readonly password: string;
 }
 
+/** A login that was stored, and by which way. */
+export interface StoredLogin {
+  readonly credential: string;
+  readonly login: Login;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly way: string;
+}
+
 /** A registry credential. Nobody can read its login back but the hosts that pull with it. */
 export interface Credential {
   readonly id: string;
@@ -68,12 +77,8 @@ export class Runpod {
   /** Milliseconds between a host's tries to pull. */
   pullRetryMs = 15_000;
   /** Every login that was ever stored, in order: what the invariants look at. */
-  readonly stored: Array<{
-    readonly credential: string;
-    readonly login: Login;
-    readonly at: number;
-    readonly way: string;
-  }> = [];
+  readonly stored: StoredLogin[] = [];
+  onStored: (stored: StoredLogin) => void = () => {};
   onWorkerLine: (endpoint: Endpoint, worker: string, line: WorkerLine) => void = () => {};
   #registryOrigin = '';
 
@@ -154,7 +159,9 @@ export class Runpod {
       until: this.clock.now() + this.propagationMs,
     };
     credential.login = login;
-    this.stored.push({ credential: credential.id, login, at: this.clock.now(), way });
+    const stored = { credential: credential.id, login, at: this.clock.now(), way };
+    this.stored.push(stored);
+    this.onStored(stored);
   }
 
   #answer(request: LoopbackRequest): Reply {

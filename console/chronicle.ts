@@ -1,0 +1,82 @@
+import type { Batch, Change, CollectionName, Collections, Scalars } from './story.ts';
+
+/** Batches that a page may have missed and can still be told; a page that missed more is told everything. */
+const batchesKept = 600;
+
+/** Keeps a story, and hands out what has changed in numbered batches, so that a page that was away can catch up. */
+export class Chronicle {
+  readonly #collections = new Map<CollectionName, Map<string, { readonly id: string }>>();
+  #scalars: Scalars;
+  #pending = new Map<string, Change>();
+  readonly #batches: Array<{ readonly number: number; readonly batch: Batch }> = [];
+  #number = 0;
+  readonly #listeners = new Set<(number: number, batch: Batch) => void>();
+
+  constructor(scalars: Scalars) {
+    this.#scalars = scalars;
+  }
+
+  put<Name extends CollectionName>(name: Name, item: Collections[Name]): void {
+    const collection = this.#collections.get(name) ?? new Map<string, { readonly id: string }>();
+    this.#collections.set(name, collection);
+    collection.set(item.id, item);
+    this.#pending.set(`${name} ${item.id}`, { put: name, id: item.id, item });
+  }
+
+  remove(name: CollectionName, id: string): void {
+    if (this.#collections.get(name)?.delete(id) === true) {
+      this.#pending.set(`${name} ${id}`, { put: name, id, item: null });
+    }
+  }
+
+  get<Name extends CollectionName>(name: Name, id: string): Collections[Name] | undefined {
+    return this.#collections.get(name)?.get(id) as Collections[Name] | undefined;
+  }
+
+  all<Name extends CollectionName>(name: Name): Array<Collections[Name]> {
+    return [...(this.#collections.get(name)?.values() ?? [])] as Array<Collections[Name]>;
+  }
+
+  set(scalars: Partial<Scalars>): void {
+    this.#scalars = { ...this.#scalars, ...scalars };
+    for (const [key, value] of Object.entries(scalars)) this.#pending.set(key, { set: { [key]: value } });
+  }
+
+  get scalars(): Scalars {
+    return this.#scalars;
+  }
+
+  /** Everything, as one batch. */
+  whole(): Batch {
+    const items = [...this.#collections].flatMap(([put, collection]) =>
+      [...collection.values()].map((item): Change => ({ put, id: item.id, item })),
+    );
+    return { isWhole: true, changes: [{ set: this.#scalars }, ...items] };
+  }
+
+  /** Tells listeners what has changed since the last time. */
+  flush(): void {
+    if (this.#pending.size === 0) return;
+    const batch = { isWhole: false, changes: [...this.#pending.values()] };
+    this.#pending = new Map();
+    this.#number += 1;
+    this.#batches.push({ number: this.#number, batch });
+    if (this.#batches.length > batchesKept) this.#batches.shift();
+    for (const tell of this.#listeners) tell(this.#number, batch);
+  }
+
+  /**
+   * Listens, beginning with what was missed.
+   *
+   * @param after the number of the last batch that was heard; `undefined` for a listener that knows nothing
+   * @returns what ends the listening
+   */
+  listen(after: number | undefined, tell: (number: number, batch: Batch) => void): () => void {
+    this.flush();
+    const first = this.#batches[0]?.number ?? this.#number + 1;
+    if (after === undefined || after > this.#number || after < first - 1) tell(this.#number, this.whole());
+    else for (const { number, batch } of this.#batches) if (number > after) tell(number, batch);
+    this.#listeners.add(tell);
+    return () => void this.#listeners.delete(tell);
+  }
+}

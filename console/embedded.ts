@@ -1,0 +1,396 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { goodUntil } from '../functions/lib/alerts.ts';
+import { reportShape } from '../functions/lib/run-report.ts';
+import type { Execution } from '../local/aws/step-functions.ts';
+import type { EngineEvent } from '../local/engine.ts';
+import { createMintAndStore } from '../local/guide-lambda.ts';
+import type { Misbehaviour } from '../local/loopback.ts';
+import type { Endpoint } from '../local/runpod/server.ts';
+import { region, World } from '../local/world.ts';
+import { Chronicle } from './chronicle.ts';
+import type { Source, StateDetail } from './source.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+const dayMs = 24 * hourMs;
+
+const ours = 'ours';
+const guide = 'guide';
+const credentials = { [ours]: '6n2k8v4d', [guide]: '9q4m7x2k' } as const;
+type RefresherId = keyof typeof credentials;
+
+/** Wall milliseconds between two looks of the world at the clock. */
+const paceMs = 40;
+/** What is older than this is not shown any more. */
+const shownMs = 8 * dayMs;
+const linesShown = 6;
+const mailsShown = 40;
+
+/** The speeds that can be chosen, in simulated seconds a second. */
+const speeds = ['0', '1', '60', '600', '3600'];
+
+const refusal = (status: number, headers: Record<string, string> = {}): Misbehaviour => ({
+  answer: {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...headers },
+    body: JSON.stringify({ title: 'switched', status, detail: `switched to ${status} in the console` }),
+  },
+});
+
+/** What Runpod and ECR can be switched to. */
+const manners: Readonly<
+  Record<string, Readonly<Record<string, { readonly on: RegExp; readonly does: Misbehaviour } | undefined>>>
+> = {
+  runpod: {
+    well: undefined,
+    '405': { on: /^PATCH \/v2\/registries/, does: refusal(405) },
+    '429': {
+      on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/,
+      does: refusal(429, { 'retry-after': '12' }),
+    },
+    '503': { on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/, does: refusal(503) },
+    hangs: { on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/, does: { hang: true } },
+  },
+  ecr: {
+    well: undefined,
+    refuses: {
+      on: /GetAuthorizationToken/,
+      does: {
+        answer: {
+          status: 400,
+          headers: { 'content-type': 'application/x-amz-json-1.1' },
+          body: '{"__type":"AccessDeniedException","message":"switched off in the console"}',
+        },
+      },
+    },
+    '503': { on: /GetAuthorizationToken|\/(?:manifests|blobs)\//, does: refusal(503) },
+  },
+  guide: {
+    // Whether Runpod's API v1 has the call that the guide's Lambda makes.
+    missing: undefined,
+    there: undefined,
+  },
+};
+
+const outageText: Readonly<Record<string, string>> = {
+  'runpod 405': 'Runpod has no update in v2 (405)',
+  'runpod 429': 'Runpod asks to slow down (429)',
+  'runpod 503': 'Runpod is down (503)',
+  'runpod hangs': 'Runpod hangs',
+  'ecr refuses': 'ECR refuses to mint',
+  'ecr 503': 'ECR is down (503)',
+};
+
+/** A world of its own, with its switches, told as it happens. */
+export class EmbeddedSource implements Source {
+  readonly chronicle: Chronicle;
+  readonly #world: World;
+  readonly #details = new Map<string, StateDetail>();
+  readonly #repairs = new Map<string, () => void>();
+  readonly #endpoints: Record<RefresherId, Endpoint>;
+  #images = 0;
+  #marks = 0;
+  #shownRun = '';
+  #isEnded = false;
+  #pacing: Promise<void> = Promise.resolve();
+
+  private constructor(world: World) {
+    this.#world = world;
+    this.chronicle = new Chronicle({
+      mode: 'embedded',
+      title: 'An embedded AWS and Runpod, on this machine',
+      now: world.clock.now(),
+      speed: 60,
+      shownRun: '',
+      switches: { runpod: 'well', ecr: 'well', guide: 'missing', speed: '60' },
+      trouble: '',
+    });
+    const image = this.#newImage();
+    world.runpod.addCredential(credentials.guide, 'guide', { username: 'AWS', password: 'never-filled' });
+    const add = (id: string, name: string, refresher: RefresherId) =>
+      world.runpod.addEndpoint({ id, name, image, registry: credentials[refresher] });
+    this.#endpoints = {
+      [ours]: add('4m7x2k9q', 'image-generator', ours),
+      [guide]: add('7k2m9x4q', 'image-generator-2', guide),
+    };
+  }
+
+  /** Begins a world in which both refreshers have just started. */
+  static async begin(): Promise<EmbeddedSource> {
+    // A clock that stands still while a call hangs would stand still for long: calls are given up sooner.
+    const world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.3', LOG_LISTEN_SECONDS: '0.05' } });
+    const source = new EmbeddedSource(world);
+    source.#listen();
+    source.#begin();
+    return source;
+  }
+
+  #begin(): void {
+    const { chronicle, clock } = { chronicle: this.chronicle, clock: this.#world.clock };
+    chronicle.put('refreshers', { id: ours, title: 'runpod-ecr-refresh' });
+    chronicle.put('refreshers', { id: guide, title: 'the guide’s Lambda' });
+    this.#fillLogins(clock.now() + 12 * hourMs);
+    for (const refresher of [ours, guide] as const) this.#showEndpoint(refresher);
+    const mintAndStore = createMintAndStore(
+      this.#world,
+      `${this.#world.environment.RUNPOD_REST_URL}/containerregistryauth`,
+      credentials.guide,
+    );
+    this.#every(5 * hourMs, async () => void this.#world.start({ trigger: 'schedule' }));
+    // It catches every failure and answers 500 to nobody.
+    this.#every(6 * hourMs, async () => {
+      const at = clock.now();
+      const status = await clock.work(() =>
+        mintAndStore().then(
+          () => 'SUCCEEDED',
+          () => 'FAILED',
+        ),
+      );
+      this.chronicle.put('runs', {
+        id: `guide-${at}`,
+        refresher: guide,
+        trigger: 'schedule',
+        status,
+        startedAt: at,
+        endedAt: clock.now(),
+      });
+    });
+    this.#every(90 * minuteMs, async () => this.#replaceWorkers());
+    this.#every(hourMs, async () => this.#forget());
+    this.#pacing = this.#pace();
+  }
+
+  #every(periodMs: number, happen: () => Promise<void>): void {
+    const { clock } = this.#world;
+    const again = (): void => {
+      if (this.#isEnded) return;
+      void happen();
+      clock.setTimeout(again, periodMs);
+    };
+    clock.setTimeout(again, 0);
+  }
+
+  /** Lets the world's time pass, as much faster than the wall clock as was chosen. */
+  async #pace(): Promise<void> {
+    const { clock } = this.#world;
+    while (!this.#isEnded) {
+      await sleep(paceMs);
+      const { speed } = this.chronicle.scalars;
+      if (speed > 0) await clock.advance(paceMs * speed);
+      this.#showWorkers();
+      this.chronicle.set({ now: clock.now() });
+      this.chronicle.flush();
+    }
+  }
+
+  #listen(): void {
+    const { chronicle } = this;
+    this.#world.stepFunctions.onEvent = (execution, event) => this.#followRun(execution, event);
+    this.#world.sns.onMessage = ({ subject, text, at }) => {
+      chronicle.put('mails', { id: `mail-${at}-${chronicle.all('mails').length}`, at, subject, text });
+      for (const { id } of chronicle.all('mails').slice(0, -mailsShown)) chronicle.remove('mails', id);
+    };
+    this.#world.runpod.onStored = ({ credential, login, at }) => {
+      const refresher = credential === credentials.guide ? guide : ours;
+      const expiresAt = this.#world.ecr.find(login.password)?.expiresAt ?? at;
+      chronicle.put('tokens', { id: `${refresher}-${at}`, refresher, storedAt: at, expiresAt });
+    };
+  }
+
+  #followRun(execution: Execution, event: EngineEvent): void {
+    const { chronicle } = this;
+    const { name: id, startedAt } = execution;
+    if (event.type === 'ExecutionStarted') {
+      this.#shownRun = id;
+      this.#details.clear();
+      chronicle.set({ shownRun: id });
+      for (const state of chronicle.all('states')) chronicle.put('states', { ...state, phase: 'idle', visits: 0 });
+      const { trigger = 'manual' } = JSON.parse(execution.input) as { trigger?: string };
+      chronicle.put('runs', { id, refresher: ours, trigger, status: 'RUNNING', startedAt });
+    }
+    if (event.type === 'ExecutionSucceeded' || event.type === 'ExecutionFailed') this.#endRun(execution, event);
+    if (id === this.#shownRun && 'state' in event) this.#followState(event);
+  }
+
+  #endRun(
+    { name: id }: Execution,
+    event: Extract<EngineEvent, { type: 'ExecutionSucceeded' | 'ExecutionFailed' }>,
+  ): void {
+    const run = this.chronicle.get('runs', id);
+    if (run === undefined) return;
+    const status = event.type === 'ExecutionSucceeded' ? 'SUCCEEDED' : 'FAILED';
+    const error = event.type === 'ExecutionFailed' ? { error: event.Error } : {};
+    this.chronicle.put('runs', { ...run, status, endedAt: this.#world.clock.now(), ...error });
+  }
+
+  #followState(event: Extract<EngineEvent, { state: unknown }>): void {
+    const { name, ...state } = event.state as { name: string; input?: unknown; output?: unknown };
+    const before = this.chronicle.get('states', name);
+    const visits = before?.visits ?? 0;
+    const phases = {
+      StateEntered: 'active',
+      StateExited: 'done',
+      StateRetried: 'retried',
+      StateCaught: 'caught',
+    } as const;
+    const phase = phases[event.type as keyof typeof phases];
+    if (phase === undefined) return;
+    const isEntered = phase === 'active';
+    // That a state was left after it was caught does not make it done.
+    const shown = phase === 'done' && before?.phase === 'caught' ? 'caught' : phase;
+    this.chronicle.put('states', { id: name, phase: shown, visits: isEntered ? visits + 1 : visits });
+    this.#details.set(name, { ...this.#details.get(name), ...state });
+    if (name === 'Report' && phase === 'done') this.#showProofs(state.output);
+  }
+
+  #showProofs(output: unknown): void {
+    const report = reportShape.safeParse((output as { report?: unknown } | undefined)?.report).data;
+    const at = this.#world.clock.now();
+    for (const { endpoints } of report?.targets ?? []) {
+      for (const { endpoint, proof, evidence = '' } of endpoints) {
+        const known = this.chronicle.get('endpoints', endpoint);
+        if (known !== undefined) this.chronicle.put('endpoints', { ...known, proof, evidence, at });
+      }
+    }
+    if (report !== undefined) this.#measure(goodUntil('production', [report]), at);
+  }
+
+  #measure(end: number | undefined, at: number): void {
+    this.chronicle.put('metrics', { id: 'TokenSecondsLeft', value: Math.max(0, ((end ?? at) - at) / 1000), at });
+  }
+
+  #showEndpoint(refresher: RefresherId): void {
+    const { id, name, image } = this.#endpoints[refresher];
+    this.chronicle.put('endpoints', { ...this.chronicle.get('endpoints', id), id, refresher, name, image });
+  }
+
+  #newImage(): string {
+    this.#images += 1;
+    return this.#world.push('team/worker', `v${this.#images}`);
+  }
+
+  /** Fills both credentials with a login that ends at a time. */
+  #fillLogins(expiresAt: number): void {
+    const { world, chronicle } = { world: this.#world, chronicle: this.chronicle };
+    const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
+    const now = world.clock.now();
+    for (const refresher of [ours, guide] as const) {
+      const credential = world.runpod.credentials.get(credentials[refresher]);
+      if (credential === undefined) continue;
+      const { password } = world.ecr.mint(principal, region, expiresAt);
+      credential.login = { username: 'AWS', password };
+      // What was stored before is worth nothing any more, and neither are its remaining hours.
+      for (const token of chronicle.all('tokens')) {
+        if (token.refresher === refresher && token.expiresAt > now)
+          chronicle.put('tokens', { ...token, expiresAt: now });
+      }
+      chronicle.put('tokens', {
+        id: `${refresher}-${now}`,
+        refresher,
+        storedAt: now,
+        expiresAt: Math.max(now, expiresAt),
+      });
+    }
+  }
+
+  /** Requests come and go: each endpoint gets a worker that must pull, and an older one ends. */
+  #replaceWorkers(): void {
+    for (const endpoint of Object.values(this.#endpoints)) {
+      for (const old of endpoint.workers.splice(0, endpoint.workers.length - 1)) old.terminate();
+      this.#world.runpod.startWorker(endpoint);
+    }
+  }
+
+  /** Tells of workers whose status or log has changed, and of those that are gone. */
+  #showWorkers(): void {
+    const { chronicle } = this;
+    const gone = new Set(chronicle.all('workers').map(({ id }) => id));
+    for (const endpoint of Object.values(this.#endpoints)) {
+      for (const { id, status, startedAt, lines } of endpoint.workers) {
+        gone.delete(id);
+        const known = chronicle.get('workers', id);
+        const last = lines.at(-1);
+        const isNews =
+          known?.status !== status || known.lines.at(-1)?.at !== (last === undefined ? undefined : Date.parse(last.ts));
+        if (!isNews) continue;
+        const shown = lines.slice(-linesShown).map(({ ts, line }) => ({ at: Date.parse(ts), line }));
+        chronicle.put('workers', { id, endpoint: endpoint.id, status, startedAt, lines: shown });
+      }
+    }
+    for (const id of gone) chronicle.remove('workers', id);
+  }
+
+  #forget(): void {
+    const before = this.#world.clock.now() - shownMs;
+    const { chronicle } = this;
+    for (const { id, expiresAt } of chronicle.all('tokens')) if (expiresAt < before) chronicle.remove('tokens', id);
+    for (const { id, startedAt } of chronicle.all('runs')) if (startedAt < before) chronicle.remove('runs', id);
+    for (const { id, at } of chronicle.all('marks')) if (at < before) chronicle.remove('marks', id);
+    for (const { id, to } of chronicle.all('outages'))
+      if (to !== undefined && to < before) chronicle.remove('outages', id);
+    this.#world.forget(2 * dayMs);
+    this.#world.runpod.stored.length = 0;
+  }
+
+  detail(state: string): StateDetail | undefined {
+    return this.#details.get(state);
+  }
+
+  /** @returns whether there is such a switch, and it has such a position */
+  turn(name: string, value: string): boolean {
+    const { chronicle } = this;
+    if (name === 'push') return this.#push();
+    if (name === 'expire') {
+      this.#fillLogins(this.#world.clock.now() - 1);
+      return true;
+    }
+    if (name === 'refresh') {
+      this.#world.start({ trigger: 'manual' });
+      return true;
+    }
+    if (name === 'speed') {
+      if (!speeds.includes(value)) return false;
+      chronicle.set({ speed: Number(value) });
+    } else {
+      const positions = manners[name];
+      if (positions === undefined || !Object.hasOwn(positions, value)) return false;
+      this.#misbehave(name, value);
+    }
+    chronicle.set({ switches: { ...chronicle.scalars.switches, [name]: value } });
+    return true;
+  }
+
+  #push(): boolean {
+    const image = this.#newImage();
+    this.#marks += 1;
+    this.chronicle.put('marks', { id: `push-${this.#marks}`, at: this.#world.clock.now(), text: image });
+    for (const refresher of [ours, guide] as const) {
+      this.#world.runpod.release(this.#endpoints[refresher], image);
+      this.#showEndpoint(refresher);
+    }
+    const [, tag = ''] = /:([^:]+)$/.exec(image) ?? [];
+    void this.#world.deliverPush('team/worker', tag);
+    return true;
+  }
+
+  #misbehave(name: string, value: string): void {
+    const { chronicle } = this;
+    const now = this.#world.clock.now();
+    this.#repairs.get(name)?.();
+    this.#repairs.delete(name);
+    for (const outage of chronicle.all('outages')) {
+      if (outage.id.startsWith(`${name}-`) && outage.to === undefined) chronicle.put('outages', { ...outage, to: now });
+    }
+    if (name === 'guide') this.#world.runpod.offers.v1 = value === 'there';
+    const fault = manners[name]?.[value];
+    if (fault === undefined) return;
+    this.#repairs.set(name, this.#world.faults.add(fault));
+    chronicle.put('outages', { id: `${name}-${now}`, text: outageText[`${name} ${value}`] ?? value, from: now });
+  }
+
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    await this.#pacing;
+    await this.#world.end();
+  }
+}

@@ -1,0 +1,23 @@
+import type { Token } from './story.ts';
+
+/** A stretch of time without a login that is good. */
+export interface Gap {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** When a refresher's login had expired, until now. */
+export const gapsOf = (tokens: readonly Token[], now: number): Gap[] => {
+  const sorted = tokens.toSorted((a, b) => a.storedAt - b.storedAt);
+  const gaps: Gap[] = [];
+  let goodUntil = sorted[0]?.storedAt ?? now;
+  for (const { storedAt, expiresAt } of sorted) {
+    if (storedAt > goodUntil) gaps.push({ from: goodUntil, to: storedAt });
+    goodUntil = Math.max(goodUntil, expiresAt);
+  }
+  // One that was made to expire ends whatever was before it.
+  const last = sorted.at(-1);
+  const end = last === undefined ? now : last.expiresAt;
+  if (now > end) gaps.push({ from: Math.max(end, gaps.at(-1)?.to ?? end), to: now });
+  return gaps.filter(({ from, to }) => to - from > 1000);
+};

@@ -1,0 +1,214 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { GetExecutionHistoryCommand, type HistoryEvent, SFNClient } from '@aws-sdk/client-sfn';
+import type { Caller } from '../cli/caller.ts';
+import { awsFailure, describeFailure } from '../cli/failure.ts';
+import { requireStack } from '../cli/stack.ts';
+import { type Runs, readAlarms, readRuns, targetsOf } from '../cli/status/read.ts';
+import type { Report } from '../functions/lib/run-report.ts';
+import { Chronicle } from './chronicle.ts';
+import type { Source, StateDetail } from './source.ts';
+import type { StateView } from './story.ts';
+
+const lookMs = 5_000;
+const clockMs = 1_000;
+const eventsRead = 1000;
+const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
+const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as const;
+
+const readText = (text: string | undefined): unknown => {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+};
+
+/** The deployed stack, as the caller's own credentials see it. It only reads. */
+export class LiveSource implements Source {
+  readonly chronicle: Chronicle;
+  readonly #caller: Caller;
+  readonly #stateMachine: string;
+  readonly #details = new Map<string, StateDetail>();
+  #isEnded = false;
+  #looking: Promise<void> = Promise.resolve();
+
+  private constructor(caller: Caller, stateMachine: string) {
+    this.#caller = caller;
+    this.#stateMachine = stateMachine;
+    this.chronicle = new Chronicle({
+      mode: 'live',
+      title: `${caller.stackName} in ${caller.region}, as it is`,
+      now: Date.now(),
+      speed: 1,
+      shownRun: '',
+      switches: {},
+      trouble: '',
+    });
+  }
+
+  /** @throws {CommandError} there is no such stack, or AWS refused or did not answer */
+  static async begin(caller: Caller): Promise<LiveSource> {
+    const { stateMachine } = await requireStack(caller);
+    const source = new LiveSource(caller, stateMachine);
+    await source.#look();
+    source.#looking = Promise.all([source.#keepLooking(), source.#keepTime()]).then(() => undefined);
+    return source;
+  }
+
+  async #keepLooking(): Promise<void> {
+    while (!this.#isEnded) {
+      await sleep(lookMs, undefined, { ref: false });
+      // What cannot be looked at is said on the page, and looked at again.
+      await this.#look().then(
+        () => this.chronicle.set({ trouble: '' }),
+        (error: unknown) => this.chronicle.set({ trouble: describeFailure(error) }),
+      );
+    }
+  }
+
+  async #keepTime(): Promise<void> {
+    while (!this.#isEnded) {
+      this.chronicle.set({ now: Date.now() });
+      this.chronicle.flush();
+      await sleep(clockMs, undefined, { ref: false });
+    }
+  }
+
+  async #look(): Promise<void> {
+    const [runs, alarms] = await Promise.all([
+      readRuns(this.#caller, this.#stateMachine),
+      readAlarms(this.#caller),
+      this.#lookAtMetrics(),
+    ]);
+    for (const { name, isOpen, description } of alarms) this.chronicle.put('alarms', { id: name, isOpen, description });
+    this.#tellTargets(runs.reports);
+    this.#tellRuns(runs);
+    await this.#lookAtNewest(runs);
+  }
+
+  /** Each target is a row of its own, and its tokens are those that reports say were stored. */
+  #tellTargets(reports: readonly Report[]): void {
+    for (const { name, endpoints, lookedAt } of targetsOf(reports)) {
+      this.chronicle.put('refreshers', { id: name, title: name });
+      for (const { endpoint, proof, evidence = '' } of endpoints) {
+        const at = Date.parse(lookedAt);
+        this.chronicle.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
+      }
+    }
+    for (const { targets } of reports) {
+      for (const { target, storedAt, expiresAt } of targets) {
+        if (storedAt === undefined || expiresAt === undefined) continue;
+        this.chronicle.put('tokens', {
+          id: `${target}-${storedAt}`,
+          refresher: target,
+          storedAt: Date.parse(storedAt),
+          expiresAt: Date.parse(expiresAt),
+        });
+      }
+    }
+  }
+
+  #tellRuns({ executions, reports }: Runs): void {
+    for (const { executionArn, name = '', status = '', startDate, stopDate } of executions) {
+      const report = reports.find(({ execution }) => execution === executionArn);
+      for (const { id } of this.chronicle.all('refreshers')) {
+        if (report !== undefined && !report.targets.some(({ target }) => target === id)) continue;
+        this.chronicle.put('runs', {
+          id: `${id} ${name}`,
+          refresher: id,
+          trigger: report?.trigger ?? '',
+          status,
+          startedAt: startDate?.getTime() ?? 0,
+          ...(stopDate === undefined ? {} : { endedAt: stopDate.getTime() }),
+          ...(report?.error === undefined ? {} : { error: report.error.name }),
+        });
+      }
+    }
+  }
+
+  /** Lights up the states of the run that began last, from its history. Those within a Map have histories of their own. */
+  async #lookAtNewest({ executions }: Runs): Promise<void> {
+    const [newest] = executions.toSorted((a, b) => (b.startDate?.getTime() ?? 0) - (a.startDate?.getTime() ?? 0));
+    if (newest?.executionArn === undefined) return;
+    const command = new GetExecutionHistoryCommand({
+      executionArn: newest.executionArn,
+      maxResults: eventsRead,
+      includeExecutionData: true,
+    });
+    const { events = [] } = await new SFNClient(this.#caller.aws).send(command).catch((error: unknown) => {
+      throw awsFailure('show what a run did', 'states:GetExecutionHistory and kms:Decrypt', error);
+    });
+    this.#details.clear();
+    const states = new Map<string, StateView>();
+    for (const event of events) this.#takeEvent(event, states);
+    for (const { id } of this.chronicle.all('states')) {
+      if (!states.has(id)) this.chronicle.put('states', { id, phase: 'idle', visits: 0 });
+    }
+    for (const state of states.values()) this.chronicle.put('states', state);
+    this.chronicle.set({ shownRun: newest.name ?? '' });
+  }
+
+  #takeEvent(
+    { stateEnteredEventDetails: entered, stateExitedEventDetails: exited }: HistoryEvent,
+    states: Map<string, StateView>,
+  ): void {
+    if (entered?.name !== undefined) {
+      const visits = (states.get(entered.name)?.visits ?? 0) + 1;
+      states.set(entered.name, { id: entered.name, phase: 'active', visits });
+      this.#details.set(entered.name, { input: readText(entered.input) });
+    }
+    if (exited?.name !== undefined) {
+      const visits = states.get(exited.name)?.visits ?? 1;
+      states.set(exited.name, { id: exited.name, phase: 'done', visits });
+      this.#details.set(exited.name, { ...this.#details.get(exited.name), output: readText(exited.output) });
+    }
+  }
+
+  async #lookAtMetrics(): Promise<void> {
+    const now = Date.now();
+    const command = new GetMetricDataCommand({
+      StartTime: new Date(now - 12 * 3_600_000),
+      EndTime: new Date(now),
+      ScanBy: 'TimestampDescending',
+      MetricDataQueries: metricNames.map((name) => ({
+        Id: name.charAt(0).toLowerCase() + name.slice(1),
+        Label: name,
+        MetricStat: {
+          Metric: {
+            Namespace: 'RunpodEcrRefresh',
+            MetricName: name,
+            Dimensions: [
+              { Name: 'service', Value: serviceOf[name] },
+              { Name: 'Stack', Value: this.#caller.stackName },
+            ],
+          },
+          Period: 300,
+          Stat: name === 'TokenSecondsLeft' ? 'Minimum' : 'Maximum',
+        },
+      })),
+    });
+    const { MetricDataResults = [] } = await new CloudWatchClient(this.#caller.aws)
+      .send(command)
+      .catch((error: unknown) => {
+        throw awsFailure('show the metrics', 'cloudwatch:GetMetricData', error);
+      });
+    for (const { Label: id = '', Values: [value] = [], Timestamps: [at] = [] } of MetricDataResults) {
+      if (value !== undefined && at !== undefined) this.chronicle.put('metrics', { id, value, at: at.getTime() });
+    }
+  }
+
+  detail(state: string): StateDetail | undefined {
+    return this.#details.get(state);
+  }
+
+  /** An account has no switches here: nothing can be changed from the page. */
+  turn(): boolean {
+    return false;
+  }
+
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    await Promise.race([this.#looking, sleep(100)]);
+  }
+}

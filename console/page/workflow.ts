@@ -1,0 +1,97 @@
+import type { Drawing } from '../story.ts';
+import { set, svg } from './dom.ts';
+import type { Store } from './store.ts';
+
+const pathOf = (points: Drawing['edges'][number]['points']): string =>
+  points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join(' ');
+
+/** Draws a state machine, and lights its states up as a run goes. */
+export class Workflow {
+  readonly #nodes = new Map<string, SVGGElement>();
+  readonly #texts = new Map<string, { readonly title: SVGTitleElement; readonly comment: string }>();
+
+  constructor(parent: HTMLElement, { width, height, nodes, edges }: Drawing, choose: (state: string) => void) {
+    const root = svg('svg', {
+      viewBox: `0 0 ${width} ${height}`,
+      role: 'group',
+      'aria-label': 'States of the workflow',
+    });
+    const arrow = svg('marker', {
+      id: 'arrow',
+      viewBox: '0 0 8 8',
+      refX: 7,
+      refY: 4,
+      markerWidth: 7,
+      markerHeight: 7,
+      orient: 'auto',
+    });
+    arrow.append(svg('path', { class: 'arrow', d: 'M0 0 8 4 0 8z' }));
+    root.append(svg('defs', {}, arrow));
+    for (const { kind, points } of edges) {
+      root.append(svg('path', { class: `edge ${kind}`, d: pathOf(points), 'marker-end': 'url(#arrow)' }));
+    }
+    for (const { id, type, comment, retries, isGroup, x, y, width: w, height: h } of nodes) {
+      const title = svg('title');
+      const node = svg(
+        'g',
+        {
+          class: isGroup ? 'node group' : 'node',
+          'data-type': type,
+          'data-state': id,
+          tabindex: 0,
+          role: 'button',
+          'aria-pressed': 'false',
+        },
+        title,
+        svg('rect', { x, y, width: w, height: h, rx: 6 }),
+        svg(
+          'text',
+          {
+            x: isGroup ? x + 12 : x + w / 2,
+            y: isGroup ? y + 24 : y + h / 2 + 4.5,
+            'text-anchor': isGroup ? 'start' : 'middle',
+          },
+          `${id}${retries ? ' ↻' : ''}`,
+        ),
+      );
+      node.addEventListener('click', (event) => {
+        event.stopPropagation();
+        choose(id);
+      });
+      node.addEventListener('keydown', (event) => {
+        if (event.key !== 'Enter' && event.key !== ' ') return;
+        event.preventDefault();
+        choose(id);
+      });
+      this.#nodes.set(id, node);
+      this.#texts.set(id, { title, comment });
+      // A Map lies under the states within it.
+      root.append(node);
+    }
+    parent.append(root);
+    this.draw(undefined, '');
+  }
+
+  draw(store: Store | undefined, chosen: string): void {
+    const states = new Map((store?.all('states') ?? []).map((state) => [state.id, state]));
+    for (const [id, node] of this.#nodes) {
+      const { phase = 'idle', visits = 0 } = states.get(id) ?? {};
+      const base = node.classList.contains('group') ? 'node group' : 'node';
+      const look = phase === 'idle' ? base : `${base} ${phase}`;
+      const words = {
+        idle: 'not reached',
+        active: 'at work',
+        done: 'done',
+        retried: 'being retried',
+        caught: 'failed, and caught',
+      }[phase];
+      set(node, {
+        class: look,
+        'aria-pressed': String(id === chosen),
+        'aria-label': `${id}, ${words}${visits > 1 ? `, ${visits} times` : ''}`,
+      });
+      const text = this.#texts.get(id);
+      if (text !== undefined && text.title.textContent !== text.comment) text.title.textContent = text.comment;
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import type { Chronicle } from './chronicle.ts';
+
+/** What went into a state and came out of it, as Step Functions has it: a login is sealed there. */
+export interface StateDetail {
+  readonly input?: unknown;
+  readonly output?: unknown;
+}
+
+/** Where a story comes from: an embedded world, or an account. */
+export interface Source {
+  readonly chronicle: Chronicle;
+  /** What is known of a state in the run that is shown. */
+  detail(state: string): StateDetail | undefined;
+  /** Turns a switch; a source without switches knows none. @returns whether it is known */
+  turn(name: string, value: string): boolean;
+  end(): Promise<void>;
+}

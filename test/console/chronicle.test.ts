@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { Chronicle } from '../../console/chronicle.ts';
+import { gapsOf } from '../../console/gaps.ts';
+import type { Batch } from '../../console/story.ts';
+
+const begin = () =>
+  new Chronicle({ mode: 'embedded', title: '', now: 0, speed: 1, shownRun: '', switches: {}, trouble: '' });
+
+const mark = (id: string, text = id) => ({ id, at: 0, text });
+
+const hear = (chronicle: Chronicle, after?: number) => {
+  const heard: Array<readonly [number, Batch]> = [];
+  const stop = chronicle.listen(after, (number, batch) => void heard.push([number, batch]));
+  return { heard, stop };
+};
+
+describe('a chronicle', () => {
+  it('tells a newcomer everything, and then what changes, once each', () => {
+    const chronicle = begin();
+    chronicle.put('marks', mark('a'));
+    const { heard, stop } = hear(chronicle);
+    expect(heard[0]?.[1]).toMatchObject({
+      isWhole: true,
+      changes: [{ set: { mode: 'embedded' } }, { put: 'marks', id: 'a' }],
+    });
+    chronicle.put('marks', mark('a', 'first'));
+    chronicle.put('marks', mark('a', 'second'));
+    chronicle.flush();
+    chronicle.flush();
+    expect(heard.slice(1)).toEqual([
+      [2, { isWhole: false, changes: [{ put: 'marks', id: 'a', item: mark('a', 'second') }] }],
+    ]);
+    stop();
+    chronicle.remove('marks', 'a');
+    chronicle.flush();
+    expect(heard).toHaveLength(2);
+  });
+
+  it('lets a listener that was away catch up with what it missed, and no more', () => {
+    const chronicle = begin();
+    for (const id of ['a', 'b', 'c']) {
+      chronicle.put('marks', mark(id));
+      chronicle.flush();
+    }
+    chronicle.remove('marks', 'a');
+    const { heard } = hear(chronicle, 2);
+    expect(heard.map(([number, { isWhole, changes }]) => [number, isWhole, changes])).toEqual([
+      [3, false, [{ put: 'marks', id: 'c', item: mark('c') }]],
+      [4, false, [{ put: 'marks', id: 'a', item: null }]],
+    ]);
+  });
+
+  it.each([
+    ['was away for too long', 1],
+    ['heard of batches that never were', 10_000],
+  ])('tells a listener that %s everything anew', (_what, after) => {
+    const chronicle = begin();
+    for (let count = 0; count < 700; count += 1) {
+      chronicle.set({ now: count });
+      chronicle.flush();
+    }
+    const { heard } = hear(chronicle, after);
+    expect(heard.map(([number, { isWhole }]) => [number, isWhole])).toEqual([[700, true]]);
+  });
+});
+
+describe('the gaps between logins', () => {
+  const token = (storedAt: number, expiresAt: number) => ({
+    id: `${storedAt}`,
+    refresher: 'ours',
+    storedAt,
+    expiresAt,
+  });
+  const hour = 3_600_000;
+
+  it.each([
+    ['none while each is replaced in time', [token(0, 12 * hour), token(5 * hour, 17 * hour)], 10 * hour, []],
+    ['one since the last has ended', [token(0, 12 * hour)], 14 * hour, [{ from: 12 * hour, to: 14 * hour }]],
+    [
+      'one between an end and the next login',
+      [token(0, 12 * hour), token(15 * hour, 27 * hour)],
+      16 * hour,
+      [{ from: 12 * hour, to: 15 * hour }],
+    ],
+    [
+      'one where the last was stored expired',
+      [token(0, 5 * hour), token(5 * hour, 5 * hour)],
+      7 * hour,
+      [{ from: 5 * hour, to: 7 * hour }],
+    ],
+    ['none where nothing is known', [], 7 * hour, []],
+  ])('are %s', (_what, tokens, now, expected) => {
+    expect(gapsOf(tokens, now)).toEqual(expected);
+  });
+});

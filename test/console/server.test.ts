@@ -1,0 +1,168 @@
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildPage } from '../../console/build.ts';
+import { EmbeddedSource } from '../../console/embedded.ts';
+import { layOut } from '../../console/layout.ts';
+import { type ServedConsole, serveConsole } from '../../console/server.ts';
+import { readDefinition } from '../../local/definition.ts';
+
+let source: EmbeddedSource;
+let served: ServedConsole;
+let cookie = '';
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: string;
+}
+
+/** Asks with any headers, also those that fetch would not let us choose. */
+const ask = (
+  path: string,
+  {
+    method = 'GET',
+    headers = {},
+    body = '',
+  }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+) =>
+  new Promise<Answer>((resolve, reject) => {
+    const sent = request(new URL(path, served.origin), { method, headers: { cookie, ...headers } }, (answer) => {
+      text(answer).then(
+        (content) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),
+        reject,
+      );
+    });
+    sent.on('error', reject);
+    sent.end(body);
+  });
+
+const definition = () => readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
+
+beforeAll(async () => {
+  source = await EmbeddedSource.begin();
+  served = await serveConsole(source, await buildPage(), await layOut(definition() as Parameters<typeof layOut>[0]), 0);
+});
+
+afterAll(async () => {
+  await served.close();
+  await source.end();
+});
+
+describe('the console’s server', () => {
+  it('is on this machine only, and opens once by its address', async () => {
+    expect(new URL(served.url).hostname).toBe('127.0.0.1');
+    expect((await ask('/')).status).toBe(401);
+    expect((await ask('/?token=wrong')).status).toBe(403);
+    const opened = await ask(served.url);
+    expect([opened.status, opened.headers.location]).toEqual([303, '/']);
+    expect(String(opened.headers['set-cookie'])).toMatch(/^console=[\w-]{32}; HttpOnly; SameSite=Strict; Path=\/$/);
+    expect((await ask(served.url)).status).toBe(403);
+    cookie = String(opened.headers['set-cookie']).split(';')[0] ?? '';
+    expect((await ask('/')).status).toBe(200);
+  });
+
+  it('allows its page nothing from elsewhere, and nothing inline', async () => {
+    const { headers, body } = await ask('/');
+    const policy = String(headers['content-security-policy']);
+    expect(policy).toContain("default-src 'none'");
+    expect(policy).not.toMatch(/unsafe|\*|https?:|data:/);
+    expect(body).not.toMatch(/\sstyle=|\son\w+=|<style|<script(?! type="module" src="\/page\.js">)/);
+    expect(headers['x-content-type-options']).toBe('nosniff');
+  });
+
+  it('is under 200 KB in all', async () => {
+    const files = await buildPage();
+    const bytes = [...files.values()].reduce((sum, { content }) => sum + content.byteLength, 0);
+    const { body } = await ask('/api/drawing');
+    expect([...files.keys()].sort()).toEqual(['/', '/icon.svg', '/page.css', '/page.js']);
+    expect(bytes + body.length).toBeLessThan(200 * 1024);
+  });
+
+  it.each<readonly [string, Parameters<typeof ask>[1], string, number]>([
+    ['another host’s name', { headers: { host: 'evil.example' } }, '/', 403],
+    ['another port', { headers: { host: '127.0.0.1:1' } }, '/', 403],
+    [
+      'another page',
+      {
+        method: 'POST',
+        headers: { origin: 'https://evil.example', 'content-type': 'application/json' },
+        body: '{"name":"push"}',
+      },
+      '/api/switch',
+      403,
+    ],
+    [
+      'no page at all',
+      { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"name":"push"}' },
+      '/api/switch',
+      403,
+    ],
+    ['somebody without the cookie', { headers: { cookie: 'console=x' } }, '/api/story', 401],
+  ])('answers nothing to %s', async (_what, options, path, status) => {
+    const { status: answered, body } = await ask(path, options);
+    expect([answered, body.length < 100]).toEqual([status, true]);
+  });
+
+  it.each<readonly [string, Record<string, string>, string, number]>([
+    ['a form', { 'content-type': 'text/plain' }, '{"name":"push"}', 415],
+    ['what is no JSON', {}, 'push', 400],
+    ['a switch that there is not', {}, '{"name":"constructor","value":"x"}', 404],
+    ['a position that there is not', {}, '{"name":"runpod","value":"toString"}', 404],
+    ['more than a switch', {}, JSON.stringify({ name: 'x'.repeat(2000) }), 413],
+  ])('turns no switch for %s', async (_what, headers, body, status) => {
+    const more = {
+      origin: served.origin,
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+    };
+    expect((await ask('/api/switch', { method: 'POST', headers: { ...more, ...headers }, body })).status).toBe(status);
+  });
+
+  it.each([
+    ['/nothing', 404],
+    ['/api/states/%E0%A4%A', 400],
+    ['/../package.json', 404],
+  ])('has nothing at %s', async (path, status) => {
+    expect((await ask(path)).status).toBe(status);
+  });
+
+  it('shows what went into a state and came out of it, with the login sealed', async () => {
+    source.turn('refresh', '');
+    await expect
+      .poll(async () => (await ask('/api/states/UpdateRunpod')).body, { timeout: 20_000 })
+      .toContain('"output"');
+    const { body } = await ask('/api/states/UpdateRunpod');
+    expect(JSON.parse(body)).toMatchObject({ input: { token: { sealed: expect.stringMatching(/^v1\./) } } });
+  });
+});
+
+describe('the drawing', () => {
+  it('has every state and every way between two, from the file that ships', async () => {
+    const drawing = await layOut(definition() as Parameters<typeof layOut>[0]);
+    const names = [...JSON.stringify(definition()).matchAll(/"(\w+)":\{"(?:Comment":"(?:[^"\\]|\\.)*",")?Type":/g)].map(
+      ([, name]) => name ?? '',
+    );
+    expect(drawing.nodes.map(({ id }) => id).sort()).toEqual(names.sort());
+    expect(
+      drawing.edges.some(({ from, to, kind }) => from === 'FetchToken' && to === 'PlanRetry' && kind === 'catch'),
+    ).toBe(true);
+    for (const { points } of drawing.edges) expect(points.length).toBeGreaterThan(1);
+  });
+
+  it('lays no state over another', async () => {
+    const { nodes } = await layOut(definition() as Parameters<typeof layOut>[0]);
+    const states = nodes.filter(({ isGroup }) => !isGroup);
+    const overlaps = states.flatMap((one) =>
+      states.filter(
+        (other) =>
+          other.id < one.id &&
+          one.x < other.x + other.width &&
+          other.x < one.x + one.width &&
+          one.y < other.y + other.height &&
+          other.y < one.y + one.height,
+      ),
+    );
+    expect(overlaps).toEqual([]);
+  });
+});
