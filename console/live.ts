@@ -10,7 +10,8 @@ import { Chronicle } from './chronicle.ts';
 import type { Source, StateDetail } from './source.ts';
 import type { StateView } from './story.ts';
 
-const lookMs = 5_000;
+/** Milliseconds between two looks: a look is about thirty calls to AWS. */
+const usualLookMs = 10_000;
 const clockMs = 1_000;
 const eventsRead = 1000;
 const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
@@ -29,11 +30,13 @@ export class LiveSource implements Source {
   readonly chronicle: Chronicle;
   readonly #caller: Caller;
   readonly #stateMachine: string;
+  readonly #lookMs: number;
   readonly #details = new Map<string, StateDetail>();
   #isEnded = false;
   #looking: Promise<void> = Promise.resolve();
 
-  private constructor(caller: Caller, stateMachine: string) {
+  private constructor(caller: Caller, stateMachine: string, lookMs: number) {
+    this.#lookMs = lookMs;
     this.#caller = caller;
     this.#stateMachine = stateMachine;
     this.chronicle = new Chronicle({
@@ -47,10 +50,13 @@ export class LiveSource implements Source {
     });
   }
 
-  /** @throws {CommandError} there is no such stack, or AWS refused or did not answer */
-  static async begin(caller: Caller): Promise<LiveSource> {
+  /**
+   * @param lookMs milliseconds between two looks
+   * @throws {CommandError} there is no such stack, or AWS refused or did not answer
+   */
+  static async begin(caller: Caller, lookMs = usualLookMs): Promise<LiveSource> {
     const { stateMachine } = await requireStack(caller);
-    const source = new LiveSource(caller, stateMachine);
+    const source = new LiveSource(caller, stateMachine, lookMs);
     await source.#look();
     source.#looking = Promise.all([source.#keepLooking(), source.#keepTime()]).then(() => undefined);
     return source;
@@ -58,7 +64,7 @@ export class LiveSource implements Source {
 
   async #keepLooking(): Promise<void> {
     while (!this.#isEnded) {
-      await sleep(lookMs, undefined, { ref: false });
+      await sleep(this.#lookMs, undefined, { ref: false });
       // What cannot be looked at is said on the page, and looked at again.
       await this.#look().then(
         () => this.chronicle.set({ trouble: '' }),

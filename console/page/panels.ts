@@ -103,7 +103,13 @@ export const drawEndpoints = (store: Store, now: number): void => {
 export const drawInbox = (store: Store): void => {
   const mails = store.all('mails').toReversed();
   const articles = mails.map(({ at, subject, text }) =>
-    html('article', {}, html('h3', {}, subject), html('p', { class: 'dim' }, `${time(at)} UTC`), html('pre', {}, text)),
+    html(
+      'article',
+      {},
+      html('h3', {}, subject),
+      html('p', { class: 'dim' }, `${time(at)} UTC`),
+      html('pre', { tabindex: 0, 'aria-label': subject }, text),
+    ),
   );
   const empty =
     store.scalars.mode === 'live'

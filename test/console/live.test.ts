@@ -1,0 +1,128 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readCaller } from '../../cli/caller.ts';
+import { LiveSource } from '../../console/live.ts';
+import { World } from '../../local/world.ts';
+
+const mark = 'SENTINELPASSWORD';
+let world: World;
+let source: LiveSource;
+
+beforeAll(async () => {
+  world = await World.begin({ passwordMark: mark });
+  const image = world.push('team/worker', 'v1');
+  const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+  world.runpod.startWorker(endpoint);
+  await world.refresh({ trigger: 'schedule' });
+  await world.clock.advance(3_600_000);
+  const good = new Set(world.runpod.keys.get(world.apiKey));
+  world.runpod.keys.set(world.apiKey, new Set());
+  await world.refresh({ trigger: 'manual' });
+  world.runpod.keys.set(world.apiKey, good);
+  Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' });
+  source = await LiveSource.begin(readCaller({}), 50);
+});
+
+afterAll(async () => {
+  await source.end();
+  await world.end();
+});
+
+describe('the live console', () => {
+  it('tells of runs, logins, proofs, alarms and metrics of the deployed stack', () => {
+    const { chronicle } = source;
+    expect(chronicle.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
+    expect(chronicle.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
+      ['FAILED', 'manual', 'RunpodUnauthorizedError'],
+      ['SUCCEEDED', 'schedule', undefined],
+    ]);
+    const [token] = chronicle.all('tokens');
+    expect((token?.expiresAt ?? 0) - (token?.storedAt ?? 0)).toBeGreaterThan(11.9 * 3_600_000);
+    expect(chronicle.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.isOpen).toBe(true);
+    expect(chronicle.all('alarms').filter(({ isOpen }) => isOpen)).toHaveLength(1);
+    expect(chronicle.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
+  });
+
+  it('lights up the states of the newest run, with what went in and came out', () => {
+    const phases = new Map(source.chronicle.all('states').map(({ id, phase }) => [id, phase]));
+    expect([phases.get('ResolveTargets'), phases.get('Report'), phases.get('RefreshFailed')]).toEqual([
+      'done',
+      'done',
+      'active',
+    ]);
+    expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
+    expect(JSON.stringify(source.chronicle.whole())).not.toContain(mark);
+  });
+
+  it('changes nothing: it has no switches', () => {
+    expect([source.turn(), world.stepFunctions.executions.size]).toEqual([false, 2]);
+  });
+
+  it('says when AWS cannot be looked at, and when it can again', async () => {
+    const repair = world.faults.add({
+      on: /DescribeAlarms/,
+      does: {
+        answer: {
+          status: 400,
+          headers: { 'content-type': 'application/x-amz-json-1.0' },
+          body: '{"__type":"AccessDeniedException","message":"no"}',
+        },
+      },
+    });
+    await expect.poll(() => source.chronicle.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
+    repair();
+    await expect.poll(() => source.chronicle.scalars.trouble).toBe('');
+  });
+});
+
+describe('npm run console', () => {
+  const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
+  const begin = (words: readonly string[]) => {
+    const child = spawn(process.execPath, [start, ...words], { env: { ...process.env, ...world.environment } });
+    let [printed, complained] = ['', ''];
+    child.stdout.on('data', (chunk: Buffer) => {
+      printed += chunk.toString();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      complained += chunk.toString();
+    });
+    const ended = once(child, 'close').then(([code]) => code as number);
+    return { child, ended, printed: () => printed, complained: () => complained };
+  };
+
+  it.each([[[]], [['--live']]])('serves a page that opens, and ends by Ctrl-C (%j)', async (words) => {
+    const { child, ended, printed } = begin([...words, '--json']);
+    await expect.poll(printed, { timeout: 20_000 }).toContain('\n');
+    const { url } = JSON.parse(printed()) as { url: string };
+    const opened = await fetch(url, { redirect: 'manual' });
+    const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? '';
+    const page = await fetch(new URL('/', url), { headers: { cookie } });
+    expect([page.status, await page.text()]).toEqual([
+      200,
+      expect.stringContaining('<title>runpod-ecr-refresh console</title>'),
+    ]);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+  });
+
+  it.each<readonly [string, readonly string[], RegExp, number]>([
+    [
+      'a stack that is not there',
+      ['--live', '--stage', 'prod'],
+      /There is no stack runpod-ecr-refresh-prod in us-east-1/,
+      1,
+    ],
+    ['a port that is none', ['--port', 'x'], /--port: expected a number from 0 to 65535, found "x"/, 2],
+    ['an option that there is not', ['--colour'], /Unknown option '--colour'/, 2],
+  ])('with %s says what to do', async (_what, words, expected, code) => {
+    const { ended, complained } = begin(words);
+    expect([await ended, complained()]).toEqual([code, expect.stringMatching(expected)]);
+  });
+
+  it('explains itself', async () => {
+    const { ended, printed } = begin(['--help']);
+    expect([await ended, printed()]).toEqual([0, expect.stringContaining('npm run console -- --live')]);
+  });
+});
