@@ -1,29 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { GetExecutionHistoryCommand, type HistoryEvent, SFNClient } from '@aws-sdk/client-sfn';
+import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Caller } from '../cli/caller.ts';
 import { awsFailure, describeFailure } from '../cli/failure.ts';
 import { requireStack } from '../cli/stack.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../cli/status/read.ts';
 import type { Report } from '../functions/lib/run-report.ts';
 import { Chronicle } from './chronicle.ts';
+import { readRunHistory } from './run-history.ts';
 import type { Source, StateDetail } from './source.ts';
-import type { StateView } from './story.ts';
 
 /** Milliseconds between two looks: a look is about thirty calls to AWS. */
 const usualLookMs = 10_000;
 const clockMs = 1_000;
-const eventsRead = 1000;
 const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
 const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as const;
-
-const readText = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-};
 
 /** The deployed stack, as the caller's own credentials see it. It only reads. */
 export class LiveSource implements Source {
@@ -31,7 +22,7 @@ export class LiveSource implements Source {
   readonly #caller: Caller;
   readonly #stateMachine: string;
   readonly #lookMs: number;
-  readonly #details = new Map<string, StateDetail>();
+  #details: ReadonlyMap<string, StateDetail> = new Map();
   #isEnded = false;
   #looking: Promise<void> = Promise.resolve();
 
@@ -133,42 +124,25 @@ export class LiveSource implements Source {
     }
   }
 
-  /** Lights up the states of the run that began last, from its history. Those within a Map have histories of their own. */
+  /** Lights up the states of the run that began last. */
   async #lookAtNewest({ executions }: Runs): Promise<void> {
     const [newest] = executions.toSorted((a, b) => (b.startDate?.getTime() ?? 0) - (a.startDate?.getTime() ?? 0));
     if (newest?.executionArn === undefined) return;
-    const command = new GetExecutionHistoryCommand({
-      executionArn: newest.executionArn,
-      maxResults: eventsRead,
-      includeExecutionData: true,
-    });
-    const { events = [] } = await new SFNClient(this.#caller.aws).send(command).catch((error: unknown) => {
-      throw awsFailure('show what a run did', 'states:GetExecutionHistory and kms:Decrypt', error);
-    });
-    this.#details.clear();
-    const states = new Map<string, StateView>();
-    for (const event of events) this.#takeEvent(event, states);
+    const history = await readRunHistory(new SFNClient(this.#caller.aws), newest.executionArn).catch(
+      (error: unknown) => {
+        throw awsFailure(
+          'show what a run did',
+          'states:GetExecutionHistory, states:ListMapRuns and kms:Decrypt',
+          error,
+        );
+      },
+    );
+    this.#details = history.details;
     for (const { id } of this.chronicle.all('states')) {
-      if (!states.has(id)) this.chronicle.put('states', { id, phase: 'idle', visits: 0 });
+      if (!history.states.has(id)) this.chronicle.put('states', { id, phase: 'idle', visits: 0 });
     }
-    for (const state of states.values()) this.chronicle.put('states', state);
+    for (const state of history.states.values()) this.chronicle.put('states', state);
     this.chronicle.set({ shownRun: newest.name ?? '' });
-  }
-
-  #takeEvent(
-    { stateEnteredEventDetails: entered, stateExitedEventDetails: exited }: HistoryEvent,
-    states: Map<string, StateView>,
-  ): void {
-    if (entered?.name !== undefined) {
-      const visits = (states.get(entered.name)?.visits ?? 0) + 1;
-      states.set(entered.name, { id: entered.name, phase: 'active', visits });
-      this.#details.set(entered.name, { input: readText(entered.input) });
-    }
-    if (exited?.name !== undefined) {
-      const visits = states.get(exited.name)?.visits ?? 1;
-      states.set(exited.name, { id: exited.name, phase: 'done', visits });
-      this.#details.set(exited.name, { ...this.#details.get(exited.name), output: readText(exited.output) });
-    }
   }
 
   async #lookAtMetrics(): Promise<void> {

@@ -23,3 +23,22 @@ export const readDefinition = ({ functionArn, alertTopicArn }: Callees): unknown
   });
   return JSON.parse(text);
 };
+
+interface AnyState {
+  readonly ItemProcessor?: {
+    readonly ProcessorConfig?: { readonly Mode?: string };
+    readonly States: Readonly<Record<string, AnyState>>;
+  };
+}
+
+const namesWithin = (states: Readonly<Record<string, AnyState>>): string[] =>
+  Object.entries(states).flatMap(([name, { ItemProcessor: inner }]) => [name, ...namesWithin(inner?.States ?? {})]);
+
+/** The Distributed Map of a state machine, and the names of all states within it. */
+export const childrenOf = (definition: unknown): { readonly map: string; readonly states: ReadonlySet<string> } => {
+  const { States: states } = definition as { readonly States: Readonly<Record<string, AnyState>> };
+  const [map, state] =
+    Object.entries(states).find(([, each]) => each.ItemProcessor?.ProcessorConfig?.Mode === 'DISTRIBUTED') ?? [];
+  if (map === undefined) throw new Error('The state machine has no Distributed Map.');
+  return { map, states: new Set(namesWithin(state?.ItemProcessor?.States ?? {})) };
+};

@@ -13,7 +13,7 @@ import { startAws } from './aws/server.ts';
 import { Sns } from './aws/sns.ts';
 import { type Execution, StepFunctions } from './aws/step-functions.ts';
 import { WorldClock } from './clock.ts';
-import { readDefinition } from './definition.ts';
+import { childrenOf, readDefinition } from './definition.ts';
 import { createEngine } from './engine.ts';
 import { createInvokeFunction, functionNames, type InvokeFunction } from './functions.ts';
 import { buildImage, type ImageRecipe } from './images.ts';
@@ -139,7 +139,7 @@ export class World {
     this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
     const definition = readDefinition({ functionArn: arn.function, alertTopicArn: arn.topic });
     const run = createEngine(this.clock, definition, (resource, payload) => this.#call(resource, payload));
-    this.stepFunctions = new StepFunctions(this.clock, arn.machine, run);
+    this.stepFunctions = new StepFunctions(this.clock, arn.machine, childrenOf(definition), run);
   }
 
   /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d that nobody has filled yet. */

@@ -20,12 +20,19 @@ export interface Execution {
   readonly abort: () => void;
 }
 
+/** A Distributed Map, and the states within it, whose events are told by executions of their own. */
+export interface Children {
+  readonly map: string;
+  readonly states: ReadonlySet<string>;
+}
+
 const namePattern = /^[0-9A-Za-z_-]{1,80}$/;
 
 /** Step Functions with one state machine. */
 export class StepFunctions {
   readonly machineArn: string;
   readonly executions = new Map<string, Execution>();
+  readonly #children: Children;
   readonly #clock: WorldClock;
   readonly #run: (input: unknown, execution: { id: string; name: string }) => EngineRun;
   /** Told of everything that happens in any execution. */
@@ -34,8 +41,10 @@ export class StepFunctions {
   constructor(
     clock: WorldClock,
     machineArn: string,
+    children: Children,
     run: (input: unknown, execution: { id: string; name: string }) => EngineRun,
   ) {
+    this.#children = children;
     this.#clock = clock;
     this.machineArn = machineArn;
     this.#run = run;
@@ -90,6 +99,10 @@ export class StepFunctions {
     await listening;
   }
 
+  #parentOf(child: string): string {
+    return child.replace(`/${this.#children.map}:`, ':');
+  }
+
   #find(executionArn: unknown): Execution {
     const execution = this.executions.get(String(executionArn));
     if (execution === undefined) {
@@ -124,7 +137,20 @@ export class StepFunctions {
           cause,
         };
       },
-      'AWSStepFunctions.ListExecutions': ({ maxResults = 100, statusFilter, stateMachineArn }) => {
+      // The engine runs a Distributed Map inline: all that happens in it is told as one child's doing.
+      'AWSStepFunctions.ListMapRuns': ({ executionArn }) => {
+        const { arn, startedAt } = this.#find(executionArn);
+        const mapRunArn = arn.replace(':execution:', ':mapRun:').replace(/:([^:]+)$/, `/${this.#children.map}:$1`);
+        return {
+          mapRuns: [{ executionArn: arn, mapRunArn, stateMachineArn: this.machineArn, startDate: startedAt / 1000 }],
+        };
+      },
+      'AWSStepFunctions.ListExecutions': ({ maxResults = 100, statusFilter, stateMachineArn, mapRunArn }) => {
+        if (typeof mapRunArn === 'string') {
+          const child = mapRunArn.replace(':mapRun:', ':execution:');
+          const { name, status, startedAt } = this.#find(this.#parentOf(child));
+          return { executions: [{ executionArn: child, mapRunArn, name, status, startDate: startedAt / 1000 }] };
+        }
         if (stateMachineArn !== this.machineArn) {
           throw new AwsError('StateMachineDoesNotExist', `State Machine Does Not Exist: '${String(stateMachineArn)}'`);
         }
@@ -143,8 +169,11 @@ export class StepFunctions {
         };
       },
       'AWSStepFunctions.GetExecutionHistory': ({ executionArn, reverseOrder = false, maxResults = 100 }) => {
-        const told = this.#find(executionArn)
+        const arn = String(executionArn);
+        const isChild = arn.includes(`/${this.#children.map}:`);
+        const told = this.#find(isChild ? this.#parentOf(arn) : arn)
           .events.filter((event) => event.type === 'StateEntered' || event.type === 'StateExited')
+          .filter(({ state }) => this.#children.states.has(state.name) === isChild)
           .map((event, index) => {
             const { name, type, input } = event.state;
             return {

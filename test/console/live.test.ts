@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCaller } from '../../cli/caller.ts';
 import { LiveSource } from '../../console/live.ts';
+import { readEvents } from '../../console/run-history.ts';
 import { World } from '../../local/world.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -52,6 +53,8 @@ describe('the live console', () => {
       'done',
       'active',
     ]);
+    // Those within the Map are told by executions of their own.
+    expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
     expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
     expect(JSON.stringify(source.chronicle.whole())).not.toContain(mark);
   });
@@ -74,6 +77,49 @@ describe('the live console', () => {
     await expect.poll(() => source.chronicle.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
     repair();
     await expect.poll(() => source.chronicle.scalars.trouble).toBe('');
+  });
+});
+
+describe('a history', () => {
+  const enter = (id: number, name: string) =>
+    ({
+      id,
+      previousEventId: id - 1,
+      type: 'TaskStateEntered',
+      timestamp: undefined,
+      stateEnteredEventDetails: { name, input: '{"a":1}' },
+    }) as const;
+  const leave = (id: number, name: string) =>
+    ({
+      id,
+      previousEventId: id - 1,
+      type: 'TaskStateExited',
+      timestamp: undefined,
+      stateExitedEventDetails: { name, output: '{"b":2}' },
+    }) as const;
+  const event = (id: number, type: 'LambdaFunctionScheduled' | 'LambdaFunctionFailed') =>
+    ({ id, previousEventId: id - 1, type, timestamp: undefined }) as const;
+
+  it.each([
+    ['at work', [enter(1, 'A')], 'active'],
+    ['at work again', [enter(1, 'A'), leave(2, 'A'), enter(3, 'A')], 'active'],
+    ['done', [enter(1, 'A'), event(2, 'LambdaFunctionScheduled'), leave(3, 'A')], 'done'],
+    [
+      'being retried',
+      [enter(1, 'A'), event(2, 'LambdaFunctionScheduled'), event(3, 'LambdaFunctionFailed')],
+      'retried',
+    ],
+    [
+      'done after a retry',
+      [enter(1, 'A'), event(2, 'LambdaFunctionFailed'), event(3, 'LambdaFunctionScheduled'), leave(4, 'A')],
+      'done',
+    ],
+    ['caught', [enter(1, 'A'), event(2, 'LambdaFunctionFailed'), leave(3, 'A')], 'caught'],
+  ] as const)('tells that a state is %s', (_what, events, phase) => {
+    const [states, details] = [new Map(), new Map()];
+    readEvents([...events], states, details);
+    expect(states.get('A')).toMatchObject({ id: 'A', phase });
+    expect(details.get('A')).toMatchObject({ input: { a: 1 } });
   });
 });
 
