@@ -64,7 +64,7 @@ describe(
   'Checks everything that can be wrong, and says what to do about it. Changes nothing.',
   `  npm run doctor                                 the stage dev
   npm run doctor -- --stage prod --region eu-west-1
-  npm run doctor -- --json | jq '.findings[] | select(.mark == "wrong")'`,
+  npm run -s doctor -- --json | jq '.findings[] | select(.mark == "wrong")'`,
 ).action(perform(async () => (await import('./doctor/doctor.ts')).doctor));
 
 describe(
@@ -75,7 +75,7 @@ describe(
   npm run refresh -- --target production         one target
   npm run refresh -- --target production --endpoint 4m7x2k9q
                                                  … and watches one endpoint
-  npm run refresh -- --json > report.json        the run's report (docs/report.md)`,
+  npm run -s refresh -- --json > report.json     the run's report (docs/report.md)`,
 )
   .option('--dry-run', 'stop before storing, and say what would have been stored')
   .option('--target <names...>', 'only these targets')
@@ -88,7 +88,7 @@ describe(
   'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms.',
   `  npm run status -- --stage prod            a look
   npm run status -- --stage prod --watch    keeps looking, every ten seconds
-  npm run status -- --json | jq .troubles   for machines`,
+  npm run -s status -- --json | jq .troubles     for machines`,
 )
   .option('--watch', 'keep looking, until Ctrl-C')
   .action(perform(async () => (await import('./status/status.ts')).status));

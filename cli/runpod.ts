@@ -66,6 +66,8 @@ export interface RunpodAccount {
   requireCreation(): Promise<void>;
   createCredential(name: string, login: Login): Promise<Credential>;
   deleteCredential(id: string): Promise<void>;
+  /** @throws {RunpodUnauthorizedError} the key may not change the endpoint */
+  requireChanges(endpointId: string): Promise<void>;
   /** Selects a credential for an endpoint, or none. */
   setCredential(endpointId: string, credentialId: string | null): Promise<void>;
 }
@@ -118,6 +120,19 @@ export const createRunpodAccount = (
     };
     const answer = await client.send(call);
     if (answer.status > 299 && answer.status !== 404) throw refusalOf(answer, call);
+  },
+
+  /** A change of nothing: only fields that are there are changed. */
+  async requireChanges(endpointId) {
+    const call: RunpodCall = {
+      what: `say whether endpoint ${endpointId} can be changed`,
+      method: 'PATCH',
+      url: under(api, 'serverless', endpointId),
+      body: {},
+      scope: 'for changing serverless endpoints',
+    };
+    const answer = await client.send(call);
+    if (![200, 400, 422].includes(answer.status)) throw refusalOf(answer, call);
   },
 
   async setCredential(endpointId, credentialId) {

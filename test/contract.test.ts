@@ -80,6 +80,7 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
     await listDelegations(client, settings);
     await account.listCredentials();
     const { id } = await account.createCredential('another', { username: 'AWS', password: 'x' });
+    await account.requireChanges('4m7x2k9q');
     await account.setCredential('4m7x2k9q', id);
     await account.setCredential('4m7x2k9q', null);
     await account.setCredential('4m7x2k9q', '6n2k8v4d');

@@ -180,12 +180,8 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
   const name = `here-${new Date(clock.now()).toISOString().replaceAll(/[^\dT]/g, '')}`;
   const id = arnOf('states', `execution:runpod-ecr-refresh-here:${name}`);
   const execution = createEngine(clock, definition, call)({ trigger: 'manual' }, { id, name });
-  const interrupted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => {
-      execution.abort();
-      Promise.allSettled(storing).then(() => reject(new CommandError('Interrupted.')));
-    });
-  });
+  const stop = (): void => execution.abort();
+  signal.addEventListener('abort', stop);
 
   // A run that fails ends with its verdict; its report is the output of the Report state.
   let report: Report | undefined;
@@ -195,13 +191,15 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
       report = z.safeParse(z.object({ report: reportShape }), event.state.output).data?.report;
     }
   })();
-  const failure = await Promise.race([
-    execution.result.then(
-      () => following.then(() => undefined),
-      (error: unknown) => following.then(() => error),
-    ),
-    interrupted,
-  ]);
+  const failure = await execution.result.then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+  await following;
+  signal.removeEventListener('abort', stop);
+  // An execution that is stopped does not wait for what it has called.
+  await Promise.allSettled(storing);
+  if (signal.aborted) throw new CommandError('Interrupted.');
   if (report !== undefined) return report;
   throw new CommandError(
     `The run ended without a report: ${failure instanceof Error ? failure.message : String(failure)}`,

@@ -88,6 +88,12 @@ export class Journal {
     return this.#data.entries;
   }
 
+  /** The credential that setup created, if it is among those that there are: by name, for its id may not have been noted. */
+  createdAmong(credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>): string | undefined {
+    const names = this.#data.entries.flatMap(({ change }) => (change.kind === 'credential' ? [change.name] : []));
+    return credentials.findLast(({ name }) => names.includes(name))?.id;
+  }
+
   get place(): Pick<JournalData, 'account' | 'region' | 'apiKey'> {
     return this.#data;
   }

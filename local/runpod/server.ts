@@ -249,6 +249,7 @@ export class Runpod {
     const endpoint = this.endpoints.get(id);
     if (endpoint === undefined) return notFound();
     const { registry } = readObject(body);
+    if (registry === undefined) return json(200, showEndpoint(endpoint));
     if (registry !== null && (typeof registry !== 'string' || !this.credentials.has(registry))) {
       return problem(422, 'Unprocessable Entity', 'Request validation failed.');
     }

@@ -1,6 +1,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
@@ -243,6 +244,8 @@ describe('refresh', () => {
     await arrived.promise;
     session.type(keys.interrupt);
     await session.echoes('^C');
+    const first = await Promise.race([session.ended, setTimeout(500, 'still storing')]);
+    expect(first).toBe('still storing');
     await world.clock.advance(500);
     expect(await session.ended).toBe(130);
     expect(world.runpod.stored).toHaveLength(1);

@@ -307,6 +307,15 @@ describe('setup, through pipes', () => {
         1,
       ],
       [
+        'a key that may not change endpoints',
+        () => void world.runpod.keys.set(apiKey, new Set(['secrets:read', 'secrets:write', 'serverless:read'])),
+        ['--yes', '--key-stdin'],
+        apiKey,
+        {},
+        /Runpod refused to say whether endpoint 4m7x2k9q can be changed \(403 .*needs the scope for changing serverless endpoints/,
+        1,
+      ],
+      [
         'no AWS credentials',
         () => {},
         ['--yes', '--key-stdin'],

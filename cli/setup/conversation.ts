@@ -1,0 +1,31 @@
+import type { Caller, CallerOptions, Identity } from '../caller.ts';
+import type { Terminal } from '../terminal.ts';
+import type { Ask } from './ask.ts';
+
+export interface SetupOptions extends CallerOptions {
+  readonly json?: boolean;
+  readonly yes?: boolean;
+  readonly undo?: boolean;
+  readonly keyStdin?: boolean;
+  readonly name?: string;
+  readonly credential?: string;
+  readonly imageRegistry?: string;
+  readonly roleArn?: string;
+  readonly externalId?: string;
+  readonly repository?: string;
+  readonly endpoint?: readonly string[];
+}
+
+/** What a conversation goes by. */
+export interface Conversation {
+  readonly options: SetupOptions;
+  readonly caller: Caller;
+  readonly identity: Identity;
+  readonly ask: Ask;
+  readonly terminal: Terminal;
+  /** Prints a line for a person; nothing where machines listen. */
+  readonly say: (line: string) => void;
+}
+
+/** What stands for a credential that is yet to be created. */
+export const newCredential = 'new';

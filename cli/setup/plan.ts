@@ -1,0 +1,110 @@
+import type { Target } from '../../functions/lib/targets.ts';
+import type { Caller } from '../caller.ts';
+import { deployCommand } from '../stack.ts';
+import { plain } from '../terminal.ts';
+import { newCredential } from './conversation.ts';
+import type { Change } from './journal.ts';
+import { type EcrEndpoint, nameOf } from './look.ts';
+import { addTarget } from './targets-file.ts';
+
+/** A change that is planned: what it does, and what it is once the credential's id is known. */
+export interface Step {
+  readonly says: string;
+  readonly change: (credentialId: string) => Change;
+}
+
+/** What is to be so once setup has ended. */
+export interface Wanted {
+  readonly name: string;
+  readonly ecr: Target['ecr'];
+  /** Where the API key is or will be. */
+  readonly source: string;
+  /** A key that is yet to be stored, over what was there before. */
+  readonly newKey: { readonly versionBefore: number | undefined } | undefined;
+  /** The credential's id, or that a new one is wanted. */
+  readonly credential: string;
+  /** A repository that is yet to be created. */
+  readonly repository: string | undefined;
+  /** Endpoints for which the credential is yet to be selected. */
+  readonly selected: readonly EcrEndpoint[];
+  /** The targets file, where the target is yet to be written to it. */
+  readonly file: { readonly path: string; readonly content: string | undefined } | undefined;
+}
+
+/** What must change for it to be so, in an order in which an interruption harms nobody. Nothing for what is right. */
+export const planSteps = ({ name, ecr, source, newKey, credential, repository, selected, file }: Wanted): Step[] => {
+  const steps: Step[] = [];
+  if (repository !== undefined) {
+    steps.push({
+      says: `create ECR repository ${repository} in ${ecr.region}`,
+      change: () => ({ kind: 'repository', region: ecr.region, name: repository }),
+    });
+  }
+  if (newKey !== undefined) {
+    const { versionBefore } = newKey;
+    steps.push({
+      says: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
+      change: () => ({
+        kind: 'api-key',
+        parameter: source.slice('ssm:'.length),
+        ...(versionBefore === undefined ? {} : { versionBefore }),
+      }),
+    });
+  }
+  if (credential === newCredential) {
+    steps.push({
+      says: `create credential runpod-ecr-refresh-${name} at Runpod, with the login that was just tried`,
+      change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}` }),
+    });
+  }
+  const which = credential === newCredential ? 'it' : `credential ${credential}`;
+  for (const endpoint of selected) {
+    steps.push({
+      says: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
+      change: (after) => ({ kind: 'endpoint', endpoint: endpoint.id, before: endpoint.registry, after }),
+    });
+  }
+  if (file !== undefined) {
+    const { path, content } = file;
+    const write = (registry: string): string => addTarget(content, { name, ecr, runpod: { apiKey: source, registry } });
+    // What would be written is checked before anything is changed.
+    write(credential);
+    steps.push({
+      says: `write target ${name} to ${path}`,
+      change: (id) => ({
+        kind: 'targets',
+        path,
+        ...(content === undefined ? {} : { before: content }),
+        after: write(id),
+      }),
+    });
+  }
+  return steps;
+};
+
+/**
+ * What a person does after setup.
+ *
+ * @param registry the ECR registry's host name
+ * @param hasEndpoints whether any endpoint uses the credential by then
+ */
+export const nextSteps = (
+  caller: Caller,
+  { repository }: Wanted,
+  registry: string,
+  hasEndpoints: boolean,
+): readonly string[] => {
+  const image = `${registry}/${repository}:v1`;
+  return [
+    ...(repository === undefined
+      ? []
+      : [`Push an image: docker build --platform linux/amd64 -t ${image} . && docker push ${image}`]),
+    ...(hasEndpoints
+      ? []
+      : [
+          'Create a Runpod endpoint with your ECR image, and select the credential under Container Registry Auth; or run this again then.',
+        ]),
+    `Deploy: ${deployCommand(caller)}`,
+    `See how it fares: npm run status -- --stage ${caller.stage} --region ${caller.region}`,
+  ];
+};
