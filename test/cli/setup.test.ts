@@ -74,6 +74,9 @@ describe('setup, in a terminal', () => {
     expect(world.secrets.parameters.get(parameter)).toBe(apiKey);
     expect(registered()).toBe(created?.id);
     expect(session.screen().join('\n')).toContain('npx serverless deploy --stage dev --region us-east-1');
+    const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ change: object; isDone: boolean }> };
+    expect(entries.map(({ isDone }) => isDone)).toEqual([true, true, true, true]);
+    expect(entries[1]?.change).toEqual({ kind: 'credential', name: 'runpod-ecr-refresh-production', id: created?.id });
     // The key was neither shown while it was typed nor written anywhere.
     for (const text of [session.written(), file('targets.yml'), file('.setup.json')]) {
       expect(text).not.toContain(apiKey);
