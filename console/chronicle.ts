@@ -3,6 +3,9 @@ import type { Batch, Change, CollectionName, Collections, Scalars } from './stor
 /** Batches that a page may have missed and can still be told; a page that missed more is told everything. */
 const batchesKept = 600;
 
+/** What was over longer ago than this is not shown. */
+export const shownMs = 8 * 24 * 3_600_000;
+
 /** Keeps a story, and hands out what has changed in numbered batches, so that a page that was away can catch up. */
 export class Chronicle {
   readonly #collections = new Map<CollectionName, Map<string, { readonly id: string }>>();
@@ -44,6 +47,14 @@ export class Chronicle {
 
   get scalars(): Scalars {
     return this.#scalars;
+  }
+
+  /** Forgets what was over before a time, in epoch milliseconds. */
+  forget(before: number): void {
+    for (const { id, expiresAt } of this.all('tokens')) if (expiresAt < before) this.remove('tokens', id);
+    for (const { id, startedAt } of this.all('runs')) if (startedAt < before) this.remove('runs', id);
+    for (const { id, at } of this.all('marks')) if (at < before) this.remove('marks', id);
+    for (const { id, to = before } of this.all('outages')) if (to < before) this.remove('outages', id);
   }
 
   /** Everything, as one batch. */

@@ -7,7 +7,7 @@ import { createMintAndStore } from '../local/guide-lambda.ts';
 import type { Misbehaviour } from '../local/loopback.ts';
 import type { Endpoint } from '../local/runpod/server.ts';
 import { region, World } from '../local/world.ts';
-import { Chronicle } from './chronicle.ts';
+import { Chronicle, shownMs } from './chronicle.ts';
 import type { Source, StateDetail } from './source.ts';
 
 const minuteMs = 60_000;
@@ -21,8 +21,6 @@ type RefresherId = keyof typeof credentials;
 
 /** Wall milliseconds between two looks of the world at the clock. */
 const paceMs = 40;
-/** What is older than this is not shown any more. */
-const shownMs = 8 * dayMs;
 const linesShown = 6;
 const mailsShown = 40;
 
@@ -321,13 +319,7 @@ export class EmbeddedSource implements Source {
   }
 
   #forget(): void {
-    const before = this.#world.clock.now() - shownMs;
-    const { chronicle } = this;
-    for (const { id, expiresAt } of chronicle.all('tokens')) if (expiresAt < before) chronicle.remove('tokens', id);
-    for (const { id, startedAt } of chronicle.all('runs')) if (startedAt < before) chronicle.remove('runs', id);
-    for (const { id, at } of chronicle.all('marks')) if (at < before) chronicle.remove('marks', id);
-    for (const { id, to } of chronicle.all('outages'))
-      if (to !== undefined && to < before) chronicle.remove('outages', id);
+    this.chronicle.forget(this.#world.clock.now() - shownMs);
     this.#world.forget(2 * dayMs);
     this.#world.runpod.stored.length = 0;
   }

@@ -6,13 +6,15 @@ import { awsFailure, describeFailure } from '../cli/failure.ts';
 import { requireStack } from '../cli/stack.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../cli/status/read.ts';
 import type { Report } from '../functions/lib/run-report.ts';
-import { Chronicle } from './chronicle.ts';
+import { Chronicle, shownMs } from './chronicle.ts';
 import { readRunHistory } from './run-history.ts';
 import type { Source, StateDetail } from './source.ts';
 
 /** Milliseconds between two looks: a look is about thirty calls to AWS. */
 const usualLookMs = 10_000;
 const clockMs = 1_000;
+/** More rows than this are no glance. */
+const targetsShown = 40;
 const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
 const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as const;
 
@@ -32,7 +34,7 @@ export class LiveSource implements Source {
     this.#stateMachine = stateMachine;
     this.chronicle = new Chronicle({
       mode: 'live',
-      title: `${caller.stackName} in ${caller.region}, as it is`,
+      title: '',
       now: Date.now(),
       speed: 1,
       shownRun: '',
@@ -82,11 +84,21 @@ export class LiveSource implements Source {
     this.#tellTargets(runs.reports);
     this.#tellRuns(runs);
     await this.#lookAtNewest(runs);
+    this.chronicle.forget(Date.now() - shownMs);
   }
 
   /** Each target is a row of its own, and its tokens are those that reports say were stored. */
   #tellTargets(reports: readonly Report[]): void {
-    for (const { name, endpoints, lookedAt } of targetsOf(reports)) {
+    const soonestFirst = targetsOf(reports).toSorted((a, b) => (a.expiresAt ?? '').localeCompare(b.expiresAt ?? ''));
+    const shown = soonestFirst.slice(0, targetsShown);
+    const names = new Set(shown.map(({ name }) => name));
+    for (const { id } of this.chronicle.all('refreshers')) if (!names.has(id)) this.chronicle.remove('refreshers', id);
+    const which =
+      shown.length < soonestFirst.length
+        ? `: the ${shown.length} of ${soonestFirst.length} targets whose logins end first`
+        : '';
+    this.chronicle.set({ title: `${this.#caller.stackName} in ${this.#caller.region}, as it is${which}` });
+    for (const { name, endpoints, lookedAt } of shown) {
       this.chronicle.put('refreshers', { id: name, title: name });
       for (const { endpoint, proof, evidence = '' } of endpoints) {
         const at = Date.parse(lookedAt);
@@ -95,7 +107,7 @@ export class LiveSource implements Source {
     }
     for (const { targets } of reports) {
       for (const { target, storedAt, expiresAt } of targets) {
-        if (storedAt === undefined || expiresAt === undefined) continue;
+        if (storedAt === undefined || expiresAt === undefined || !names.has(target)) continue;
         this.chronicle.put('tokens', {
           id: `${target}-${storedAt}`,
           refresher: target,

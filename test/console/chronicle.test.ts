@@ -64,6 +64,27 @@ describe('a chronicle', () => {
   });
 });
 
+describe('a long story', () => {
+  it('is forgotten at its far end, and what is not over stays', () => {
+    const chronicle = begin();
+    for (const [id, at] of [
+      ['old', 1],
+      ['new', 9],
+    ] as const) {
+      chronicle.put('tokens', { id, refresher: 'ours', storedAt: at, expiresAt: at });
+      chronicle.put('runs', { id, refresher: 'ours', trigger: '', status: 'SUCCEEDED', startedAt: at });
+      chronicle.put('marks', { id, at, text: '' });
+      chronicle.put('outages', { id, text: '', from: 0, to: at });
+    }
+    chronicle.put('outages', { id: 'open', text: '', from: 0 });
+    chronicle.forget(5);
+    const left = (['tokens', 'runs', 'marks', 'outages'] as const).map((name) =>
+      chronicle.all(name).map(({ id }) => id),
+    );
+    expect(left).toEqual([['new'], ['new'], ['new'], ['new', 'open']]);
+  });
+});
+
 describe('the gaps between logins', () => {
   const token = (storedAt: number, expiresAt: number) => ({
     id: `${storedAt}`,

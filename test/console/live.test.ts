@@ -63,6 +63,20 @@ describe('the live console', () => {
     expect([source.turn(), world.stepFunctions.executions.size]).toEqual([false, 2]);
   });
 
+  it('shows no more targets than fit a glance, and those whose logins end first', async () => {
+    const targets = Array.from({ length: 45 }, (_, index) => {
+      const registry = `credential${index}`;
+      world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
+      return `  - { name: target-${index}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: ${registry} } }`;
+    });
+    world.writeTargets(`targets:\n${targets.join('\n')}\n`);
+    await world.refresh({ trigger: 'schedule' });
+    await expect.poll(() => source.chronicle.scalars.title).toMatch(/: the 40 of 46 targets whose logins end first$/);
+    expect(source.chronicle.all('refreshers')).toHaveLength(40);
+    // The one of the first run is the oldest.
+    expect(source.chronicle.get('refreshers', 'production')).toBeDefined();
+  });
+
   it('says when AWS cannot be looked at, and when it can again', async () => {
     const repair = world.faults.add({
       on: /DescribeAlarms/,
