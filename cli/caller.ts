@@ -9,6 +9,7 @@ export interface CallerOptions {
   readonly stage?: string;
   readonly region?: string;
   readonly profile?: string;
+  readonly color?: boolean;
 }
 
 /** Who runs a command, and where. */

@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { describeFailure, exitCodes, UsageError } from './failure.ts';
 import { ownVersion } from './stack.ts';
 
@@ -13,8 +13,10 @@ const interruption = new AbortController();
 
 /** Hands a command its options, and its exit code to the process. A command's code is loaded when it is called. */
 const perform =
-  <Options>(load: () => Promise<Run<Options>>) =>
+  <Options extends { readonly color?: boolean }>(load: () => Promise<Run<Options>>) =>
   async (options: Options): Promise<void> => {
+    // Libraries that colour look there, when they are loaded.
+    if (options.color === false) process.env.NO_COLOR = '1';
     const run = await load();
     process.exitCode = await run(options, interruption.signal);
   };
@@ -27,7 +29,7 @@ const describe = (command: Command, summary: string, examples: string): Command 
     .option('--region <region>', 'its AWS region (default: AWS_REGION, else us-east-1)')
     .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
     .option('--json', 'print JSON, for machines')
-    .addOption(new Option('--no-color', 'print no colours; so does NO_COLOR=1').hideHelp(false));
+    .option('--no-color', 'print no colours; so does NO_COLOR=1');
 
 const program = new Command('npm run')
   .version(ownVersion)

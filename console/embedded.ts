@@ -21,6 +21,8 @@ type RefresherId = keyof typeof credentials;
 
 /** Wall milliseconds between two looks of the world at the clock. */
 const paceMs = 40;
+/** A clock that stands still while a call hangs would stand still for long: calls are given up sooner. */
+const upstreamTimeoutSeconds = 0.3;
 const linesShown = 6;
 const mailsShown = 40;
 
@@ -88,6 +90,7 @@ export class EmbeddedSource implements Source {
   readonly #endpoints: Record<RefresherId, Endpoint>;
   #images = 0;
   #marks = 0;
+  #mails = 0;
   #shownRun = '';
   #isEnded = false;
   #pacing: Promise<void> = Promise.resolve();
@@ -115,8 +118,9 @@ export class EmbeddedSource implements Source {
 
   /** Begins a world in which both refreshers have just started. */
   static async begin(): Promise<EmbeddedSource> {
-    // A clock that stands still while a call hangs would stand still for long: calls are given up sooner.
-    const world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.3', LOG_LISTEN_SECONDS: '0.05' } });
+    const world = await World.begin({
+      environment: { UPSTREAM_TIMEOUT_SECONDS: String(upstreamTimeoutSeconds), LOG_LISTEN_SECONDS: '0.05' },
+    });
     const source = new EmbeddedSource(world);
     source.#listen();
     source.#begin();
@@ -124,7 +128,8 @@ export class EmbeddedSource implements Source {
   }
 
   #begin(): void {
-    const { chronicle, clock } = { chronicle: this.chronicle, clock: this.#world.clock };
+    const { chronicle } = this;
+    const { clock } = this.#world;
     chronicle.put('refreshers', { id: ours, title: 'runpod-ecr-refresh' });
     chronicle.put('refreshers', { id: guide, title: 'the guide’s Lambda' });
     this.#fillLogins(clock.now() + 12 * hourMs);
@@ -133,6 +138,7 @@ export class EmbeddedSource implements Source {
       this.#world,
       `${this.#world.environment.RUNPOD_REST_URL}/containerregistryauth`,
       credentials.guide,
+      upstreamTimeoutSeconds * 1000,
     );
     this.#every(5 * hourMs, async () => void this.#world.start({ trigger: 'schedule' }));
     // It catches every failure and answers 500 to nobody.
@@ -185,7 +191,8 @@ export class EmbeddedSource implements Source {
     const { chronicle } = this;
     this.#world.stepFunctions.onEvent = (execution, event) => this.#followRun(execution, event);
     this.#world.sns.onMessage = ({ subject, text, at }) => {
-      chronicle.put('mails', { id: `mail-${at}-${chronicle.all('mails').length}`, at, subject, text });
+      this.#mails += 1;
+      chronicle.put('mails', { id: `mail-${this.#mails}`, at, subject, text });
       for (const { id } of chronicle.all('mails').slice(0, -mailsShown)) chronicle.remove('mails', id);
     };
     this.#world.runpod.onStored = ({ credential, login, at }) => {
@@ -269,7 +276,8 @@ export class EmbeddedSource implements Source {
 
   /** Fills both credentials with a login that ends at a time. */
   #fillLogins(expiresAt: number): void {
-    const { world, chronicle } = { world: this.#world, chronicle: this.chronicle };
+    const { chronicle } = this;
+    const world = this.#world;
     const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
     const now = world.clock.now();
     for (const refresher of [ours, guide] as const) {

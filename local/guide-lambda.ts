@@ -7,7 +7,12 @@ import type { World } from './world.ts';
  *
  * @param url where credentials are updated, without the id
  */
-export const createMintAndStore = (world: World, url: string, credential: string): (() => Promise<void>) => {
+export const createMintAndStore = (
+  world: World,
+  url: string,
+  credential: string,
+  timeoutMs = 10_000,
+): (() => Promise<void>) => {
   const ecr = new ECRClient({ maxAttempts: 3 });
   return async () => {
     const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({}));
@@ -16,7 +21,7 @@ export const createMintAndStore = (world: World, url: string, credential: string
       method: 'PATCH',
       headers: { authorization: `Bearer ${world.apiKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ username: 'AWS', password: token.slice('AWS:'.length) }),
-      signal: AbortSignal.timeout(10_000),
+      signal: AbortSignal.timeout(timeoutMs),
     });
     if (!answer.ok) throw new Error(`Runpod answered ${answer.status}.`);
     await answer.arrayBuffer();

@@ -45,7 +45,9 @@ export const status = async (options: StatusOptions, interrupted: AbortSignal): 
     return exitCodes.well;
   }
   const now = Date.now();
-  const found = await readStatus(readCaller(options), now);
+  const stopped = new Promise<undefined>((resolve) => interrupted.addEventListener('abort', () => resolve(undefined)));
+  const found = await Promise.race([readStatus(readCaller(options), now), stopped]);
+  if (found === undefined) return exitCodes.interrupted;
   if (options.json === true) terminal.print(JSON.stringify(found, undefined, 2));
   else for (const line of showStatus(found, now, terminal)) terminal.print(line);
   return found.troubles.length === 0 ? exitCodes.well : exitCodes.trouble;

@@ -154,12 +154,33 @@ describe('status', () => {
     expect(session.written()).toContain('\x1b[32m');
   });
 
-  it('shows no colours where NO_COLOR is set', async () => {
-    const session = runInTerminal(world, ['status'], { environment: { NO_COLOR: '1' } });
+  it.each<readonly [string, readonly string[], Record<string, string>]>([
+    ['NO_COLOR is set', [], { NO_COLOR: '1' }],
+    ['--no-color says so', ['--no-color'], {}],
+    ['the terminal is dumb', [], { TERM: 'dumb' }],
+  ])('shows no colours where %s', async (_what, words, environment) => {
+    const session = runInTerminal(world, ['status', ...words], { environment });
     await session.ended;
     expect(session.written()).not.toContain('\x1b[3');
     expect(session.written()).not.toContain('\x1b[1m');
     expect(session.screen().join('\n')).toContain('All is well');
+  });
+
+  it('stops at Ctrl-C, at once', async () => {
+    const asked = Promise.withResolvers<void>();
+    world.faults.add({
+      on: {
+        test: (request) => {
+          if (request.includes('DescribeStacks')) asked.resolve();
+          return request.includes('DescribeStacks');
+        },
+      },
+      does: { hang: true },
+    });
+    const session = runInTerminal(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
+    await asked.promise;
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(130);
   });
 
   it('keeps looking with --watch, and ends well by Ctrl-C with the cursor back', async () => {
