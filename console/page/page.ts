@@ -19,6 +19,7 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)');
 /** Text changes so often at most: faster is read by nobody. */
 const textMs = 250;
 const calmMs = 1000;
+const reconnectMs = 500;
 
 const showState = async (): Promise<void> => {
   if (chosen === '') return;
@@ -72,6 +73,8 @@ const listen = (): void => {
   events.onerror = () => {
     isConnected = false;
     say(byId('link'), 'reconnecting');
+    // It connects again by itself when a connection breaks, but not after an answer that refuses it.
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, reconnectMs);
   };
   events.onmessage = ({ data }: MessageEvent<string>) => {
     store.take(JSON.parse(data) as Batch);

@@ -211,7 +211,8 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await expect.poll(() => page.locator('#link').innerText()).toBe('reconnecting');
     source.turn('push', '');
     await serve(port);
-    // A new server is a new session: its address opens it.
+    // A new server is a new session, which refuses the page until its address has been opened.
+    await page.waitForResponse((response) => response.status() === 401);
     expect(cookies).toHaveLength(1);
     const context = page.context();
     const other = await context.newPage();

@@ -39,9 +39,15 @@ const ask = (
 
 const definition = () => readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
 
+const serve = async (): Promise<ServedConsole> =>
+  serveConsole(source, await buildPage(), await layOut(definition() as Parameters<typeof layOut>[0]), 0);
+
+const cookieOf = ({ headers }: Answer): string => String(headers['set-cookie']).split(';')[0] ?? '';
+
 beforeAll(async () => {
   source = await EmbeddedSource.begin();
-  served = await serveConsole(source, await buildPage(), await layOut(definition() as Parameters<typeof layOut>[0]), 0);
+  served = await serve();
+  cookie = cookieOf(await ask(served.url));
 });
 
 afterAll(async () => {
@@ -51,15 +57,17 @@ afterAll(async () => {
 
 describe('the console’s server', () => {
   it('is on this machine only, and opens once by its address', async () => {
-    expect(new URL(served.url).hostname).toBe('127.0.0.1');
-    expect((await ask('/')).status).toBe(401);
-    expect((await ask('/?token=wrong')).status).toBe(403);
-    const opened = await ask(served.url);
+    const fresh = await serve();
+    const stranger = { headers: { cookie: '' } };
+    expect(new URL(fresh.url).hostname).toBe('127.0.0.1');
+    expect((await ask(`${fresh.origin}/`, stranger)).status).toBe(401);
+    expect((await ask(`${fresh.origin}/?token=wrong`, stranger)).status).toBe(403);
+    const opened = await ask(fresh.url, stranger);
     expect([opened.status, opened.headers.location]).toEqual([303, '/']);
     expect(String(opened.headers['set-cookie'])).toMatch(/^console=[\w-]{32}; HttpOnly; SameSite=Strict; Path=\/$/);
-    expect((await ask(served.url)).status).toBe(403);
-    cookie = String(opened.headers['set-cookie']).split(';')[0] ?? '';
-    expect((await ask('/')).status).toBe(200);
+    expect((await ask(fresh.url, stranger)).status).toBe(403);
+    expect((await ask(`${fresh.origin}/`, { headers: { cookie: cookieOf(opened) } })).status).toBe(200);
+    await fresh.close();
   });
 
   it('allows its page nothing from elsewhere, and nothing inline', async () => {
@@ -134,6 +142,33 @@ describe('the console’s server', () => {
       .toContain('"output"');
     const { body } = await ask('/api/states/UpdateRunpod');
     expect(JSON.parse(body)).toMatchObject({ input: { token: { sealed: expect.stringMatching(/^v1\./) } } });
+  });
+});
+
+describe('the story', () => {
+  /** The first message of the stream, for a page that has heard the batch of a number. */
+  const listen = (lastEventId?: string): Promise<{ readonly id: number; readonly isWhole: boolean }> =>
+    new Promise((resolve, reject) => {
+      const heard = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
+      const sent = request(new URL('/api/story', served.origin), { headers: { cookie, ...heard } }, (answer) => {
+        let told = '';
+        answer.on('data', (chunk: Buffer) => {
+          told += chunk.toString();
+          const [, id, data] = /id: (\d+)\ndata: (.+)\n\n/.exec(told) ?? [];
+          if (data === undefined) return;
+          sent.destroy();
+          resolve({ id: Number(id), isWhole: (JSON.parse(data) as { isWhole: boolean }).isWhole });
+        });
+      });
+      sent.on('error', reject);
+      sent.end();
+    });
+
+  it('is told whole to a newcomer, and from where it was for one that comes back', async () => {
+    const first = await listen();
+    expect(first.isWhole).toBe(true);
+    expect(await listen(String(first.id))).toEqual({ id: first.id + 1, isWhole: false });
+    expect((await listen('nonsense')).isWhole).toBe(true);
   });
 });
 
