@@ -101,7 +101,9 @@ const converse = async (conversation: Conversation, interrupted: AbortSignal): P
   const { options, caller, identity, ask, terminal, say } = conversation;
   const sayWrapped = (line: string, indent: string): void => say(wrap(line, terminal.columns(), indent));
   const sayList = (lines: readonly string[]): void => {
-    for (const [index, line] of lines.entries()) sayWrapped(`  ${index + 1}. ${line}`, '     ');
+    for (const [index, line] of lines.entries()) {
+      say(`  ${index + 1}. ${wrap(line, terminal.columns(), '     ')}`);
+    }
   };
   const { TARGETS_FILE: path } = caller.settings;
   sayWrapped(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, '  ');

@@ -79,6 +79,13 @@ export interface TerminalSession {
 
 export const keys = { up: '\x1b[A', down: '\x1b[B', enter: '\r', space: ' ', interrupt: '\x03' } as const;
 
+/**
+ * Keeps the terminal open after its command has ended: what is written to one that closes may be lost. Tells the exit code
+ * by a sequence that no screen shows.
+ */
+const shell = `trap : INT; "$0" "$@"; printf '\\033]777;ended=%s\\007' "$?"; exec cat >/dev/null`;
+const endPattern = new RegExp(`${'\x1b'}\\]777;ended=(\\d+)`);
+
 /** Runs a command in a pseudo-terminal. */
 export const runInTerminal = (
   world: World,
@@ -87,7 +94,7 @@ export const runInTerminal = (
 ): TerminalSession => {
   const rows = 60;
   const emulator = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1000 });
-  const pty = spawnInTerminal(process.execPath, [main, ...words], {
+  const pty = spawnInTerminal('/bin/sh', ['-c', shell, process.execPath, main, ...words], {
     cols: columns,
     rows,
     cwd: folder,
@@ -106,9 +113,16 @@ export const runInTerminal = (
     const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
     return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
   };
-  // The screen is ready when the emulator has taken in the last of it.
+  // Once the shell has said how the command ended, all that the command wrote has arrived.
   const ended = new Promise<number>((resolve) => {
-    pty.onExit(({ exitCode }) => emulator.write('', () => resolve(exitCode)));
+    const look = (): void => {
+      const [, code] = endPattern.exec(written) ?? [];
+      if (code === undefined) return;
+      watchers.delete(look);
+      pty.kill('SIGKILL');
+      resolve(Number(code));
+    };
+    watchers.add(look);
   });
   const seen = (what: () => string, text: string): Promise<void> =>
     new Promise((resolve, reject) => {
