@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { goodUntil } from '../functions/lib/alerts.ts';
 import { reportShape } from '../functions/lib/run-report.ts';
 import type { Execution } from '../local/aws/step-functions.ts';
 import type { EngineEvent } from '../local/engine.ts';
@@ -257,11 +256,6 @@ export class EmbeddedSource implements Source {
         if (known !== undefined) this.chronicle.put('endpoints', { ...known, proof, evidence, at });
       }
     }
-    if (report !== undefined) this.#measure(goodUntil('production', [report]), at);
-  }
-
-  #measure(end: number | undefined, at: number): void {
-    this.chronicle.put('metrics', { id: 'TokenSecondsLeft', value: Math.max(0, ((end ?? at) - at) / 1000), at });
   }
 
   #showEndpoint(refresher: RefresherId): void {
@@ -352,7 +346,7 @@ export class EmbeddedSource implements Source {
       if (!speeds.includes(value)) return false;
       chronicle.set({ speed: Number(value) });
     } else {
-      const positions = manners[name];
+      const positions = Object.hasOwn(manners, name) ? manners[name] : undefined;
       if (positions === undefined || !Object.hasOwn(positions, value)) return false;
       this.#misbehave(name, value);
     }

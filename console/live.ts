@@ -93,6 +93,8 @@ export class LiveSource implements Source {
     const shown = soonestFirst.slice(0, targetsShown);
     const names = new Set(shown.map(({ name }) => name));
     for (const { id } of this.chronicle.all('refreshers')) if (!names.has(id)) this.chronicle.remove('refreshers', id);
+    const watched = new Set(shown.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint)));
+    for (const { id } of this.chronicle.all('endpoints')) if (!watched.has(id)) this.chronicle.remove('endpoints', id);
     const which =
       shown.length < soonestFirst.length
         ? `: the ${shown.length} of ${soonestFirst.length} targets whose logins end first`

@@ -116,6 +116,7 @@ describe('the console’s server', () => {
     ['a form', { 'content-type': 'text/plain' }, '{"name":"push"}', 415],
     ['what is no JSON', {}, 'push', 400],
     ['a switch that there is not', {}, '{"name":"constructor","value":"x"}', 404],
+    ['what every object inherits', {}, '{"name":"constructor","value":"name"}', 404],
     ['a position that there is not', {}, '{"name":"runpod","value":"toString"}', 404],
     ['more than a switch', {}, JSON.stringify({ name: 'x'.repeat(2000) }), 413],
   ])('turns no switch for %s', async (_what, headers, body, status) => {
