@@ -1,13 +1,11 @@
 import { parseEcrHost } from '../../functions/lib/ecr-host.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
-import type { Target } from '../../functions/lib/targets.ts';
+import { repositoryPattern, roleArnPattern, type Target, targetNamePattern } from '../../functions/lib/targets.ts';
 import { UsageError } from '../failure.ts';
 import type { Credential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
 import { type Conversation, newCredential } from './conversation.ts';
 import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './look.ts';
-
-const repositoryPattern = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
 
 /** The target to set up: one of targets.yml, or a new one. */
 export const chooseTarget = async (
@@ -24,7 +22,7 @@ export const chooseTarget = async (
           targets.map((each) => ({ value: each.name, name: `${each.name}, credential ${each.runpod.registry}` })),
           usual,
         ));
-  if (!/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/.test(chosen)) {
+  if (!targetNamePattern.test(chosen)) {
     throw new UsageError(`--name: expected a–z, 0–9 and - (at most 32), found ${JSON.stringify(chosen)}.`);
   }
   return { name: chosen, existing: targets.find((each) => each.name === chosen) };
@@ -65,15 +63,14 @@ export const chooseEcr = async (
       `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the login: docs/cross-account.md.`,
     );
   }
-  const roleArn =
-    options.roleArn ??
-    (await ask.text(
-      'ARN of that role:',
-      '--role-arn',
-      (typed) =>
-        /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/\S+$/.test(typed) ||
-        'Such as arn:aws:iam::123456789012:role/runpod-pull',
-    ));
+  const isRole = (typed: string): boolean | string =>
+    roleArnPattern.test(typed) || 'Such as arn:aws:iam::123456789012:role/runpod-pull';
+  const roleArn = options.roleArn ?? (await ask.text('ARN of that role:', '--role-arn', isRole));
+  if (!roleArnPattern.test(roleArn)) {
+    throw new UsageError(
+      `--role-arn: expected the ARN of a role, such as arn:aws:iam::123456789012:role/runpod-pull, found ${JSON.stringify(roleArn)}.`,
+    );
+  }
   const { externalId } = options;
   return {
     region: parsed.region,

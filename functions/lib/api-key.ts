@@ -10,7 +10,7 @@ import { ConfigurationError, SecretStoreUnavailableError } from './errors.ts';
 const cachedSeconds = 300;
 
 /** Printable ASCII, as an HTTP header demands. */
-const keyPattern = /^[\x21-\x7e]{8,512}$/;
+export const apiKeyPattern = /^[\x21-\x7e]{8,512}$/;
 
 /**
  * Reads a Runpod API key.
@@ -37,7 +37,7 @@ export const createReadApiKey = (settings: Settings): ReadApiKey => {
       throw explain(source, cause);
     });
     const key = typeof value === 'string' ? value.trim() : '';
-    if (!keyPattern.test(key)) {
+    if (!apiKeyPattern.test(key)) {
       throw new ConfigurationError(
         `${source} does not hold a Runpod API key: expected 8 to 512 printable characters without spaces. Store the bare key there.`,
       );

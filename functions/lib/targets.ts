@@ -34,22 +34,24 @@ const endpoint = z.pipe(
   })),
 );
 
+/** A target's name: a–z, 0–9 and -, at most 32. */
+export const targetNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
+/** The ARN of an IAM role. */
+export const roleArnPattern = /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
+/** The name of an ECR repository. */
+export const repositoryPattern = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
+
 const target = z.strictObject({
-  name: matching(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, 'a name of a–z, 0–9 and - (at most 32)'),
+  name: matching(targetNamePattern, 'a name of a–z, 0–9 and - (at most 32)'),
   ecr: z.strictObject({
     region: matching(regionPattern, 'an AWS region, such as us-east-1'),
     registryId: z.optional(matching(/^\d{12}$/, 'an AWS account id of 12 digits, in quotes')),
     roleArn: z.optional(
-      matching(
-        /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/,
-        'the ARN of a role, such as arn:aws:iam::123456789012:role/runpod-pull',
-      ),
+      matching(roleArnPattern, 'the ARN of a role, such as arn:aws:iam::123456789012:role/runpod-pull'),
     ),
     externalId: z.optional(matching(/^[\w+=,.@:/-]{2,1224}$/, 'an external id of 2 to 1224 characters')),
     repositories: z.optional(
-      z
-        .array(matching(/^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/, 'a repository name, such as team/worker'))
-        .check(z.minLength(1)),
+      z.array(matching(repositoryPattern, 'a repository name, such as team/worker')).check(z.minLength(1)),
     ),
   }),
   runpod: z.strictObject({
