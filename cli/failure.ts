@@ -53,8 +53,5 @@ export const awsFailure = (what: string, permission: string, error: unknown): Co
   return new CommandError(`AWS, asked to ${what}, answered ${came}. ${remedy}`, { cause: error });
 };
 
-/** What to print of an error. Ours are sentences; anything else is a defect, and says where it happened. */
-export const describeFailure = (error: unknown): string => {
-  if (!(error instanceof Error)) return String(error);
-  return error.message;
-};
+/** What to print of an error: ours are sentences that say what to do. */
+export const describeFailure = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,17 +1,16 @@
-import { text } from 'node:stream/consumers';
-import { createReadApiKey } from '../../functions/lib/api-key.ts';
+import { apiKeyPattern, createReadApiKey } from '../../functions/lib/api-key.ts';
 import { ConfigurationError, RunpodUnauthorizedError } from '../../functions/lib/errors.ts';
 import type { Caller } from '../caller.ts';
 import { CommandError } from '../failure.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Ask } from './ask.ts';
 
-const keyPattern = /^[\x21-\x7e]{8,512}$/;
 const expected = 'expected 8 to 512 printable characters without spaces';
 
-const isKey = (typed: string): boolean | string => keyPattern.test(typed.trim()) || `That is no API key: ${expected}.`;
+const isKey = (typed: string): boolean | string =>
+  apiKeyPattern.test(typed.trim()) || `That is no API key: ${expected}.`;
 
-const longestInput = 4096;
+const mostInputBytes = 4096;
 
 /** Reads a key from standard input. */
 const readPiped = async (): Promise<string> => {
@@ -20,8 +19,15 @@ const readPiped = async (): Promise<string> => {
       '--key-stdin: expected a key on standard input, found a terminal. Pipe it in, or leave the option out.',
     );
   }
-  const key = (await text(process.stdin)).slice(0, longestInput).trim();
-  if (!keyPattern.test(key)) throw new CommandError(`--key-stdin: ${expected}, found something else.`);
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > mostInputBytes) break;
+  }
+  const key = Buffer.concat(chunks).toString('utf8').trim();
+  if (!apiKeyPattern.test(key)) throw new CommandError(`--key-stdin: ${expected}, found something else.`);
   return key;
 };
 

@@ -192,7 +192,8 @@ export const setup = async (options: SetupOptions, interrupted: AbortSignal): Pr
   const caller = readCaller(options);
   try {
     const identity = await readIdentity(caller);
-    if (options.undo === true) return await undoSetup({ caller, identity, ask, say, path: journalPath, isJson });
+    if (options.undo === true)
+      return await undoSetup({ caller, identity, ask, say, path: journalPath, isJson, interrupted });
     return await converse({ options, caller, identity, ask, terminal, say }, interrupted);
   } catch (error) {
     if (!isInterruption(error)) throw error;

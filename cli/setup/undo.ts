@@ -31,6 +31,7 @@ export const undoSetup = async ({
   say,
   path,
   isJson,
+  interrupted,
 }: {
   readonly caller: Caller;
   readonly identity: Identity;
@@ -38,6 +39,7 @@ export const undoSetup = async ({
   readonly say: (line: string) => void;
   readonly path: string;
   readonly isJson: boolean;
+  readonly interrupted: AbortSignal;
 }): Promise<number> => {
   const journal = Journal.read(path);
   const undone: string[] = [];
@@ -62,6 +64,10 @@ export const undoSetup = async ({
       management: createRunpodManagement(client, caller.settings),
     };
     for (const { change } of entries) {
+      if (interrupted.aborted) {
+        say(`Stopped after ${undone.length} of ${entries.length}. Run it again to go on.`);
+        return exitCodes.interrupted;
+      }
       const done = await undo(change, workshop);
       journal.forget();
       undone.push(done);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registryHost, World } from '../../local/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { awsRefuses } from '../support/failures.ts';
 
 let world: World;
 const mark = 'SENTINELPASSWORD';
@@ -29,10 +30,6 @@ const targetsFile = (yaml: string): string => {
   writeFileSync(path, yaml);
   return path;
 };
-
-const refuse = (status: number, type: string, body: string) => ({
-  answer: { status, headers: { 'content-type': type }, body },
-});
 
 beforeEach(begin);
 afterEach(() => world.end());
@@ -175,7 +172,7 @@ const cases: readonly Case[] = [
     happen: () =>
       void world.faults.add({
         on: /GetAuthorizationToken/,
-        does: refuse(400, 'application/x-amz-json-1.1', '{"__type":"AccessDeniedException","message":"no"}'),
+        does: awsRefuses,
       }),
     line: /✗ ECR in us-east-1, asked for a token, refused .*Allow ecr:GetAuthorizationToken/,
     code: 1,

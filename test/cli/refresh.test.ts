@@ -7,6 +7,7 @@ import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { World } from '../../local/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 const apiKey = 'rpa_SENTINELKEYSENTINELKEYSENTINEL';
@@ -230,18 +231,9 @@ describe('refresh', () => {
   });
 
   it('stops at Ctrl-C, and stores to its end what it has begun to store', async () => {
-    const arrived = Promise.withResolvers<void>();
-    world.faults.add({
-      on: {
-        test: (request) => {
-          if (request.startsWith('PATCH /v2/registries')) arrived.resolve();
-          return request.startsWith('PATCH /v2/registries');
-        },
-      },
-      does: { delayMs: 500 },
-    });
+    const { asked } = whenAsked(world.faults, /^PATCH \/v2\/registries/, { delayMs: 500 });
     const session = runInTerminal(world, ['refresh']);
-    await arrived.promise;
+    await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');
     const first = await Promise.race([session.ended, setTimeout(500, 'still storing')]);

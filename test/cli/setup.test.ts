@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseTargets } from '../../functions/lib/targets.ts';
 import { registryHost, World } from '../../local/world.ts';
 import { emptyFolder, keys, runInTerminal, runPiped } from '../support/command.ts';
+import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 const apiKey = 'rpa_SENTINELKEYSENTINELKEYSENTINEL';
@@ -120,16 +121,7 @@ describe('setup, in a terminal', () => {
   });
 
   it('stops between two changes at Ctrl-C, and goes on when run again', async () => {
-    const arrived = Promise.withResolvers<void>();
-    const repair = world.faults.add({
-      on: {
-        test: (request) => {
-          if (request.includes('PutParameter')) arrived.resolve();
-          return request.includes('PutParameter');
-        },
-      },
-      does: { delayMs: 1000 },
-    });
+    const { asked, repair } = whenAsked(world.faults, /PutParameter/, { delayMs: 1000 });
     const session = inTerminal(['--credential', 'new']);
     await session.shows('Runpod API key');
     session.type(`${apiKey}${keys.enter}`);
@@ -137,7 +129,7 @@ describe('setup, in a terminal', () => {
     session.type(keys.enter);
     await session.shows('Go on?');
     session.type(keys.enter);
-    await arrived.promise;
+    await asked;
     session.type(keys.interrupt);
     // The change that is under way is finished, and noted.
     await session.echoes('^C');
@@ -155,6 +147,25 @@ describe('setup, in a terminal', () => {
     expect([code, printed.includes('store the Runpod API key')]).toEqual([0, false]);
     await piped(['--undo', '--yes']);
     expect([world.secrets.parameters.size, world.runpod.credentials.size]).toEqual([0, 1]);
+  });
+
+  it('stops undoing between two changes at Ctrl-C, and goes on when run again', async () => {
+    const before = everything();
+    await piped(['--yes', '--key-stdin', '--credential', 'new'], apiKey);
+    const { asked, repair } = whenAsked(world.faults, /^DELETE \/v2\/registries/, { delayMs: 1000 });
+    const session = inTerminal(['--undo']);
+    await session.shows('Go on?');
+    session.type(keys.enter);
+    await asked;
+    session.type(keys.interrupt);
+    await session.echoes('^C');
+    await world.clock.advance(1000);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped after 3 of 4. Run it again to go on.');
+    expect([world.runpod.credentials.size, world.secrets.parameters.size]).toEqual([1, 1]);
+    repair();
+    expect((await piped(['--undo', '--yes'])).code).toBe(0);
+    expect(everything()).toEqual(before);
   });
 
   it('asks again for a key that Runpod refuses', async () => {
@@ -404,6 +415,15 @@ describe('setup, through pipes', () => {
         2,
       ],
       [
+        'a role that is none',
+        () => {},
+        ['--yes', '--key-stdin', '--role-arn', 'admin'],
+        apiKey,
+        {},
+        /--role-arn: expected the ARN of a role, such as arn:aws:iam::123456789012:role\/runpod-pull, found "admin"/,
+        2,
+      ],
+      [
         'a registry of another account, and no role',
         () => {},
         ['--yes', '--key-stdin', '--image-registry', '210987654321.dkr.ecr.us-east-1.amazonaws.com'],
@@ -424,6 +444,14 @@ describe('setup, through pipes', () => {
       expect(text).not.toContain(apiKey);
       expect(text).not.toContain(mark);
     }
+  });
+
+  it('reads no more of its input than a key can be, however long it goes on', async () => {
+    const input = 'x'.repeat(10_000);
+    const options = { ...here(), input, endsInput: false };
+    const { code, complained } = await runPiped(world, ['setup', '--yes', '--key-stdin'], options);
+    expect(complained).toMatch(/--key-stdin: expected 8 to 512 printable characters/);
+    expect(code).toBe(1);
   });
 
   it('undoes nothing in another account’s name', async () => {

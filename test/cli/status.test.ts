@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { World } from '../../local/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { awsRefuses, whenAsked } from '../support/failures.ts';
 
 let world: World;
 
@@ -92,13 +93,7 @@ describe('status', () => {
       () =>
         void world.faults.add({
           on: /DescribeAlarms/,
-          does: {
-            answer: {
-              status: 400,
-              headers: { 'content-type': 'application/x-amz-json-1.0' },
-              body: '{"__type":"AccessDeniedException","message":"no"}',
-            },
-          },
+          does: awsRefuses,
         }),
       /AWS, asked to list the alarms, answered 400 AccessDeniedException "no"\. Allow cloudwatch:DescribeAlarms to whoever runs this\./,
       1,
@@ -167,18 +162,9 @@ describe('status', () => {
   });
 
   it('stops at Ctrl-C, at once', async () => {
-    const asked = Promise.withResolvers<void>();
-    world.faults.add({
-      on: {
-        test: (request) => {
-          if (request.includes('DescribeStacks')) asked.resolve();
-          return request.includes('DescribeStacks');
-        },
-      },
-      does: { hang: true },
-    });
+    const { asked } = whenAsked(world.faults, /DescribeStacks/, { hang: true });
     const session = runInTerminal(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
-    await asked.promise;
+    await asked;
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });

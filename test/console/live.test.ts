@@ -6,6 +6,7 @@ import { readCaller } from '../../cli/caller.ts';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
 import { World } from '../../local/world.ts';
+import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 let world: World;
@@ -80,13 +81,7 @@ describe('the live console', () => {
   it('says when AWS cannot be looked at, and when it can again', async () => {
     const repair = world.faults.add({
       on: /DescribeAlarms/,
-      does: {
-        answer: {
-          status: 400,
-          headers: { 'content-type': 'application/x-amz-json-1.0' },
-          body: '{"__type":"AccessDeniedException","message":"no"}',
-        },
-      },
+      does: awsRefuses,
     });
     await expect.poll(() => source.chronicle.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
     repair();

@@ -46,7 +46,12 @@ export interface Ended {
 export const runPiped = async (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, input = '' }: CommandOptions & { readonly input?: string } = {},
+  {
+    folder = tmpdir(),
+    environment = {},
+    input = '',
+    endsInput = true,
+  }: CommandOptions & { readonly input?: string; readonly endsInput?: boolean } = {},
 ): Promise<Ended> => {
   const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
   let [printed, complained] = ['', ''];
@@ -57,7 +62,8 @@ export const runPiped = async (
     complained += chunk.toString();
   });
   child.stdin.on('error', () => {});
-  child.stdin.end(input);
+  child.stdin.write(input);
+  if (endsInput) child.stdin.end();
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, printed, complained };
 };

@@ -1,4 +1,4 @@
-import type { Misbehaviour } from '../../local/loopback.ts';
+import type { Faults, Misbehaviour } from '../../local/loopback.ts';
 
 const answer = (status: number, body = '{"message":"no"}', headers: Record<string, string> = {}): Misbehaviour => ({
   answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },
@@ -31,6 +31,26 @@ export const failures = {
 
 /** The same of AWS, whose clients obey Retry-After by themselves: a test need not wait. */
 export const awsFailures = { ...failures, '429 with Retry-After': slowDown(0) };
+
+/** AWS refuses by its JSON protocols, whichever of them a service speaks. */
+export const awsRefuses: Misbehaviour = {
+  answer: {
+    status: 400,
+    headers: { 'content-type': 'application/x-amz-json-1.1' },
+    body: '{"__type":"AccessDeniedException","message":"no"}',
+  },
+};
+
+/** Tells when the first request arrives that a misbehaviour concerns. */
+export const whenAsked = (faults: Faults, on: RegExp, does: Misbehaviour) => {
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  const test = (request: string): boolean => {
+    const isMeant = on.test(request);
+    if (isMeant) resolve();
+    return isMeant;
+  };
+  return { asked, repair: faults.add({ on: { test }, does }) };
+};
 
 export type FailureName = keyof typeof failures;
 export const failureNames = Object.keys(failures) as FailureName[];
