@@ -2,7 +2,7 @@ import { buildPage } from '../console/build.ts';
 import { EmbeddedSource } from '../console/embedded.ts';
 import { layOut } from '../console/layout.ts';
 import { serveConsole } from '../console/server.ts';
-import { readDefinition } from '../local/definition.ts';
+import { readDefinition } from '../runner/definition.ts';
 import { browserPath, startBrowser } from '../test/support/browser.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { functionNames } from '../local/functions.ts';
-import { World } from '../local/world.ts';
+import { functionNames } from '../runner/functions.ts';
+import { World } from '../simulator/world.ts';
 import { type ColdCall, callCold, runCold, worldEnvironment } from '../test/support/cold-process.ts';
 import { packageStack } from '../test/support/packaged.ts';
 import { executionArn, fetchToken, inputs } from '../test/support/runs.ts';
@@ -88,7 +88,7 @@ for (const name of functionNames) {
   row(name, bytes, measured);
 }
 
-const guide = fileURLToPath(new URL('guide_lambda.py', import.meta.url));
+const guide = fileURLToPath(new URL('guide/guide_lambda.py', import.meta.url));
 const guideEnvironment = { ...environment, RUNPOD_API_KEY: world.apiKey, REGISTRY_AUTH_ID: '6n2k8v4d' };
 let baseline: Measured | undefined;
 for (const python of ['python3', '/usr/bin/python3']) {

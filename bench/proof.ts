@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../functions/lib/env.ts';
-import { send } from '../functions/lib/exchange.ts';
-import { createRegistryClient } from '../functions/lib/registry.ts';
-import { buildImage } from '../local/images.ts';
+import { send } from '../functions/lib/http.ts';
+import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
+import { buildImage } from '../simulator/images.ts';
 import { DebianRegistry, login, missingPrograms } from '../test/support/debian-registry.ts';
 
 /**

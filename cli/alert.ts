@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SNSClient } from '@aws-sdk/client-sns';
-import { awsClientDefaults } from '../functions/lib/aws.ts';
-import { type Messages, writeMessages } from '../functions/lib/messages.ts';
+import { awsClientDefaults } from '../functions/lib/aws/client.ts';
+import { type Messages, writeMessages } from '../functions/lib/report/messages.ts';
 import { createPublish } from '../functions/notify.ts';
 import { composeRehearsals, type Rehearsal } from './rehearsals.ts';
 

@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
-import { describeFailure, exitCodes, UsageError } from './failure.ts';
-import { ownVersion } from './stack.ts';
+import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
+import { ownVersion } from '../stack/stack.ts';
 
 /** Runs a command; `interrupted` ends when somebody presses Ctrl-C. @returns its exit code */
 type Run<Options> = (options: Options, interrupted: AbortSignal) => Promise<number>;

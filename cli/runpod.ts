@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
-import type { ReadApiKey } from '../functions/lib/api-key.ts';
+import type { ReadApiKey } from '../functions/lib/aws/api-key.ts';
 import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
-import { send } from '../functions/lib/exchange.ts';
+import { send } from '../functions/lib/http.ts';
 import { listOf } from '../functions/lib/json-parts.ts';
 import {
   type ConnectRunpod,
@@ -12,7 +12,7 @@ import {
   refusalOf,
   under,
 } from '../functions/lib/runpod/client.ts';
-import type { Login } from '../functions/lib/seal.ts';
+import type { Login } from '../functions/lib/aws/seal.ts';
 
 /** Makes Runpod clients for a person's command. */
 export const connect = (settings: Settings, readApiKey: ReadApiKey): ConnectRunpod =>

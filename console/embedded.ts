@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reportShape } from '../functions/lib/run-report.ts';
-import type { Execution } from '../local/aws/step-functions.ts';
-import type { EngineEvent } from '../local/engine.ts';
-import { createMintAndStore } from '../local/guide-lambda.ts';
-import type { Misbehaviour } from '../local/loopback.ts';
-import type { Endpoint } from '../local/runpod/server.ts';
-import { region, World } from '../local/world.ts';
+import { reportShape } from '../functions/lib/report/report.ts';
+import type { Execution } from '../simulator/aws/step-functions.ts';
+import type { EngineEvent } from '../runner/engine.ts';
+import { createMintAndStore } from '../bench/guide/lambda.ts';
+import type { Misbehaviour } from '../simulator/loopback.ts';
+import type { Endpoint } from '../simulator/runpod/server.ts';
+import { region, World } from '../simulator/world.ts';
 import { Chronicle, shownMs } from './chronicle.ts';
 import type { Source, StateDetail } from './source.ts';
 

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import type { Caller } from '../cli/caller.ts';
-import { awsFailure, describeFailure } from '../cli/failure.ts';
-import { requireStack } from '../cli/stack.ts';
-import { type Runs, readAlarms, readRuns, targetsOf } from '../cli/status/read.ts';
-import type { Report } from '../functions/lib/run-report.ts';
+import type { Caller } from '../stack/caller.ts';
+import { awsFailure, describeFailure } from '../stack/failure.ts';
+import { requireStack } from '../stack/stack.ts';
+import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
+import type { Report } from '../functions/lib/report/report.ts';
 import { Chronicle, shownMs } from './chronicle.ts';
 import { readRunHistory } from './run-history.ts';
 import type { Source, StateDetail } from './source.ts';

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
-import { readCaller } from '../cli/caller.ts';
-import { describeFailure, exitCodes, UsageError } from '../cli/failure.ts';
-import { readDefinition } from '../local/definition.ts';
+import { readCaller } from '../stack/caller.ts';
+import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
+import { readDefinition } from '../runner/definition.ts';
 import { buildPage } from './build.ts';
 import { EmbeddedSource } from './embedded.ts';
 import { layOut } from './layout.ts';

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { boundOutcome, type FinalProof, finalProofs, type Outcome } from './lib/outcome.ts';
+import { boundOutcome, type FinalProof, finalProofs, type Outcome } from './lib/report/outcome.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { quote } from './lib/quote.ts';
 

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
-import { regionPattern } from './lib/ecr-host.ts';
+import { regionPattern } from './lib/ecr/host.ts';
 import { requireSetting } from './lib/env.ts';
-import { createMintToken, type MintToken } from './lib/mint-token.ts';
+import { createMintToken, type MintToken } from './lib/ecr/mint-token.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
-import { createSeal, type Seal } from './lib/seal.ts';
+import { createSeal, type Seal } from './lib/aws/seal.ts';
 
 /** What fetch-token needs from outside. */
 export interface FetchTokenDeps {

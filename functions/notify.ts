@@ -1,14 +1,14 @@
 import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
-import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/alerts.ts';
-import { awsCause, awsClause, awsClientDefaults } from './lib/aws.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/report/alerts.ts';
+import { awsCause, awsClause, awsClientDefaults } from './lib/aws/client.ts';
 import { requireSetting } from './lib/env.ts';
 import { NotificationError } from './lib/errors.ts';
-import { createReadEarlierReports, type ReadEarlierReports } from './lib/history.ts';
-import { type Messages, writeMessages } from './lib/messages.ts';
+import { createReadEarlierReports, type ReadEarlierReports } from './lib/aws/history.ts';
+import { type Messages, writeMessages } from './lib/report/messages.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
-import { type Report, reportShape } from './lib/run-report.ts';
+import { type Report, reportShape } from './lib/report/report.ts';
 
 /** Publishes one alert to whoever listens. */
 export type Publish = (messages: Messages) => Promise<void>;

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
-import { finalProofs, type Outcome, outcomeShape } from './lib/outcome.ts';
+import { finalProofs, type Outcome, outcomeShape } from './lib/report/outcome.ts';
 import { isoSeconds, lambda, type MetricName, moment, type Platform, parseInput } from './lib/platform.ts';
-import type { Report } from './lib/run-report.ts';
+import type { Report } from './lib/report/report.ts';
 
 /** What report needs from outside. */
 export interface ReportDeps {

@@ -1,7 +1,7 @@
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
-import { awsCause, awsClause, awsClientDefaults } from './lib/aws.ts';
-import { regionPattern } from './lib/ecr-host.ts';
+import { awsCause, awsClause, awsClientDefaults } from './lib/aws/client.ts';
+import { regionPattern } from './lib/ecr/host.ts';
 import { requireSetting, type Settings } from './lib/env.ts';
 import { RefreshNotStartedError } from './lib/errors.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';

@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
-import { shortestLifeMs } from './lib/mint-token.ts';
+import { shortestLifeMs } from './lib/ecr/mint-token.ts';
 import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { createUpdateCredential, type UpdateCredential, type UpdateWay } from './lib/runpod/update-credential.ts';
-import { createUnseal, type Unseal } from './lib/seal.ts';
+import { createUnseal, type Unseal } from './lib/aws/seal.ts';
 
 /** What update-runpod needs from outside. */
 export interface UpdateRunpodDeps {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
-import { type CanaryView, judgeEndpoint, nextLook, type Verdict, type WatchedWorker } from './lib/endpoint-proof.ts';
-import { inLanes } from './lib/in-lanes.ts';
+import { type CanaryView, judgeEndpoint, nextLook, type Verdict, type WatchedWorker } from './lib/runpod/endpoint-proof.ts';
+import { inLanes } from './lib/map-concurrent.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
-import { isSameRegistry } from './lib/ecr-host.ts';
+import { isSameRegistry } from './lib/ecr/host.ts';
 import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from './lib/errors.ts';
-import { parseImageReference } from './lib/image-reference.ts';
-import { inLanes } from './lib/in-lanes.ts';
+import { parseImageReference } from './lib/ecr/image-reference.ts';
+import { inLanes } from './lib/map-concurrent.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
-import { createListPushes, type ListPushes, newerPushes } from './lib/pushes.ts';
-import { createRegistryClient, PullError, type RegistryClient } from './lib/registry.ts';
-import { createUnseal, type Login, type Unseal } from './lib/seal.ts';
+import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
+import { createRegistryClient, PullError, type RegistryClient } from './lib/ecr/registry.ts';
+import { createUnseal, type Login, type Unseal } from './lib/aws/seal.ts';
 
 /** What verify-image-pull needs from outside. */
 export interface VerifyImagePullDeps {

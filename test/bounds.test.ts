@@ -1,9 +1,9 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../functions/fetch-token.ts';
-import type { FunctionName } from '../local/functions.ts';
-import type { Misbehaviour } from '../local/loopback.ts';
-import { World } from '../local/world.ts';
+import type { FunctionName } from '../runner/functions.ts';
+import type { Misbehaviour } from '../simulator/loopback.ts';
+import { World } from '../simulator/world.ts';
 import { callCold, worldEnvironment } from './support/cold-process.ts';
 import { longestPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 import { executionArn, fetchToken, inputs } from './support/runs.ts';

@@ -6,10 +6,10 @@ import addFormats from 'ajv-formats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createRunpodAccount, listDelegations } from '../cli/runpod.ts';
 import { readSettings } from '../functions/lib/env.ts';
-import { type Send, send } from '../functions/lib/exchange.ts';
+import { type Send, send } from '../functions/lib/http.ts';
 import { connectRunpod } from '../functions/lib/runpod/connect.ts';
-import { createInvokeFunction } from '../local/functions.ts';
-import { World } from '../local/world.ts';
+import { createInvokeFunction } from '../runner/functions.ts';
+import { World } from '../simulator/world.ts';
 
 const path = process.env.RUNPOD_OPENAPI;
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../functions/lib/env.ts';
-import { send } from '../functions/lib/exchange.ts';
-import { parseImageReference } from '../functions/lib/image-reference.ts';
-import { createRegistryClient } from '../functions/lib/registry.ts';
-import { buildImage, type ImageRecipe } from '../local/images.ts';
+import { send } from '../functions/lib/http.ts';
+import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
+import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
+import { buildImage, type ImageRecipe } from '../simulator/images.ts';
 import { DebianRegistry, login, missingPrograms } from './support/debian-registry.ts';
 
 const missing = missingPrograms();

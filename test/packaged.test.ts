@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { functionNames } from '../local/functions.ts';
-import { World } from '../local/world.ts';
+import { functionNames } from '../runner/functions.ts';
+import { World } from '../simulator/world.ts';
 import { longestPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;

@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { type Report, reportShape } from '../functions/lib/run-report.ts';
-import { mostPayloadBytes } from '../local/engine.ts';
-import { World } from '../local/world.ts';
+import { type Report, reportShape } from '../functions/lib/report/report.ts';
+import { mostPayloadBytes } from '../runner/engine.ts';
+import { World } from '../simulator/world.ts';
 
 const schemaPath = new URL('../docs/report.schema.json', import.meta.url);
 const schema = z.toJSONSchema(reportShape, { target: 'draft-2020-12' });
@@ -86,7 +86,7 @@ describe('the report', () => {
     expect(fields.length).toBeGreaterThan(30);
     const notFields = ['properties', 'items', 'propertyNames', 'additionalProperties'];
     expect(fields.filter((name) => name && !notFields.includes(name) && !text.includes(name))).toEqual([]);
-    const source = readFileSync(new URL('../functions/lib/endpoint-proof.ts', import.meta.url), 'utf8');
+    const source = readFileSync(new URL('../functions/lib/runpod/endpoint-proof.ts', import.meta.url), 'utf8');
     const reasons = [...source.matchAll(/^ {2}\| '([\w-]+)'/gm)].map(([, reason]) => reason);
     expect(reasons.length).toBeGreaterThan(15);
     expect(

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpointSecret } from '../local/runpod/server.ts';
-import { World } from '../local/world.ts';
+import { endpointSecret } from '../simulator/runpod/server.ts';
+import { World } from '../simulator/world.ts';
 import { awsFailures, failureNames } from './support/failures.ts';
 
 const passwordMark = 'PasswordSentinelThatMustNeverBeSeen';

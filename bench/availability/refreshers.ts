@@ -1,5 +1,5 @@
-import { createMintAndStore } from '../../local/guide-lambda.ts';
-import type { World } from '../../local/world.ts';
+import { createMintAndStore } from '../guide/lambda.ts';
+import type { World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
 

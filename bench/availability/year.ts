@@ -1,5 +1,5 @@
-import type { Misbehaviour } from '../../local/loopback.ts';
-import { region, World } from '../../local/world.ts';
+import type { Misbehaviour } from '../../simulator/loopback.ts';
+import { region, World } from '../../simulator/world.ts';
 import { credential, type Refresher } from './refreshers.ts';
 import { type Manner, randomFrom, type Trace, type Upstream } from './trace.ts';
 

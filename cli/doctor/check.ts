@@ -1,4 +1,4 @@
-import { describeFailure } from '../failure.ts';
+import { describeFailure } from '../../stack/failure.ts';
 
 /** How a thing that was checked is. */
 export interface Finding {

@@ -1,7 +1,7 @@
-import { inLanes } from '../../functions/lib/in-lanes.ts';
+import { inLanes } from '../../functions/lib/map-concurrent.ts';
 import { readTargets, type Target } from '../../functions/lib/targets.ts';
-import { type Caller, type CallerOptions, type Identity, readCaller, readIdentity } from '../caller.ts';
-import { exitCodes } from '../failure.ts';
+import { type Caller, type CallerOptions, type Identity, readCaller, readIdentity } from '../../stack/caller.ts';
+import { exitCodes } from '../../stack/failure.ts';
 import { plain, processTerminal, spinner, type Terminal, truncate, wrap } from '../terminal.ts';
 import { type Check, examine, type Finding, need, ok, once } from './check.ts';
 import { stackChecks } from './stack-checks.ts';

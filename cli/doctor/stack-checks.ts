@@ -1,11 +1,11 @@
 import { DescribeRuleCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
-import { span } from '../../functions/lib/alerts.ts';
+import { span } from '../../functions/lib/report/alerts.ts';
 import type { Target } from '../../functions/lib/targets.ts';
-import type { Caller, Identity } from '../caller.ts';
-import { awsFailure } from '../failure.ts';
-import { deployCommand, ownVersion, readStack, type Stack } from '../stack.ts';
-import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../status/read.ts';
+import type { Caller, Identity } from '../../stack/caller.ts';
+import { awsFailure } from '../../stack/failure.ts';
+import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
+import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
 import { type Check, type Finding, NotLooked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 const group = 'Deployment';

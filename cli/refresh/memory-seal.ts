@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidInputError } from '../../functions/lib/errors.ts';
-import type { Login, Seal, Unseal } from '../../functions/lib/seal.ts';
+import type { Login, Seal, Unseal } from '../../functions/lib/aws/seal.ts';
 
 /**
  * Keeps logins in this process's memory and hands out names for them, so that the states between which they travel see

@@ -1,9 +1,9 @@
-import type { Outcome } from '../../functions/lib/outcome.ts';
-import type { Report } from '../../functions/lib/run-report.ts';
+import type { Outcome } from '../../functions/lib/report/outcome.ts';
+import type { Report } from '../../functions/lib/report/report.ts';
 import { readTargets, type Target } from '../../functions/lib/targets.ts';
-import { wallClock } from '../../local/engine.ts';
-import { type CallerOptions, readCaller, readIdentity } from '../caller.ts';
-import { CommandError, exitCodes, UsageError } from '../failure.ts';
+import { wallClock } from '../../runner/engine.ts';
+import { type CallerOptions, readCaller, readIdentity } from '../../stack/caller.ts';
+import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { plain, processTerminal, type Terminal, wrap } from '../terminal.ts';
 import { createProgress } from './progress.ts';
 import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';

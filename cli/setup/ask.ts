@@ -1,5 +1,5 @@
 import { checkbox, confirm, input, password, select } from '@inquirer/prompts';
-import { CommandError, UsageError } from '../failure.ts';
+import { CommandError, UsageError } from '../../stack/failure.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** One of several answers. */

@@ -8,9 +8,9 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm';
 import type { RunpodManagement } from '../../functions/lib/runpod/management.ts';
-import type { Login } from '../../functions/lib/seal.ts';
-import type { Caller } from '../caller.ts';
-import { awsFailure } from '../failure.ts';
+import type { Login } from '../../functions/lib/aws/seal.ts';
+import type { Caller } from '../../stack/caller.ts';
+import { awsFailure } from '../../stack/failure.ts';
 import type { RunpodAccount } from '../runpod.ts';
 import { type Change, writeWhole } from './journal.ts';
 

@@ -1,7 +1,7 @@
-import { parseEcrHost } from '../../functions/lib/ecr-host.ts';
+import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import { repositoryPattern, roleArnPattern, type Target, targetNamePattern } from '../../functions/lib/targets.ts';
-import { UsageError } from '../failure.ts';
+import { UsageError } from '../../stack/failure.ts';
 import type { Credential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
 import { type Conversation, newCredential } from './conversation.ts';

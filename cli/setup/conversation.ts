@@ -1,4 +1,4 @@
-import type { Caller, CallerOptions, Identity } from '../caller.ts';
+import type { Caller, CallerOptions, Identity } from '../../stack/caller.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Ask } from './ask.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import * as z from 'zod/mini';
-import { CommandError } from '../failure.ts';
+import { CommandError } from '../../stack/failure.ts';
 
 const text = z.string();
 

@@ -1,7 +1,7 @@
-import { apiKeyPattern, createReadApiKey } from '../../functions/lib/api-key.ts';
+import { apiKeyPattern, createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { ConfigurationError, RunpodUnauthorizedError } from '../../functions/lib/errors.ts';
-import type { Caller } from '../caller.ts';
-import { CommandError } from '../failure.ts';
+import type { Caller } from '../../stack/caller.ts';
+import { CommandError } from '../../stack/failure.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Ask } from './ask.ts';
 

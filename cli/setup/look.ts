@@ -1,8 +1,8 @@
 import { DescribeRepositoriesCommand, ECRClient } from '@aws-sdk/client-ecr';
-import { parseEcrHost } from '../../functions/lib/ecr-host.ts';
-import { parseImageReference } from '../../functions/lib/image-reference.ts';
+import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
+import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
-import type { Caller } from '../caller.ts';
+import type { Caller } from '../../stack/caller.ts';
 import type { Credential } from '../runpod.ts';
 
 /** An endpoint whose image is in an ECR registry. */

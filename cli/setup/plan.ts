@@ -1,6 +1,6 @@
 import type { Target } from '../../functions/lib/targets.ts';
-import type { Caller } from '../caller.ts';
-import { deployCommand } from '../stack.ts';
+import type { Caller } from '../../stack/caller.ts';
+import { deployCommand } from '../../stack/stack.ts';
 import { plain } from '../terminal.ts';
 import { newCredential } from './conversation.ts';
 import type { Change } from './journal.ts';

@@ -1,9 +1,9 @@
-import { isSameRegistry } from '../../functions/lib/ecr-host.ts';
-import { createMintToken } from '../../functions/lib/mint-token.ts';
+import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
+import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
-import { readCaller, readIdentity } from '../caller.ts';
-import { CommandError, exitCodes, UsageError } from '../failure.ts';
+import { readCaller, readIdentity } from '../../stack/caller.ts';
+import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { type Credential, connect, createRunpodAccount, type RunpodAccount } from '../runpod.ts';
 import { plain, processTerminal, wrap } from '../terminal.ts';
 import { findOpenWay, noWay } from '../update-ways.ts';

@@ -1,8 +1,8 @@
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/exchange.ts';
-import { parseImageReference } from '../../functions/lib/image-reference.ts';
-import type { RegistryToken } from '../../functions/lib/mint-token.ts';
-import { createRegistryClient, PullError } from '../../functions/lib/registry.ts';
+import { send } from '../../functions/lib/http.ts';
+import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import type { RegistryToken } from '../../functions/lib/ecr/mint-token.ts';
+import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
 import { plain } from '../terminal.ts';
 import type { Conversation } from './conversation.ts';
 

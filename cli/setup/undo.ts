@@ -1,7 +1,7 @@
-import { createReadApiKey } from '../../functions/lib/api-key.ts';
+import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
-import type { Caller, Identity } from '../caller.ts';
-import { CommandError, exitCodes } from '../failure.ts';
+import type { Caller, Identity } from '../../stack/caller.ts';
+import { CommandError, exitCodes } from '../../stack/failure.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
 import type { Ask } from './ask.ts';
 import { undo } from './changes.ts';

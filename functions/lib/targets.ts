@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
-import { regionPattern } from './ecr-host.ts';
+import { regionPattern } from './ecr/host.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues } from './explain-issues.ts';
 

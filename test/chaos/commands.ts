@@ -1,7 +1,7 @@
 import fc from 'fast-check';
-import { type FunctionName, functionNames } from '../../local/functions.ts';
-import type { Misbehaviour } from '../../local/loopback.ts';
-import type { World } from '../../local/world.ts';
+import { type FunctionName, functionNames } from '../../runner/functions.ts';
+import type { Misbehaviour } from '../../simulator/loopback.ts';
+import type { World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
 

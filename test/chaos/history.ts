@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { FunctionName } from '../../local/functions.ts';
-import { World } from '../../local/world.ts';
+import type { FunctionName } from '../../runner/functions.ts';
+import { World } from '../../simulator/world.ts';
 import {
   commands,
   credential,

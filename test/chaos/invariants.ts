@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as errors from '../../functions/lib/errors.ts';
-import type { Message } from '../../local/aws/sns.ts';
-import { endpointSecret } from '../../local/runpod/server.ts';
+import type { Message } from '../../simulator/aws/sns.ts';
+import { endpointSecret } from '../../simulator/runpod/server.ts';
 import { keyMark, passwordMark, type Real } from './commands.ts';
 
 const minuteMs = 60_000;

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { alert } from '../../cli/alert.ts';
 import { composeRehearsals } from '../../cli/rehearsals.ts';
-import { writeMessages } from '../../functions/lib/messages.ts';
-import { World } from '../../local/world.ts';
+import { writeMessages } from '../../functions/lib/report/messages.ts';
+import { World } from '../../simulator/world.ts';
 
 const now = Date.parse('2026-11-23T12:50:00Z');
 const execution = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:run-1';

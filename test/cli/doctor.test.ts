@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { registryHost, World } from '../../local/world.ts';
+import { registryHost, World } from '../../simulator/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
 

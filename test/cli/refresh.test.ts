@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
-import { World } from '../../local/world.ts';
+import { World } from '../../simulator/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 

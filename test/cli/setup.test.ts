@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseTargets } from '../../functions/lib/targets.ts';
-import { registryHost, World } from '../../local/world.ts';
+import { registryHost, World } from '../../simulator/world.ts';
 import { emptyFolder, keys, runInTerminal, runPiped } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 

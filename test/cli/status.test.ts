@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { World } from '../../local/world.ts';
+import { World } from '../../simulator/world.ts';
 import { keys, runInTerminal, runPiped } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
 

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCaller } from '../../cli/caller.ts';
+import { readCaller } from '../../stack/caller.ts';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
-import { World } from '../../local/world.ts';
+import { World } from '../../simulator/world.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';

@@ -5,7 +5,7 @@ import { buildPage } from '../../console/build.ts';
 import { EmbeddedSource } from '../../console/embedded.ts';
 import { layOut } from '../../console/layout.ts';
 import { type ServedConsole, serveConsole } from '../../console/server.ts';
-import { readDefinition } from '../../local/definition.ts';
+import { readDefinition } from '../../runner/definition.ts';
 
 let source: EmbeddedSource;
 let served: ServedConsole;

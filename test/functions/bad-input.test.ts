@@ -2,8 +2,8 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import * as errors from '../../functions/lib/errors.ts';
-import { type FunctionName, functionNames } from '../../local/functions.ts';
-import { World } from '../../local/world.ts';
+import { type FunctionName, functionNames } from '../../runner/functions.ts';
+import { World } from '../../simulator/world.ts';
 import { executionArn, fetchToken, inputs } from '../support/runs.ts';
 
 const marks = ['rpa_KeySentinelThatMustNeverBeSeen', 'PasswordSentinelThatMustNeverBeSeen'] as const;

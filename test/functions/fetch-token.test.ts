@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createUnseal } from '../../functions/lib/seal.ts';
-import { World } from '../../local/world.ts';
+import { createUnseal } from '../../functions/lib/aws/seal.ts';
+import { World } from '../../simulator/world.ts';
 import { executionArn, fetchToken, target } from '../support/runs.ts';
 
 const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
-import { World } from '../../local/world.ts';
+import { World } from '../../simulator/world.ts';
 import { awsFailures, type FailureName, failureNames, nameOfEnd } from '../support/failures.ts';
 import { executionArn, fetchToken, inputs, target } from '../support/runs.ts';
 

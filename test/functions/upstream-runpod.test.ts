@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
-import { World } from '../../local/world.ts';
+import { World } from '../../simulator/world.ts';
 import { type FailureName, failureNames, failures, nameOfEnd } from '../support/failures.ts';
 import { fetchToken, inputs } from '../support/runs.ts';
 

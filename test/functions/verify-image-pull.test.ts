@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { PullError, type PullProblem } from '../../functions/lib/registry.ts';
+import { PullError, type PullProblem } from '../../functions/lib/ecr/registry.ts';
 import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
 
 const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';

@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { metricUnits } from '../../functions/lib/platform.ts';
-import { functionNames, pascalCase } from '../../local/functions.ts';
+import { functionNames, pascalCase } from '../../runner/functions.ts';
 import { longestPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
 
 interface Statement {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '../../functions/lib/errors.ts';
-import { functionNames, pascalCase } from '../../local/functions.ts';
+import { functionNames, pascalCase } from '../../runner/functions.ts';
 
 interface Rule {
   readonly ErrorEquals: readonly string[];

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Report } from '../../functions/lib/run-report.ts';
-import type { Execution } from '../../local/aws/step-functions.ts';
-import type { Misbehaviour } from '../../local/loopback.ts';
-import type { Endpoint } from '../../local/runpod/server.ts';
-import { account, region, statesOf, World } from '../../local/world.ts';
+import type { Report } from '../../functions/lib/report/report.ts';
+import type { Execution } from '../../simulator/aws/step-functions.ts';
+import type { Misbehaviour } from '../../simulator/loopback.ts';
+import type { Endpoint } from '../../simulator/runpod/server.ts';
+import { account, region, statesOf, World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;

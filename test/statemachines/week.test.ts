@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { region, World } from '../../local/world.ts';
+import { region, World } from '../../simulator/world.ts';
 
 const hourMs = 3_600_000;
 

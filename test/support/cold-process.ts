@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { FunctionName } from '../../local/functions.ts';
-import type { World } from '../../local/world.ts';
+import type { FunctionName } from '../../runner/functions.ts';
+import type { World } from '../../simulator/world.ts';
 import type { Packaged } from './packaged.ts';
 
 /** How a process ended that made one call, and what it took. */

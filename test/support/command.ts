@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { spawn as spawnInTerminal } from '@lydell/node-pty';
 import headless from '@xterm/headless';
-import type { World } from '../../local/world.ts';
+import type { World } from '../../simulator/world.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
 

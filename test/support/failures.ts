@@ -1,4 +1,4 @@
-import type { Faults, Misbehaviour } from '../../local/loopback.ts';
+import type { Faults, Misbehaviour } from '../../simulator/loopback.ts';
 
 const answer = (status: number, body = '{"message":"no"}', headers: Record<string, string> = {}): Misbehaviour => ({
   answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },

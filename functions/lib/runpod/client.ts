@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
-import type { ReadApiKey } from '../api-key.ts';
+import type { ReadApiKey } from '../aws/api-key.ts';
 import {
   CredentialNotFoundError,
   RunpodRateLimitedError,
@@ -16,7 +16,7 @@ import {
   type OpenAnswer,
   openExchange,
   type Send,
-} from '../exchange.ts';
+} from '../http.ts';
 import { listOf, parseBounded } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 

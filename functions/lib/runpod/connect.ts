@@ -1,4 +1,4 @@
-import { createReadApiKey } from '../api-key.ts';
+import { createReadApiKey } from '../aws/api-key.ts';
 import type { Platform } from '../platform.ts';
 import { type ConnectRunpod, createConnectRunpod } from './client.ts';
 

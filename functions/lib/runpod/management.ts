@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
-import type { AnswerHeaders } from '../exchange.ts';
+import type { AnswerHeaders } from '../http.ts';
 import { listOf } from '../json-parts.ts';
 import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 

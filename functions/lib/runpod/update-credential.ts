@@ -3,7 +3,7 @@ import type { Settings } from '../env.ts';
 import { RunpodUnauthorizedError, RunpodUnavailableError, RunpodUpdateUnsupportedError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
-import type { Login } from '../seal.ts';
+import type { Login } from '../aws/seal.ts';
 import { clauseOf, type RunpodAnswer, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 import type { RunpodManagement } from './management.ts';
 

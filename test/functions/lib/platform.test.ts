@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as concludeTarget } from '../../../functions/conclude-target.ts';
-import { send } from '../../../functions/lib/exchange.ts';
+import { send } from '../../../functions/lib/http.ts';
 import { isoSeconds, lambda } from '../../../functions/lib/platform.ts';
 import { handler as notify } from '../../../functions/notify.ts';
 import { handler as report } from '../../../functions/report.ts';

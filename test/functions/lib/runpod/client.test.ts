@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { readSettings } from '../../../../functions/lib/env.ts';
-import { send } from '../../../../functions/lib/exchange.ts';
+import { send } from '../../../../functions/lib/http.ts';
 import {
   createConnectRunpod,
   type RunpodClient,
@@ -9,8 +9,8 @@ import {
   under,
 } from '../../../../functions/lib/runpod/client.ts';
 import { createRunpodManagement } from '../../../../functions/lib/runpod/management.ts';
-import { WorldClock } from '../../../../local/clock.ts';
-import { Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../local/loopback.ts';
+import { WorldClock } from '../../../../simulator/clock.ts';
+import { Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
 
 let server: Loopback;
 let answer: (request: LoopbackRequest) => Reply;

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../../../functions/fetch-token.ts';
-import { World } from '../../../../local/world.ts';
+import { World } from '../../../../simulator/world.ts';
 import { failures } from '../../../support/failures.ts';
 import { fetchToken, inputs } from '../../../support/runs.ts';
 

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readSettings } from '../../../../functions/lib/env.ts';
-import { send } from '../../../../functions/lib/exchange.ts';
+import { send } from '../../../../functions/lib/http.ts';
 import { createConnectRunpod } from '../../../../functions/lib/runpod/client.ts';
 import { createReadWorkerLog } from '../../../../functions/lib/runpod/worker-log.ts';
 

@@ -1,0 +1,110 @@
+import { Transform } from 'node:stream';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { createPartCounter, mostParts } from '../json-parts.ts';
+import { quote } from '../quote.ts';
+
+/** Most AWS answers are small. */
+const usualBytes = 256 * 1024;
+
+/** An HTTP handler for AWS clients that ends an answer which takes too long or grows too large. */
+class BoundedHttpHandler extends NodeHttpHandler {
+  readonly #timeoutMs: number;
+  readonly #mostBytes: number;
+
+  constructor(timeoutMs: number, mostBytes: number) {
+    super({ connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true });
+    this.#timeoutMs = timeoutMs;
+    this.#mostBytes = mostBytes;
+  }
+
+  override async handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
+    const { response } = await super.handle(...args);
+    const source = response.body;
+    const mostBytes = this.#mostBytes;
+    let length = 0;
+    const countParts = createPartCounter();
+    const bounded = new Transform({
+      transform(chunk: Uint8Array, _encoding, done) {
+        length += chunk.byteLength;
+        if (length > mostBytes) done(new Error(`AWS answered with more than ${mostBytes} bytes`));
+        else if (countParts(chunk) > mostParts) done(new Error(`AWS answered with more than ${mostParts} JSON parts`));
+        else done(null, chunk);
+      },
+    });
+    const timer = setTimeout(
+      () => bounded.destroy(new Error('AWS did not finish its answer in time')),
+      this.#timeoutMs,
+    );
+    bounded.once('close', () => {
+      clearTimeout(timer);
+      source.destroy();
+    });
+    source.once('error', (error: Error) => bounded.destroy(error));
+    source.once('aborted', () => bounded.destroy(new Error('AWS broke its answer off')));
+    source.pipe(bounded);
+    response.body = bounded;
+    return { response };
+  }
+}
+
+/**
+ * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
+ *
+ * @param mostBytes how long an answer may be
+ */
+export const awsClientDefaults = (
+  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  mostBytes = usualBytes,
+) => ({
+  maxAttempts: 2,
+  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, mostBytes),
+});
+
+/** How an AWS call failed, as far as we act on it. */
+export type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';
+
+const faults: ReadonlyArray<readonly [RegExp, AwsFault]> = [
+  [
+    /^(?:AccessDenied|NotAuthorized|AuthorizationError|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|IncompleteSignature|MissingAuthenticationToken|SignatureDoesNotMatch|KMSAccessDenied|OptInRequired|RegionDisabled)/,
+    'denied',
+  ],
+  [/^(?:Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|KMSThrottling|LimitExceeded)/, 'throttled'],
+  [/(?:NotFound|DoesNotExist)/, 'missing'],
+  [
+    /^(?:Invalid|Validation|Malformed|Disabled|KMSInvalidState|KMSDisabled|Unsupported|IncorrectKey|Decryption|UnknownOperation)/,
+    'invalid',
+  ],
+];
+
+/** Tells what kind of failure an AWS client's error is. */
+export const awsFaultOf = (error: unknown): AwsFault => {
+  const name = error instanceof Error ? error.name : '';
+  const status = httpStatusOf(error);
+  if (status !== undefined && status >= 500) return 'unavailable';
+  return faults.find(([pattern]) => pattern.test(name))?.[1] ?? 'unavailable';
+};
+
+const httpStatusOf = (error: unknown): number | undefined => {
+  if (!(error instanceof Error && '$metadata' in error)) return undefined;
+  const metadata = error.$metadata;
+  const status =
+    typeof metadata === 'object' && metadata !== null && 'httpStatusCode' in metadata
+      ? metadata.httpStatusCode
+      : undefined;
+  return typeof status === 'number' ? status : undefined;
+};
+
+/** A parser's complaint quotes what it could not parse, which may be the secret we had asked for. */
+const quotesTheAnswer = (error: unknown): boolean => error instanceof SyntaxError;
+
+/** What may stand as the cause of an error of ours: nothing that repeats an answer. */
+export const awsCause = (error: unknown): ErrorOptions => (quotesTheAnswer(error) ? {} : { cause: error });
+
+/** Says what came back from AWS in a clause: `403 AccessDeniedException "User … is not authorized"`. */
+export const awsClause = (error: unknown): string => {
+  if (!(error instanceof Error)) return 'no answer';
+  const status = httpStatusOf(error);
+  if (quotesTheAnswer(error)) return `${status === undefined ? '' : `${status} with `}something that is not JSON`;
+  const name = error.name === 'Error' ? '' : `${error.name} `;
+  return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message.replace(/\s*Deserialization error: to see the raw response.*$/s, ''))}"`;
+};

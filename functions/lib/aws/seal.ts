@@ -1,0 +1,116 @@
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
+import * as z from 'zod/mini';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
+import type { Settings } from '../env.ts';
+import { ConfigurationError, InvalidInputError, KmsUnavailableError } from '../errors.ts';
+
+/** A registry login in the clear. It never leaves a Lambda's memory. */
+export interface Login {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Which run and which target a sealed login is for. KMS opens it for no other. */
+export interface SealContext {
+  /** The ARN of the execution that minted it. */
+  readonly execution: string;
+  /** The target's name. */
+  readonly target: string;
+}
+
+/** Encrypts a login under a KMS data key. The result is text of about twice the login's length. */
+export type Seal = (login: Login, context: SealContext) => Promise<string>;
+
+/** Decrypts what `Seal` made. */
+export type Unseal = (sealed: string, context: SealContext) => Promise<Login>;
+
+/** First part of a sealed login. Readers must open every version that writers of the last release made. */
+const version = 'v1';
+const algorithm = 'aes-256-gcm';
+const ivBytes = 12;
+const tagBytes = 16;
+const longestSealed = 32 * 1024;
+
+const loginShape = z.object({ username: z.string(), password: z.string() });
+
+const isDataKey = (key: unknown): key is Uint8Array => key instanceof Uint8Array && key.byteLength === 32;
+
+const authenticated = ({ execution, target }: SealContext): Buffer =>
+  Buffer.from(JSON.stringify([version, execution, target]));
+
+const explain = (what: string, error: unknown): Error => {
+  const came = awsClause(error);
+  switch (awsFaultOf(error)) {
+    case 'denied':
+    case 'missing':
+    case 'invalid':
+      return new ConfigurationError(
+        `KMS refused to ${what} (${came}). Check that the stack's key is enabled and deploy the stack again.`,
+        awsCause(error),
+      );
+    default:
+      return new KmsUnavailableError(`KMS did not ${what} (${came}).`, awsCause(error));
+  }
+};
+
+/**
+ * Seals logins with AES-256-GCM under a fresh KMS data key, bound to execution and target by KMS's encryption context
+ * and by GCM's authenticated data.
+ *
+ * Form: `v1.<encrypted data key>.<iv>.<ciphertext and tag>`, each part in base64url.
+ */
+export const createSeal = (settings: Settings, keyId: string): Seal => {
+  const kms = new KMSClient(awsClientDefaults(settings));
+  return async (login, context) => {
+    const { Plaintext: key, CiphertextBlob: encryptedKey } = await kms
+      .send(new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext: { ...context } }))
+      .catch((error: unknown) => {
+        throw explain('make a data key', error);
+      });
+    if (!isDataKey(key) || !(encryptedKey instanceof Uint8Array)) {
+      throw new KmsUnavailableError('KMS answered without a data key.');
+    }
+    try {
+      const iv = randomBytes(ivBytes);
+      const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(authenticated(context));
+      const sealed = Buffer.concat([cipher.update(JSON.stringify(login), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      return [version, ...[encryptedKey, iv, sealed].map((part) => Buffer.from(part).toString('base64url'))].join('.');
+    } finally {
+      key.fill(0);
+    }
+  };
+};
+
+/** Opens sealed logins. */
+export const createUnseal = (settings: Settings): Unseal => {
+  const kms = new KMSClient(awsClientDefaults(settings));
+  return async (sealed, context) => {
+    const [found, ...parts] = sealed.length > longestSealed ? [] : sealed.split('.');
+    const [encryptedKey, iv, box] = parts.map((part) => Buffer.from(part, 'base64url'));
+    if (found !== version || parts.length !== 3 || !encryptedKey?.length || iv?.length !== ivBytes || !box) {
+      throw new InvalidInputError(
+        `token.sealed: expected a token that FetchToken sealed (${version}), found something else.`,
+      );
+    }
+    const { Plaintext: key } = await kms
+      .send(new DecryptCommand({ CiphertextBlob: encryptedKey, EncryptionContext: { ...context } }))
+      .catch((error: unknown) => {
+        throw explain('open the sealed token', error);
+      });
+    if (!isDataKey(key)) throw new KmsUnavailableError('KMS answered without a data key.');
+    try {
+      const decipher = createDecipheriv(algorithm, key, iv, { authTagLength: tagBytes })
+        .setAAD(authenticated(context))
+        .setAuthTag(box.subarray(-tagBytes));
+      const text = Buffer.concat([decipher.update(box.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
+      return loginShape.parse(JSON.parse(text));
+    } catch {
+      throw new InvalidInputError(
+        'token.sealed: expected a token sealed for this execution and target, found a different or damaged one.',
+      );
+    } finally {
+      key.fill(0);
+    }
+  };
+};

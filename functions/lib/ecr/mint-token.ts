@@ -1,0 +1,114 @@
+import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
+import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
+import * as z from 'zod/mini';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from '../aws/client.ts';
+import { parseEcrHost } from './host.ts';
+import type { Settings } from '../env.ts';
+import { EcrAccessDeniedError, EcrThrottledError, EcrUnavailableError } from '../errors.ts';
+import type { Login } from '../aws/seal.ts';
+import type { Target } from '../targets.ts';
+
+/** A token as ECR minted it. */
+export interface RegistryToken {
+  readonly login: Login;
+  /** The registry's host name, without a scheme. */
+  readonly registry: string;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+/** Asks ECR for a token of a target's registry, through the role of its account where it names one. */
+export type MintToken = (ecr: Target['ecr']) => Promise<RegistryToken>;
+
+/** A fresh token lives 12 hours. One that ends sooner than this is a clock or a service gone wrong. */
+export const shortestLifeMs = 3_600_000;
+/** Nobody's word makes a token live longer than ECR documents. */
+const longestLifeMs = 12 * 3_600_000;
+
+const explain = (who: string, error: unknown, remedy: string): Error => {
+  const came = awsClause(error);
+  switch (awsFaultOf(error)) {
+    case 'denied':
+    case 'invalid':
+    case 'missing':
+      return new EcrAccessDeniedError(`${who} refused (${came}). ${remedy}`, awsCause(error));
+    case 'throttled':
+      return new EcrThrottledError(`${who} asked us to slow down (${came}).`, awsCause(error));
+    default:
+      return new EcrUnavailableError(`${who} did not answer (${came}).`, awsCause(error));
+  }
+};
+
+const sessionShape = z.object({
+  AccessKeyId: z.string(),
+  SecretAccessKey: z.string(),
+  SessionToken: z.optional(z.string()),
+});
+const tokenShape = z.object({
+  authorizationToken: z.string(),
+  proxyEndpoint: z._default(z.string(), ''),
+  expiresAt: z.optional(z.date()),
+});
+
+/**
+ * Mints tokens with the AWS SDK's clients.
+ *
+ * Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAuthorizationToken.html
+ */
+export const createMintToken = (settings: Settings, now: () => number): MintToken => {
+  const defaults = awsClientDefaults(settings);
+  const sts = new STSClient(defaults);
+
+  const assume = async (roleArn: string, externalId: string | undefined) => {
+    const { Credentials: session } = await sts
+      .send(
+        new AssumeRoleCommand({
+          RoleArn: roleArn,
+          RoleSessionName: 'runpod-ecr-refresh',
+          ...(externalId === undefined ? {} : { ExternalId: externalId }),
+        }),
+      )
+      .catch((error: unknown) => {
+        throw explain(
+          `STS, asked for the role ${roleArn},`,
+          error,
+          `Let that role trust this stack's fetch-token role${externalId === undefined ? '' : ' with the externalId of targets.yml'}.`,
+        );
+      });
+    const found = z.safeParse(sessionShape, session);
+    if (!found.success) {
+      throw new EcrUnavailableError(`STS, asked for the role ${roleArn}, answered without credentials.`);
+    }
+    const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = found.data;
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  };
+
+  return async ({ region, registryId, roleArn, externalId }) => {
+    const credentials = roleArn === undefined ? undefined : await assume(roleArn, externalId);
+    const ecr = new ECRClient({ ...defaults, region, ...(credentials === undefined ? {} : { credentials }) });
+    const asked = `ECR in ${region}, asked for a token,`;
+    const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({})).catch((error: unknown) => {
+      throw explain(asked, error, 'Allow ecr:GetAuthorizationToken on * to the role that mints.');
+    });
+    const minted = z.safeParse(tokenShape, authorizationData?.[0]);
+    if (!minted.success) throw new EcrUnavailableError(`${asked} answered without one.`);
+    const { authorizationToken, proxyEndpoint, expiresAt } = minted.data;
+
+    const decoded = Buffer.from(authorizationToken, 'base64').toString('utf8');
+    const colon = decoded.indexOf(':');
+    const login = { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+    if (colon < 1 || login.password === '') throw new EcrUnavailableError(`${asked} answered without one.`);
+
+    const host = URL.canParse(proxyEndpoint) ? new URL(proxyEndpoint).host : '';
+    const found = parseEcrHost(host);
+    if (found === undefined || found.region !== region) {
+      throw new EcrUnavailableError(`${asked} answered for a registry we do not know as ECR's.`);
+    }
+
+    if (expiresAt === undefined || expiresAt.getTime() - now() < shortestLifeMs) {
+      throw new EcrUnavailableError(`${asked} answered with one that ends within the hour.`);
+    }
+    const registry = registryId === undefined ? host : `${registryId}${host.slice(found.account.length)}`;
+    return { login, registry, expiresAt: Math.min(expiresAt.getTime(), now() + longestLifeMs) };
+  };
+};

@@ -1,0 +1,191 @@
+import type { EndpointOutcome, Outcome } from './outcome.ts';
+import type { Report } from './report.ts';
+
+/** What people are told. */
+export interface Alert {
+  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest';
+  readonly severity: 'critical' | 'warning' | 'info';
+  readonly target: string;
+  /** The runbook's section: an error's name, or the kind of trouble. */
+  readonly section: string;
+  /** What happened and what to do, a sentence each. */
+  readonly text: string;
+  /** Until when pulls keep working, in the words of the text; where that matters. */
+  readonly deadline?: string;
+}
+
+/** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
+const troubleOf = ({ refreshed, error, endpoints }: Outcome): string => {
+  if (!refreshed) return `failed ${error?.name ?? ''}`;
+  const troubled = endpoints.filter(({ proof }) => proof === 'failed' || proof === 'degraded');
+  return troubled
+    .map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`)
+    .sort()
+    .join(', ');
+};
+
+const earlierOutcomes = (target: string, earlier: readonly Report[]): Outcome[] =>
+  earlier.flatMap(({ targets }) => targets.filter((each) => each.target === target));
+
+/**
+ * Until when pulls keep working although a refresh failed: the end of the last token that was stored.
+ *
+ * @returns epoch milliseconds, or `undefined` where no earlier run on record stored one
+ */
+export const goodUntil = (target: string, earlier: readonly Report[]): number | undefined => {
+  const ends = earlierOutcomes(target, earlier)
+    .filter(({ refreshed }) => refreshed)
+    .map(({ expiresAt }) => Date.parse(expiresAt ?? ''))
+    .filter((end) => !Number.isNaN(end));
+  return ends.length === 0 ? undefined : Math.max(...ends);
+};
+
+/** A length of time as people say it: `5 h 12 min`. */
+export const span = (milliseconds: number): string => {
+  const minutes = Math.round(milliseconds / 60_000);
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  return hours === 0 ? `${rest} min` : `${hours} h ${rest} min`;
+};
+
+/** Says until when pulls keep working: "Pulls keep working until 18:02 UTC, 5 h 12 min from now." */
+export const deadline = (end: number | undefined, now: number): string => {
+  if (end === undefined) return 'Until when pulls keep working is unknown: no earlier run on record stored a token.';
+  const at = `${new Date(end).toISOString().slice(11, 16)} UTC`;
+  return end > now
+    ? `Pulls keep working until ${at}, ${span(end - now)} from now.`
+    : `Pulls stopped working at ${at}, ${span(now - end)} ago.`;
+};
+
+/** With more time than this, a run that is late may still make it while people sleep. */
+const comfortableMs = 3 * 3_600_000;
+
+/** Warning while the next run can still make it, critical when it cannot. */
+const severityOf = (end: number | undefined, now: number, scheduleMs: number): Alert['severity'] =>
+  end !== undefined && end - now > scheduleMs ? 'warning' : 'critical';
+
+/** How severe the failure of the newest of these runs was when it was told. */
+const severityThen = (target: string, earlier: readonly Report[], scheduleMs: number): Alert['severity'] => {
+  const concerned = earlier.filter(({ targets }) => targets.some((each) => each.target === target));
+  const failedAt = Math.max(...concerned.map(({ endedAt }) => Date.parse(endedAt)));
+  return severityOf(goodUntil(target, earlier), failedAt, scheduleMs);
+};
+
+const endpointsText = (target: string, what: string, endpoints: readonly EndpointOutcome[]): string => {
+  const told = endpoints.slice(0, 5).map(({ endpoint, evidence, reason }) => `${endpoint}: ${evidence ?? reason}`);
+  const more = endpoints.length > told.length ? ` And ${endpoints.length - told.length} more.` : '';
+  return `${target}: a new token is stored, but ${what}. ${told.join(' ')}${more}`;
+};
+
+/**
+ * Says what changed for people between the runs before and this one. The same trouble is told once, and again when it
+ * has become critical; its end is told.
+ *
+ * @param earlier reports of earlier runs, newest first
+ * @param scheduleMs milliseconds between scheduled runs
+ */
+export const composeAlerts = (report: Report, earlier: readonly Report[], now: number, scheduleMs: number): Alert[] =>
+  report.targets.flatMap((outcome): Alert[] => {
+    const { target, endpoints, refreshed, delayTold } = outcome;
+    const [before] = earlierOutcomes(target, earlier);
+    const [trouble, troubleBefore] = [troubleOf(outcome), before === undefined ? '' : troubleOf(before)];
+    const isOver = delayTold === true || troubleBefore !== '';
+
+    if (trouble === '') {
+      if (!isOver) return [];
+      return [
+        {
+          kind: 'recovered',
+          severity: 'info',
+          target,
+          section: 'recovered',
+          text: `${target}: a new token is stored and all is well again. ${deadline(goodUntil(target, [report]), now)}`,
+        },
+      ];
+    }
+    const isKnown = trouble === troubleBefore;
+    if (!refreshed) {
+      const severity = severityOf(goodUntil(target, earlier), now, scheduleMs);
+      if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
+      const section = outcome.error?.name ?? 'TargetLostError';
+      const until = deadline(goodUntil(target, earlier), now);
+      const text = `${target}: ${outcome.error?.message ?? 'No token was stored.'} ${until}`;
+      return [{ kind: 'failed', severity, target, section, text, deadline: until }];
+    }
+    if (isKnown && delayTold !== true) return [];
+    const failed = endpoints.filter(({ proof }) => proof === 'failed');
+    if (failed.length > 0) {
+      const text = endpointsText(target, 'not every endpoint can pull', failed);
+      return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
+    }
+    const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
+    const text = endpointsText(target, 'something else keeps endpoints from working', degraded);
+    return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
+  });
+
+/**
+ * Says that an upstream keeps failing and that we keep trying. Nothing to whoever knows already that the target fails.
+ */
+export const composeDelay = (
+  target: string,
+  message: string,
+  tries: { readonly failingSince: number; readonly retryAt: number; readonly giveUpAt: number },
+  earlier: readonly Report[],
+  now: number,
+  scheduleMs: number,
+): Alert | undefined => {
+  const end = goodUntil(target, earlier);
+  // Nobody needs to act while this very run may still make it.
+  const severity = end !== undefined && end - now > comfortableMs ? 'warning' : 'critical';
+  const isKnown = earlierOutcomes(target, earlier)[0]?.refreshed === false;
+  if (isKnown && (severity === 'warning' || severityThen(target, earlier, scheduleMs) === 'critical')) return undefined;
+  const until = deadline(end, now);
+  const clock = (time: number) => `${new Date(time).toISOString().slice(11, 16)} UTC`;
+  return {
+    kind: 'delayed',
+    severity,
+    target,
+    section: 'delayed',
+    text: `${target}: the refresh has not got through for ${span(now - tries.failingSince)}: ${message} We try again at ${clock(tries.retryAt)} and keep trying until ${clock(tries.giveUpAt)}. ${until}`,
+    deadline: until,
+  };
+};
+
+const dayMs = 24 * 3_600_000;
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/**
+ * Sums up the last 24 hours, a line for each target that a run concerned.
+ *
+ * @param reports reports of all runs on record, newest first
+ */
+export const composeDigest = (reports: readonly Report[], now: number): readonly [Alert, ...Alert[]] => {
+  const recent = reports.filter(({ endedAt }) => now - Date.parse(endedAt) <= dayMs);
+  const outcomes = recent.flatMap(({ targets }) => targets);
+  const latest = new Map<string, Outcome>();
+  for (const outcome of outcomes) if (!latest.has(outcome.target)) latest.set(outcome.target, outcome);
+  const [first, ...more] = [...latest.values()].map((outcome): Alert => {
+    const { target } = outcome;
+    const runs = earlierOutcomes(target, recent);
+    const end = goodUntil(target, reports);
+    const failures = runs.filter(({ refreshed }) => !refreshed).length;
+    const isTroubled = troubleOf(outcome) !== '';
+    const proofs = Object.entries(outcome.proofs).map(([proof, count]) => `${count} ${proof}`);
+    const endpoints = proofs.length === 0 ? '' : ` Endpoints at the last: ${proofs.join(', ')}.`;
+    return {
+      kind: 'digest',
+      severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
+      target,
+      section: 'digest',
+      text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
+    };
+  });
+  const silence: Alert = {
+    kind: 'digest',
+    severity: 'critical',
+    target: 'every target',
+    section: 'nosuccess',
+    text: 'every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+  };
+  return [first ?? silence, ...more];
+};

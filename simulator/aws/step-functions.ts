@@ -1,0 +1,193 @@
+import type { WorldClock } from '../clock.ts';
+import type { EngineEvent, EngineRun } from '../../runner/engine.ts';
+import { AwsError, type AwsService } from './server.ts';
+
+/** An execution, running or ended. */
+export interface Execution {
+  readonly arn: string;
+  readonly name: string;
+  readonly input: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  status: 'RUNNING' | 'SUCCEEDED' | 'FAILED' | 'TIMED_OUT' | 'ABORTED';
+  endedAt?: number;
+  output?: string;
+  error?: string;
+  cause?: string;
+  readonly events: EngineEvent[];
+  /** Settles when the execution has ended, however it did. */
+  readonly ended: Promise<void>;
+  readonly abort: () => void;
+}
+
+/** A Distributed Map, and the states within it, whose events are told by executions of their own. */
+export interface Children {
+  readonly map: string;
+  readonly states: ReadonlySet<string>;
+}
+
+const namePattern = /^[0-9A-Za-z_-]{1,80}$/;
+
+/** Step Functions with one state machine. */
+export class StepFunctions {
+  readonly machineArn: string;
+  readonly executions = new Map<string, Execution>();
+  readonly #children: Children;
+  readonly #clock: WorldClock;
+  readonly #run: (input: unknown, execution: { id: string; name: string }) => EngineRun;
+  /** Told of everything that happens in any execution. */
+  onEvent: (execution: Execution, event: EngineEvent) => void = () => {};
+
+  constructor(
+    clock: WorldClock,
+    machineArn: string,
+    children: Children,
+    run: (input: unknown, execution: { id: string; name: string }) => EngineRun,
+  ) {
+    this.#children = children;
+    this.#clock = clock;
+    this.machineArn = machineArn;
+    this.#run = run;
+  }
+
+  /** Starts an execution as StartExecution does, with its two meanings of a name that is taken. */
+  start(name: string, input: string): Execution {
+    if (!namePattern.test(name)) throw new AwsError('InvalidName', `Invalid Name: '${name}'`);
+    const arn = `${this.machineArn.replace(':stateMachine:', ':execution:').split(':').slice(0, 7).join(':')}:${name}`;
+    const before = this.executions.get(arn);
+    if (before !== undefined) {
+      if (before.status === 'RUNNING' && before.input === input) return before;
+      throw new AwsError('ExecutionAlreadyExists', `Execution Already Exists: '${arn}'`);
+    }
+    const run = this.#run(JSON.parse(input), { id: arn, name });
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const execution: Execution = {
+      arn,
+      name,
+      input,
+      startedAt: this.#clock.now(),
+      status: 'RUNNING',
+      events: [],
+      ended,
+      abort: run.abort,
+    };
+    this.executions.set(arn, execution);
+    void this.#follow(execution, run).then(resolve);
+    return execution;
+  }
+
+  async #follow(execution: Execution, run: EngineRun): Promise<void> {
+    const listening = (async () => {
+      for await (const event of run.events) {
+        execution.events.push(event);
+        this.onEvent(execution, event);
+      }
+    })();
+    try {
+      execution.output = JSON.stringify(await run.result);
+      execution.status = 'SUCCEEDED';
+    } catch (error) {
+      const { name, message } = error instanceof Error ? error : new Error(String(error));
+      const failed = execution.events.findLast((event) => event.type === 'ExecutionFailed');
+      execution.status =
+        name === 'ExecutionTimeoutError' ? 'TIMED_OUT' : name === 'ExecutionAbortedError' ? 'ABORTED' : 'FAILED';
+      const thrown = error instanceof Error && error.cause instanceof Error ? error.cause : undefined;
+      execution.error = thrown?.name ?? failed?.Error ?? name;
+      execution.cause = thrown?.message ?? message;
+    }
+    execution.endedAt = this.#clock.now();
+    await listening;
+  }
+
+  #parentOf(child: string): string {
+    return child.replace(`/${this.#children.map}:`, ':');
+  }
+
+  #find(executionArn: unknown): Execution {
+    const execution = this.executions.get(String(executionArn));
+    if (execution === undefined) {
+      throw new AwsError('ExecutionDoesNotExist', `Execution Does Not Exist: '${String(executionArn)}'`);
+    }
+    return execution;
+  }
+
+  readonly #newestFirst = (): Execution[] => [...this.executions.values()].reverse();
+
+  readonly service: AwsService = {
+    json: {
+      'AWSStepFunctions.StartExecution': ({ name, input, stateMachineArn }) => {
+        if (!String(stateMachineArn).startsWith(this.machineArn)) {
+          throw new AwsError('StateMachineDoesNotExist', `State Machine Does Not Exist: '${String(stateMachineArn)}'`);
+        }
+        const { arn, startedAt } = this.start(String(name), String(input ?? '{}'));
+        return { executionArn: arn, startDate: startedAt / 1000 };
+      },
+      'AWSStepFunctions.DescribeExecution': ({ executionArn }) => {
+        const { arn, name, status, startedAt, endedAt, input, output, error, cause } = this.#find(executionArn);
+        return {
+          executionArn: arn,
+          stateMachineArn: this.machineArn,
+          name,
+          status,
+          startDate: startedAt / 1000,
+          ...(endedAt === undefined ? {} : { stopDate: endedAt / 1000 }),
+          input,
+          output,
+          error,
+          cause,
+        };
+      },
+      // The engine runs a Distributed Map inline: all that happens in it is told as one child's doing.
+      'AWSStepFunctions.ListMapRuns': ({ executionArn }) => {
+        const { arn, startedAt } = this.#find(executionArn);
+        const mapRunArn = arn.replace(':execution:', ':mapRun:').replace(/:([^:]+)$/, `/${this.#children.map}:$1`);
+        return {
+          mapRuns: [{ executionArn: arn, mapRunArn, stateMachineArn: this.machineArn, startDate: startedAt / 1000 }],
+        };
+      },
+      'AWSStepFunctions.ListExecutions': ({ maxResults = 100, statusFilter, stateMachineArn, mapRunArn }) => {
+        if (typeof mapRunArn === 'string') {
+          const child = mapRunArn.replace(':mapRun:', ':execution:');
+          const { name, status, startedAt } = this.#find(this.#parentOf(child));
+          return { executions: [{ executionArn: child, mapRunArn, name, status, startDate: startedAt / 1000 }] };
+        }
+        if (stateMachineArn !== this.machineArn) {
+          throw new AwsError('StateMachineDoesNotExist', `State Machine Does Not Exist: '${String(stateMachineArn)}'`);
+        }
+        return {
+          executions: this.#newestFirst()
+            .filter(({ status }) => statusFilter === undefined || status === statusFilter)
+            .slice(0, Number(maxResults))
+            .map(({ arn, name, status, startedAt, endedAt }) => ({
+              executionArn: arn,
+              stateMachineArn: this.machineArn,
+              name,
+              status,
+              startDate: startedAt / 1000,
+              ...(endedAt === undefined ? {} : { stopDate: endedAt / 1000 }),
+            })),
+        };
+      },
+      'AWSStepFunctions.GetExecutionHistory': ({ executionArn, reverseOrder = false, maxResults = 100 }) => {
+        const arn = String(executionArn);
+        const isChild = arn.includes(`/${this.#children.map}:`);
+        const told = this.#find(isChild ? this.#parentOf(arn) : arn)
+          .events.filter((event) => event.type === 'StateEntered' || event.type === 'StateExited')
+          .filter(({ state }) => this.#children.states.has(state.name) === isChild)
+          .map((event, index) => {
+            const { name, type, input } = event.state;
+            return {
+              id: index + 1,
+              previousEventId: index,
+              timestamp: event.timestamp / 1000,
+              type: `${type}${event.type}`,
+              ...(event.type === 'StateEntered'
+                ? { stateEnteredEventDetails: { name, input: JSON.stringify(input) } }
+                : { stateExitedEventDetails: { name, output: JSON.stringify(event.state.output) } }),
+            };
+          });
+        return { events: (reverseOrder === true ? told.reverse() : told).slice(0, Number(maxResults)) };
+      },
+    },
+  };
+}

@@ -1,0 +1,70 @@
+import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { awsClientDefaults } from '../functions/lib/aws/client.ts';
+import { regionPattern } from '../functions/lib/ecr/host.ts';
+import { readSettings, type Settings } from '../functions/lib/env.ts';
+import { awsFailure, CommandError, UsageError } from './failure.ts';
+
+/** Which stack, and whose AWS, a command is about. */
+export interface CallerOptions {
+  readonly stage?: string;
+  readonly region?: string;
+  readonly profile?: string;
+  readonly color?: boolean;
+}
+
+/** Who runs a command, and where. */
+export interface Caller {
+  readonly stackName: string;
+  readonly stage: string;
+  readonly region: string;
+  readonly settings: Settings;
+  /** What AWS clients of this region are made with. */
+  readonly aws: ReturnType<typeof awsClientDefaults> & { readonly region: string };
+}
+
+/** A state machine's history and a long list of alarms are larger than most answers. */
+const mostAnswerBytes = 4 * 1024 * 1024;
+
+/**
+ * Reads who runs a command. The region is found as serverless.yml finds it, so that a command looks where the stack is.
+ *
+ * @throws {UsageError} an option is not of its form
+ */
+export const readCaller = ({ stage = 'dev', region, profile }: CallerOptions): Caller => {
+  if (!/^[A-Za-z][A-Za-z0-9-]{0,60}$/.test(stage)) {
+    throw new UsageError(`--stage: expected letters, digits and -, found ${JSON.stringify(stage)}.`);
+  }
+  const chosen = region ?? process.env.AWS_REGION ?? 'us-east-1';
+  if (!regionPattern.test(chosen)) {
+    const where = region === undefined ? 'AWS_REGION' : '--region';
+    throw new UsageError(`${where}: expected an AWS region, such as us-east-1, found ${JSON.stringify(chosen)}.`);
+  }
+  if (profile !== undefined) process.env.AWS_PROFILE = profile;
+  // The functions' own clients find it there, as they do in Lambda.
+  process.env.AWS_REGION = chosen;
+  const settings = readSettings(process.env);
+  return {
+    stackName: `runpod-ecr-refresh-${stage}`,
+    stage,
+    region: chosen,
+    settings,
+    aws: { ...awsClientDefaults(settings, mostAnswerBytes), region: chosen },
+  };
+};
+
+/** Who AWS says that we are. */
+export interface Identity {
+  readonly account: string;
+  readonly arn: string;
+}
+
+/** @throws {CommandError} AWS does not know us, or did not answer */
+export const readIdentity = async ({ aws }: Caller): Promise<Identity> => {
+  const { Account: account, Arn: arn } = await new STSClient(aws)
+    .send(new GetCallerIdentityCommand({}))
+    .catch((error: unknown) => {
+      throw awsFailure('say who this is', 'sts:GetCallerIdentity', error);
+    });
+  if (account === undefined || arn === undefined) throw new CommandError('AWS did not say who this is. Try again.');
+  return { account, arn };
+};

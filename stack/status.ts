@@ -1,0 +1,221 @@
+import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
+import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
+import { type ExecutionListItem, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
+import { goodUntil } from '../functions/lib/report/alerts.ts';
+import { createReadEarlierReports } from '../functions/lib/aws/history.ts';
+import type { EndpointOutcome, Outcome } from '../functions/lib/report/outcome.ts';
+import type { Report } from '../functions/lib/report/report.ts';
+import type { Caller } from './caller.ts';
+import { awsFailure } from './failure.ts';
+import { ownVersion, requireStack, type Stack } from './stack.ts';
+
+/** How a target fares. Times are ISO 8601. */
+export interface TargetStatus {
+  readonly name: string;
+  /** When the login that Runpod holds ends; left out where no run on record stored one. */
+  readonly expiresAt?: string;
+  /** When a run looked at it last. */
+  readonly lookedAt: string;
+  /** Why that run stored nothing. */
+  readonly error?: { readonly name: string; readonly message: string };
+  /** Endpoints by proof, all of them. */
+  readonly proofs: Readonly<Record<string, number>>;
+  /** Endpoints with what was seen of them, as many as the run's report holds. */
+  readonly endpoints: readonly EndpointOutcome[];
+}
+
+/** A run of the state machine. Times are ISO 8601. */
+export interface RunStatus {
+  readonly name: string;
+  /** Step Functions' word: RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE. */
+  readonly status: string;
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  /** What started it, where its report says so. */
+  readonly trigger?: string;
+  readonly error?: { readonly name: string; readonly message: string };
+}
+
+/** How a deployed stack fares. Times are ISO 8601. */
+export interface Status {
+  readonly version: 1;
+  readonly at: string;
+  readonly stack: Pick<Stack, 'name' | 'status' | 'isBusy' | 'version'> & { readonly region: string };
+  /** The version of the command that looked. */
+  readonly ownVersion: string;
+  readonly targets: readonly TargetStatus[];
+  /** The run that ended last. */
+  readonly lastRun?: RunStatus;
+  readonly running: readonly RunStatus[];
+  /** Left out where there is no schedule. */
+  readonly schedule?: { readonly expression: string; readonly isEnabled: boolean; readonly nextRunAt?: string };
+  readonly openAlarms: ReadonlyArray<{ readonly name: string; readonly description: string }>;
+  /** What is wrong, a sentence each. Empty where all is well. */
+  readonly troubles: readonly string[];
+}
+
+const iso = (time: number | Date): string => new Date(time).toISOString();
+
+/** The runs that Step Functions lists, newest first, and the reports of those that have one. */
+export interface Runs {
+  readonly executions: readonly ExecutionListItem[];
+  readonly reports: readonly Report[];
+}
+
+const executionsRead = 20;
+
+/** @throws {CommandError} AWS refused, or did not answer */
+export const readRuns = async ({ aws, settings }: Caller, stateMachineArn: string): Promise<Runs> => {
+  const list = new ListExecutionsCommand({ stateMachineArn, maxResults: executionsRead });
+  const failure = (error: unknown): never => {
+    throw awsFailure(
+      'list the runs',
+      'states:ListExecutions, states:DescribeExecution, states:GetExecutionHistory and kms:Decrypt',
+      error,
+    );
+  };
+  const [{ executions = [] }, reports] = await Promise.all([
+    new SFNClient(aws).send(list).catch(failure),
+    createReadEarlierReports(settings)(stateMachineArn).catch(failure),
+  ]);
+  return { executions, reports };
+};
+
+/** The schedule of a stack; `undefined` where it has none. */
+export const readSchedule = async ({
+  aws,
+  stackName,
+}: Caller): Promise<{ readonly expression: string; readonly isEnabled: boolean } | undefined> => {
+  try {
+    const answer = await new SchedulerClient(aws).send(new GetScheduleCommand({ Name: stackName }));
+    return { expression: answer.ScheduleExpression ?? '', isEnabled: answer.State === 'ENABLED' };
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ResourceNotFoundException') return undefined;
+    throw awsFailure('show the schedule', 'scheduler:GetSchedule', error);
+  }
+};
+
+/** An alarm of a stack. */
+export interface StackAlarm {
+  readonly name: string;
+  readonly description: string;
+  readonly isOpen: boolean;
+  /** Whether anybody is told when it opens. */
+  readonly tells: boolean;
+}
+
+/** @throws {CommandError} AWS refused, or did not answer */
+export const readAlarms = async ({ aws, stackName }: Caller): Promise<StackAlarm[]> => {
+  const command = new DescribeAlarmsCommand({ AlarmNamePrefix: `${stackName}-`, MaxRecords: 100 });
+  const { MetricAlarms = [] } = await new CloudWatchClient(aws).send(command).catch((error: unknown) => {
+    throw awsFailure('list the alarms', 'cloudwatch:DescribeAlarms', error);
+  });
+  return MetricAlarms.map(({ AlarmName = '', AlarmDescription = '', StateValue, ActionsEnabled }) => ({
+    name: AlarmName,
+    description: AlarmDescription,
+    isOpen: StateValue === 'ALARM',
+    tells: ActionsEnabled !== false,
+  }));
+};
+
+/** The time between two runs of `rate(5 hours)`, in milliseconds; `undefined` for a schedule of another form. */
+export const periodOf = (expression: string): number | undefined => {
+  const [, count, unit = ''] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
+  const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[unit];
+  return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs;
+};
+
+const toRun = (execution: ExecutionListItem, reports: readonly Report[]): RunStatus => {
+  const report = reports.find((each) => each.execution === execution.executionArn);
+  return {
+    name: execution.name ?? '',
+    status: execution.status ?? 'UNKNOWN',
+    startedAt: iso(execution.startDate ?? 0),
+    ...(execution.stopDate === undefined ? {} : { endedAt: iso(execution.stopDate) }),
+    ...(report === undefined ? {} : { trigger: report.trigger }),
+    ...(report?.error === undefined ? {} : { error: report.error }),
+  };
+};
+
+/** How each target of these reports, newest first, fares. */
+export const targetsOf = (reports: readonly Report[]): TargetStatus[] => {
+  const newest = new Map<string, { readonly outcome: Outcome; readonly lookedAt: string }>();
+  for (const { targets, endedAt } of reports) {
+    for (const outcome of targets) {
+      if (!newest.has(outcome.target)) newest.set(outcome.target, { outcome, lookedAt: endedAt });
+    }
+  }
+  return [...newest.entries()]
+    .map(([name, { outcome, lookedAt }]) => {
+      const end = goodUntil(name, reports);
+      return {
+        name,
+        ...(end === undefined ? {} : { expiresAt: iso(end) }),
+        lookedAt,
+        ...(outcome.error === undefined ? {} : { error: outcome.error }),
+        proofs: outcome.proofs,
+        endpoints: outcome.endpoints,
+      };
+    })
+    .toSorted((a, b) => a.name.localeCompare(b.name));
+};
+
+const nextRunOf = (expression: string, runs: readonly RunStatus[]): string | undefined => {
+  const periodMs = periodOf(expression);
+  const last = runs.find(({ trigger }) => trigger === 'schedule');
+  return periodMs === undefined || last === undefined ? undefined : iso(Date.parse(last.startedAt) + periodMs);
+};
+
+const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => {
+  const { stack, targets, lastRun, schedule, openAlarms } = status;
+  const troubles: string[] = [];
+  if (stack.version !== ownVersion) {
+    troubles.push(`Deployed is version ${stack.version ?? 'unknown'}, this is ${ownVersion}. Deploy again.`);
+  }
+  if (lastRun === undefined) troubles.push('No run has ended yet. One starts by itself right after a deploy.');
+  else if (lastRun.status !== 'SUCCEEDED') {
+    troubles.push(
+      `The last run ended ${lastRun.status}${lastRun.error === undefined ? '' : `: ${lastRun.error.name}`}.`,
+    );
+  }
+  for (const { name, expiresAt, proofs } of targets) {
+    if (expiresAt === undefined) troubles.push(`${name}: no run on record stored a login.`);
+    else if (Date.parse(expiresAt) <= now) troubles.push(`${name}: its login has expired.`);
+    if ((proofs.failed ?? 0) > 0) troubles.push(`${name}: ${proofs.failed} of its endpoints cannot pull.`);
+  }
+  if (schedule === undefined) troubles.push('There is no schedule. Deploy again.');
+  else if (!schedule.isEnabled) troubles.push('The schedule is switched off.');
+  for (const { name } of openAlarms) troubles.push(`Alarm ${name} is open.`);
+  return troubles;
+};
+
+/**
+ * Reads how a deployed stack fares.
+ *
+ * @param now epoch milliseconds
+ * @throws {CommandError} there is no such stack, or AWS refused or did not answer
+ */
+export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
+  const stack = await requireStack(caller);
+  const [{ executions, reports }, schedule, alarms] = await Promise.all([
+    readRuns(caller, stack.stateMachine),
+    readSchedule(caller),
+    readAlarms(caller),
+  ]);
+  const runs = executions.map((each) => toRun(each, reports));
+  const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
+  const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, runs);
+  const { name, status, isBusy, version } = stack;
+  const seen: Omit<Status, 'troubles'> = {
+    version: 1,
+    at: iso(now),
+    stack: { name, status, isBusy, version, region: caller.region },
+    ownVersion,
+    targets: targetsOf(reports),
+    ...(lastRun === undefined ? {} : { lastRun }),
+    running: runs.filter((each) => each.status === 'RUNNING'),
+    ...(schedule === undefined ? {} : { schedule: { ...schedule, ...(nextRunAt === undefined ? {} : { nextRunAt }) } }),
+    openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
+  };
+  return { ...seen, troubles: troublesOf(seen, now) };
+};

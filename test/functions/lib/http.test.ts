@@ -1,0 +1,190 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ExchangeError, exchange, openExchange, send } from '../../../functions/lib/http.ts';
+
+let server: Server;
+
+const serve = async (listener: RequestListener): Promise<URL> => {
+  server = createServer(listener);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return new URL(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+};
+
+afterEach(() => {
+  server.closeAllConnections();
+  server.close();
+});
+
+const bounds = { timeoutMs: 200, maxBytes: 1000, listenMs: 100 };
+
+const faultOf = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+    return 'fine';
+  } catch (error) {
+    return error instanceof ExchangeError ? error.fault : `not an ExchangeError: ${String(error)}`;
+  }
+};
+
+const readAll = async (chunks: AsyncIterable<Uint8Array>): Promise<number> => {
+  let bytes = 0;
+  for await (const chunk of chunks) bytes += chunk.byteLength;
+  return bytes;
+};
+
+describe('an exchange', () => {
+  it('reads the whole answer, whatever its status, and follows no redirect', async () => {
+    const url = await serve((_request, response) =>
+      response.writeHead(307, { location: 'http://evil.example/' }).end('elsewhere'),
+    );
+    const answer = await exchange(send, { url, ...bounds });
+    expect([answer.status, new TextDecoder().decode(answer.body)]).toEqual([307, 'elsewhere']);
+  });
+
+  it('may have nothing to read', async () => {
+    const url = await serve((_request, response) => response.writeHead(204).end());
+    expect((await exchange(send, { url, method: 'PATCH', body: '{}', ...bounds })).body).toHaveLength(0);
+  });
+
+  it.each<readonly [string, RequestListener, string]>([
+    ['never answers', () => {}, 'timed out'],
+    ['begins and never ends', (_request, response) => void response.writeHead(200).write('x'), 'timed out'],
+    ['resets the connection', (request) => void request.socket.resetAndDestroy(), 'broken off'],
+    [
+      'breaks off in the middle',
+      (_request, response) =>
+        void response.writeHead(200, { 'content-length': '10' }).write('x', () => response.destroy()),
+      'broken off',
+    ],
+    [
+      'changes to a protocol that nobody asked for',
+      (request) =>
+        void request.socket.write('HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'),
+      'broken off',
+    ],
+    ['speaks no HTTP', (request) => void request.socket.write('SSH-2.0-x\r\n'), 'unreachable'],
+    ['sends too much', (_request, response) => void response.end('x'.repeat(2000)), 'too large'],
+    [
+      'sends 64 KB of headers',
+      (_request, response) => void response.writeHead(200, { big: 'x'.repeat(65_536) }).end(),
+      'too many headers',
+    ],
+  ])('with a server that %s says so', async (_what, listener, fault) => {
+    const url = await serve(listener);
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe(fault);
+  });
+
+  it('reads the beginning of an error that never ends: its status is what counts', async () => {
+    const url = await serve((_request, response) => {
+      response.writeHead(503);
+      const write = (): void => {
+        while (!response.destroyed && response.write('x'.repeat(10_000))) {}
+        if (!response.destroyed) response.once('drain', write);
+      };
+      write();
+    });
+    const { status, body } = await exchange(send, { url, ...bounds });
+    expect([status, body.length]).toEqual([503, 64 * 1024]);
+  });
+
+  const closesTheFirst = async (): Promise<{ url: URL; methods: string[] }> => {
+    const methods: string[] = [];
+    const url = await serve((request, response) => {
+      methods.push(request.method ?? '');
+      if (methods.length === 1) request.socket.resetAndDestroy();
+      else response.end('there');
+    });
+    return { url, methods };
+  };
+
+  it('is begun once more when a connection turns out to be closed', async () => {
+    const { url, methods } = await closesTheFirst();
+    expect((await exchange(send, { url, ...bounds })).status).toBe(200);
+    expect(methods).toEqual(['GET', 'GET']);
+  });
+
+  it('that changes something is not repeated: nobody knows what became of it', async () => {
+    const { url, methods } = await closesTheFirst();
+    expect(await faultOf(exchange(send, { url, method: 'POST', body: '{}', ...bounds }))).toBe('broken off');
+    expect(methods).toEqual(['POST']);
+  });
+
+  it('with nobody there says so', async () => {
+    const url = await serve(() => {});
+    server.close();
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe('unreachable');
+  });
+
+  it('speaks TLS where the address says https', async () => {
+    const { port } = await serve(() => {});
+    const fromClient = new Promise<number | undefined>((resolve) =>
+      server
+        .on('clientError', (_error, socket) => socket.destroy())
+        .once('connection', (socket) => socket.once('data', (bytes: Buffer) => resolve(bytes[0]))),
+    );
+    const url = new URL(`https://127.0.0.1:${port}/`);
+    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe('broken off');
+    expect(await fromClient).toBe(0x16); // a handshake (RFC 8446, section 5.1)
+  });
+
+  it('speaks TLS where the address says https', async () => {
+    const { port } = await serve(() => {});
+    const firstByte = new Promise<number | undefined>((resolve) =>
+      server.once('connection', (socket) => socket.once('data', (bytes: Buffer) => resolve(bytes[0]))),
+    );
+    const fault = await faultOf(exchange(send, { url: new URL(`https://127.0.0.1:${port}/`), ...bounds }));
+    expect([fault, await firstByte]).toEqual(['unreachable', 0x16]); // a handshake record (RFC 8446, section 5.1)
+  });
+
+  it('with a way to send that throws something of its own says so', async () => {
+    const url = await serve(() => {});
+    const broken = () => Promise.reject('no');
+    expect(await faultOf(exchange(broken, { url, ...bounds }))).toBe('unreachable');
+  });
+});
+
+describe('an open exchange', () => {
+  it('hands out what arrives until the time is up', async () => {
+    const url = await serve((_request, response) => void response.writeHead(200).write('abc'));
+    const { status, chunks } = await openExchange(send, { url, ...bounds });
+    expect([status, await readAll(chunks)]).toEqual([200, 3]);
+  });
+
+  it('hands out no more than it may', async () => {
+    const url = await serve((_request, response) => void response.writeHead(200).write('x'.repeat(5000)));
+    const { chunks } = await openExchange(send, { url, ...bounds });
+    expect(await readAll(chunks)).toBe(1000);
+  });
+
+  it('may have nothing to hand out', async () => {
+    const url = await serve((_request, response) => void response.writeHead(204).end());
+    const { chunks } = await openExchange(send, { url, ...bounds });
+    expect(await readAll(chunks)).toBe(0);
+  });
+
+  it('says when no answer begins', async () => {
+    const url = await serve(() => {});
+    expect(await faultOf(openExchange(send, { url, ...bounds }))).toBe('timed out');
+  });
+
+  it('says when the answer breaks off', async () => {
+    const url = await serve((_request, response) => void response.writeHead(200).write('x', () => response.destroy()));
+    const { chunks } = await openExchange(send, { url, method: 'GET', headers: {}, ...bounds });
+    expect(await faultOf(readAll(chunks))).toBe('broken off');
+  });
+
+  it('lets go of the connection when its reader has had enough', async () => {
+    let gone: (value: boolean) => void = () => {};
+    const closed = new Promise<boolean>((resolve) => {
+      gone = resolve;
+    });
+    const url = await serve((_request, response) => {
+      response.once('close', () => gone(true));
+      response.writeHead(200).write('x');
+    });
+    const { chunks } = await openExchange(send, { url, ...bounds, listenMs: 60_000 });
+    for await (const _chunk of chunks) break;
+    expect(await closed).toBe(true);
+  });
+});

@@ -1,0 +1,221 @@
+import { describe, expect, it } from 'vitest';
+import { composeAlerts, composeDelay, composeDigest, deadline, goodUntil } from '../../../../functions/lib/report/alerts.ts';
+import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
+import type { Report } from '../../../../functions/lib/report/report.ts';
+
+const hourMs = 3_600_000;
+const now = Date.parse('2026-11-23T12:50:00Z');
+
+const good: Outcome = {
+  target: 'production',
+  refreshed: true,
+  expiresAt: '2026-11-23T18:02:00Z',
+  proofs: {},
+  endpoints: [],
+};
+const failed: Outcome = {
+  target: 'production',
+  refreshed: false,
+  error: { name: 'RunpodUnauthorizedError', message: 'Runpod refused the new token (401).' },
+  proofs: {},
+  endpoints: [],
+};
+const endpoint = (proof: 'failed' | 'degraded', reason: string, evidence?: string) => ({
+  ...good,
+  endpoints: [{ endpoint: 'ep', proof, reason, ...(evidence === undefined ? {} : { evidence }) }],
+});
+
+const report = (...targets: Outcome[]): Report => ({
+  version: 1,
+  execution: 'arn',
+  trigger: 'schedule',
+  startedAt: '2026-11-23T12:00:00Z',
+  endedAt: '2026-11-23T12:00:00Z',
+  outcome: 'succeeded',
+  targets,
+});
+
+const compose = (outcome: Outcome, ...earlier: Outcome[]) =>
+  composeAlerts(
+    report(outcome),
+    earlier.map((each) => report(each)),
+    now,
+    6 * hourMs,
+  );
+
+describe('what people are told', () => {
+  it.each<readonly [string, Outcome, Outcome[], string[]]>([
+    ['nothing while all is well', good, [good], []],
+    ['nothing on the first run that goes well', good, [], []],
+    ['a failure', failed, [good], ['critical failed']],
+    ['a failure without any history', failed, [], ['critical failed']],
+    ['nothing of the same failure', failed, [failed, { ...good, expiresAt: '2026-11-23T17:00:00Z' }], []],
+    ['another failure', { ...failed, error: { name: 'Other', message: 'x.' } }, [failed], ['critical failed']],
+    ['a failure without an error', { ...good, refreshed: false }, [good], ['critical failed']],
+    ['its end', good, [failed], ['info recovered']],
+    ['the end of a delay that was told', { ...good, delayTold: true }, [good], ['info recovered']],
+    [
+      'an end that does not say until when',
+      { target: 'production', refreshed: true, proofs: {}, endpoints: [] },
+      [failed],
+      ['info recovered'],
+    ],
+    [
+      'nothing of the same failure after another delay, which was not told',
+      { ...failed, delayTold: true },
+      [failed],
+      [],
+    ],
+    ['the same failure once it is critical', failed, [failed, good], ['critical failed']],
+    [
+      'the end of a delay of what was degraded before and still is',
+      { ...endpoint('degraded', 'parked'), delayTold: true },
+      [endpoint('degraded', 'parked')],
+      ['warning degraded'],
+    ],
+    [
+      'an endpoint that cannot pull',
+      endpoint('failed', 'login-refused', 'It is refused.'),
+      [good],
+      ['critical failed'],
+    ],
+    ['a degraded endpoint', endpoint('degraded', 'parked'), [good], ['warning degraded']],
+    ['nothing of the same degradation', endpoint('degraded', 'parked'), [endpoint('degraded', 'parked', 'x')], []],
+    [
+      'that a degraded endpoint now fails',
+      endpoint('failed', 'login-refused'),
+      [endpoint('degraded', 'parked')],
+      ['critical failed'],
+    ],
+  ])('is %s', (_what, outcome, earlier, expected) => {
+    expect(compose(outcome, ...earlier).map(({ severity, kind }) => `${severity} ${kind}`)).toEqual(expected);
+  });
+
+  it('is a warning while the next run can still make it', () => {
+    const until = (expiresAt: string) => compose(failed, { ...good, expiresAt })[0]?.severity;
+    expect(until('2026-11-23T18:49:00Z')).toBe('critical');
+    expect(until('2026-11-23T18:51:00Z')).toBe('warning');
+  });
+
+  it('has a sentence, a deadline and a remedy', () => {
+    expect(compose(failed, good)[0]?.text).toBe(
+      'production: Runpod refused the new token (401). Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
+    );
+  });
+
+  it('names five endpoints and counts the rest', () => {
+    const endpoints = Array.from({ length: 7 }, (_, index) => ({
+      endpoint: `ep${index}`,
+      proof: 'failed' as const,
+      reason: 'stuck',
+    }));
+    const [alert] = compose({ ...good, endpoints });
+    expect(alert?.text).toContain('ep4: stuck And 2 more.');
+    expect(alert?.text).not.toContain('ep5');
+  });
+
+  it('of a delay says how long, when we try again, and until when pulls work', () => {
+    const tries = { failingSince: now - hourMs / 2, retryAt: now + hourMs / 4, giveUpAt: now + 5 * hourMs };
+    expect(composeDelay('production', 'Runpod is down.', tries, [report(good)], now, 6 * hourMs)).toEqual({
+      kind: 'delayed',
+      severity: 'warning',
+      target: 'production',
+      section: 'delayed',
+      text: 'production: the refresh has not got through for 30 min: Runpod is down. We try again at 13:05 UTC and keep trying until 17:50 UTC. Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
+      deadline: 'Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
+    });
+  });
+});
+
+it('a delay is critical once little time is left, or nobody knows how much', () => {
+  const tries = { failingSince: now, retryAt: now, giveUpAt: now };
+  const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, earlier, now, 6 * hourMs)?.severity;
+  expect(of([report({ ...good, expiresAt: '2026-11-23T15:00:00Z' })])).toBe('critical');
+  expect(of([])).toBe('critical');
+});
+
+it('a delay is not told to those who know that the target fails, unless it has become critical', () => {
+  const tries = { failingSince: now, retryAt: now, giveUpAt: now };
+  const of = (...earlier: Outcome[]) => {
+    const reports = earlier.map((each) => report(each));
+    return composeDelay('production', 'x.', tries, reports, now, 4 * hourMs)?.severity;
+  };
+  expect(of(failed)).toBeUndefined();
+  expect(of(failed, good)).toBeUndefined();
+  expect(of(failed, { ...good, expiresAt: '2026-11-23T15:00:00Z' })).toBeUndefined();
+  const long = { ...report({ ...good, expiresAt: '2026-11-23T15:00:00Z' }), endedAt: '2026-11-23T06:00:00Z' };
+  const early = { ...report(failed), endedAt: '2026-11-23T08:00:00Z' };
+  expect(composeDelay('production', 'x.', tries, [early, long], now, 4 * hourMs)?.severity).toBe('critical');
+});
+
+describe('the digest', () => {
+  const daily = (...reports: Report[]) =>
+    composeDigest(reports, now).map(({ severity, text }) => `${severity} ${text}`);
+
+  it('has a line for each target that a run of the last day concerned', () => {
+    const old = { ...report({ ...good, target: 'old' }), endedAt: '2026-11-22T12:00:00Z' };
+    expect(
+      daily(report({ ...good, proofs: { observed: 2 } }, { ...failed, target: 'other' }), report(failed), old),
+    ).toEqual([
+      'info production: Pulls keep working until 18:02 UTC, 5 h 12 min from now. 2 runs in 24 hours, 1 failed. Endpoints at the last: 2 observed.',
+      'critical other: Until when pulls keep working is unknown: no earlier run on record stored a token. 1 run in 24 hours, 1 failed.',
+    ]);
+  });
+
+  it('warns of a target that is in trouble, and alarms where nothing has run', () => {
+    expect(daily(report(failed), report(good))[0]).toMatch(/^warning production: /);
+    expect(daily()).toEqual([
+      'critical every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+    ]);
+  });
+});
+
+describe('the deadline', () => {
+  it.each<readonly [string, Outcome[], string]>([
+    [
+      'is unknown without history',
+      [],
+      'Until when pulls keep working is unknown: no earlier run on record stored a token.',
+    ],
+    [
+      'is unknown where every earlier run failed',
+      [failed],
+      'Until when pulls keep working is unknown: no earlier run on record stored a token.',
+    ],
+    ['is the end of the last good token', [failed, good], 'Pulls keep working until 18:02 UTC, 5 h 12 min from now.'],
+    [
+      'is the latest of several',
+      [good, { ...good, expiresAt: '2026-11-23T13:00:00Z' }],
+      'Pulls keep working until 18:02 UTC, 5 h 12 min from now.',
+    ],
+    [
+      'may have passed',
+      [{ ...good, expiresAt: '2026-11-23T12:00:00Z' }],
+      'Pulls stopped working at 12:00 UTC, 50 min ago.',
+    ],
+    [
+      'follows our clock where that is five minutes slow',
+      [{ ...good, expiresAt: '2026-11-23T12:55:00Z' }],
+      'Pulls keep working until 12:55 UTC, 5 min from now.',
+    ],
+    [
+      'ignores what is no time',
+      [
+        { target: 'production', refreshed: true, proofs: {}, endpoints: [] },
+        { ...good, expiresAt: 'soon' },
+        { ...good, target: 'other' },
+      ],
+      'Until when pulls keep working is unknown: no earlier run on record stored a token.',
+    ],
+  ])('%s', (_what, earlier, expected) => {
+    expect(
+      deadline(
+        goodUntil(
+          'production',
+          earlier.map((each) => report(each)),
+        ),
+        now,
+      ),
+    ).toBe(expected);
+  });
+});

@@ -1,0 +1,54 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+
+const start = (...words: string[]) =>
+  spawnSync(process.execPath, ['simulator/start.ts', ...words], {
+    encoding: 'utf8',
+    cwd: new URL('../..', import.meta.url).pathname,
+  });
+
+describe('npm start', () => {
+  it('tells the whole story in under 15 seconds, and ends with 0 because all of it happened', () => {
+    const startedAt = performance.now();
+    const { status, stdout, stderr } = start();
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(15_000);
+    for (const said of [
+      'Your authorization token has expired',
+      'Status: Downloaded newer image',
+      'three events started one refresh',
+      'runpod-ecr-refresh: production delayed',
+      'production recovered',
+      'All of it happened',
+    ]) {
+      expect(stdout).toContain(said);
+    }
+    expect(stdout).not.toContain('\u001b[');
+  });
+
+  it.each(['expired', 'push', 'outage'])('runs the part %s alone, as JSON for machines', (name) => {
+    const { status, stdout } = start('--scenario', name, '--json');
+    expect(status).toBe(0);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { kind: string; happened?: boolean; name?: string });
+    expect(events[0]).toMatchObject({ kind: 'scenario', name });
+    const promises = events.filter(({ kind }) => kind === 'promise');
+    expect(promises.length).toBeGreaterThan(2);
+    expect(promises.every(({ happened }) => happened)).toBe(true);
+  });
+
+  it('says how it is called', () => {
+    expect(start('--help')).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('--scenario expired|push|outage'),
+    });
+    expect(start('--scenario', 'nonsense')).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining('There is no scenario nonsense.'),
+    });
+    expect(start('--nonsense')).toMatchObject({ status: 2 });
+  });
+});
