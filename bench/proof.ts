@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
-import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
 import { buildImage } from '../simulator/images.ts';
 import { DebianRegistry, login, missingPrograms } from '../test/support/debian-registry.ts';
 

@@ -29,7 +29,7 @@ Exit codes: 0 done, 1 SNS refused the message, 2 the command line has a mistake.
 export interface CommandLine {
   readonly words: readonly string[];
   readonly print: (text: string) => void;
-  readonly complain: (text: string) => void;
+  readonly printError: (text: string) => void;
   readonly now: () => number;
 }
 
@@ -134,14 +134,14 @@ const mark = ({ alerts: [first, ...others] }: Rehearsal): Rehearsal['alerts'] =>
 const send = async (
   rehearsals: readonly Rehearsal[],
   topic: string,
-  { print, complain }: CommandLine,
+  { print, printError }: CommandLine,
   runbook: string,
 ) => {
   const sns = new SNSClient({
     ...awsClientDefaults({ UPSTREAM_TIMEOUT_SECONDS: 10 }),
     region: topic.split(':')[3] ?? '',
   });
-  const log = { info: print, error: complain };
+  const log = { info: print, error: printError };
   const publish = createPublish(sns, { alert: topic, chat: undefined }, log);
   for (const rehearsal of rehearsals) {
     await publish(writeMessages(mark(rehearsal), { execution, runbook }));
@@ -173,10 +173,10 @@ export const alert = async (line: CommandLine): Promise<number> => {
     return 0;
   } catch (error) {
     if (error instanceof UsageError) {
-      line.complain(`${error.message}\nSee npm run alert -- --help.\n`);
+      line.printError(`${error.message}\nSee npm run alert -- --help.\n`);
       return 2;
     }
-    line.complain(`${error instanceof Error ? error.message : String(error)}\n`);
+    line.printError(`${error instanceof Error ? error.message : String(error)}\n`);
     return 1;
   }
 };
@@ -185,7 +185,7 @@ if (import.meta.main) {
   process.exitCode = await alert({
     words: process.argv.slice(2),
     print: (text) => void process.stdout.write(text),
-    complain: (text) => void process.stderr.write(text),
+    printError: (text) => void process.stderr.write(text),
     now: Date.now,
   });
 }

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import type { ReadApiKey } from '../functions/lib/aws/api-key.ts';
+import type { RegistryToken } from '../functions/lib/aws/seal.ts';
 import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
 import { send } from '../functions/lib/http.ts';
@@ -12,7 +13,6 @@ import {
   refusalOf,
   under,
 } from '../functions/lib/runpod/client.ts';
-import type { Login } from '../functions/lib/aws/seal.ts';
 
 /** Makes Runpod clients for a person's command. */
 export const connect = (settings: Settings, readApiKey: ReadApiKey): ConnectRunpod =>
@@ -24,12 +24,12 @@ export const connect = (settings: Settings, readApiKey: ReadApiKey): ConnectRunp
     timeoutMs: settings.UPSTREAM_TIMEOUT_SECONDS * 1000,
   });
 
-const mostItems = 10_000;
-const credentialShape = z.object({ id: z.string(), name: z.string() });
-const endpointShape = z.object({ id: z.string(), registry: z._default(z.nullable(z.string()), null) });
+const maxItems = 10_000;
+const credentialSchema = z.object({ id: z.string(), name: z.string() });
+const endpointSchema = z.object({ id: z.string(), registry: z._default(z.nullable(z.string()), null) });
 
 /** A registry credential as Runpod shows it: its login cannot be read back. */
-export type Credential = z.output<typeof credentialShape>;
+export type Credential = z.output<typeof credentialSchema>;
 
 /** A repository that Runpod may pull from without a login. */
 export interface Delegation {
@@ -37,8 +37,8 @@ export interface Delegation {
   readonly dockerRegistryUri: string;
 }
 
-const delegationsShape = z.object({
-  delegations: listOf(z.object({ repository: z.string(), dockerRegistryUri: z._default(z.string(), '') }), mostItems),
+const delegationsSchema = z.object({
+  delegations: listOf(z.object({ repository: z.string(), dockerRegistryUri: z._default(z.string(), '') }), maxItems),
 });
 
 /** ECR delegations of the account; none where Runpod does not offer them. */
@@ -54,7 +54,7 @@ export const listDelegations = async (
   const answer = await client.send(call);
   if ([404, 405, 410, 501].includes(answer.status)) return [];
   if (answer.status !== 200) throw refusalOf(answer, call);
-  const list = z.safeParse(delegationsShape, answer.json);
+  const list = z.safeParse(delegationsSchema, answer.json);
   if (list.success) return list.data.delegations;
   throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
 };
@@ -64,7 +64,7 @@ export interface RunpodAccount {
   listCredentials(): Promise<readonly Credential[]>;
   /** @throws {RunpodUnauthorizedError} the key may not create credentials */
   requireCreation(): Promise<void>;
-  createCredential(name: string, login: Login): Promise<Credential>;
+  createCredential(name: string, login: RegistryToken): Promise<Credential>;
   deleteCredential(id: string): Promise<void>;
   /** @throws {RunpodUnauthorizedError} the key may not change the endpoint */
   requireChanges(endpointId: string): Promise<void>;
@@ -82,7 +82,7 @@ export const createRunpodAccount = (
       url: under(api, 'registries'),
       scope: 'for reading registry credentials',
     };
-    return (await client.ask(call, z.object({ registries: listOf(credentialShape, mostItems) }))).registries;
+    return (await client.ask(call, z.object({ registries: listOf(credentialSchema, maxItems) }))).registries;
   },
 
   /** An empty credential is refused as invalid where a whole one would be taken, and nothing is created. */
@@ -108,7 +108,7 @@ export const createRunpodAccount = (
         scope: 'secrets:write',
         secrets: [password],
       },
-      credentialShape,
+      credentialSchema,
     ),
 
   async deleteCredential(id) {
@@ -143,7 +143,7 @@ export const createRunpodAccount = (
       body: { registry: credentialId },
       scope: 'for changing serverless endpoints',
     };
-    const { registry } = await client.ask(call, endpointShape);
+    const { registry } = await client.ask(call, endpointSchema);
     if (registry !== credentialId) {
       throw new RunpodUnavailableError(
         `Runpod was asked to ${call.what}, and answered that it uses ${registry ?? 'none'}.`,

@@ -17,7 +17,7 @@ export interface Terminal {
   /** Prints a line, above what is drawn. */
   readonly print: (line: string) => void;
   /** The same, to standard error. */
-  readonly complain: (line: string) => void;
+  readonly printError: (line: string) => void;
   /** Draws lines over those it drew before. Not a terminal: draws nothing. */
   readonly draw: (lines: readonly string[]) => void;
   /** Leaves what was drawn where it is, and lets printing go on below. */
@@ -62,7 +62,7 @@ export const processTerminal = ({ isJson = false } = {}): Terminal => {
     columns: () => (stdout.isTTY ? Math.max(40, stdout.columns) : 100),
     paint: (style, text) => (hasColour ? styleText(style, text, { validateStream: false }) : text),
     print: (line) => aboveDrawn(() => stdout.write(`${line}\n`)),
-    complain: (line) => aboveDrawn(() => stderr.write(`${line}\n`)),
+    printError: (line) => aboveDrawn(() => stderr.write(`${line}\n`)),
     draw: (lines) => {
       if (isLive) redraw(lines);
     },

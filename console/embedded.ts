@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { reportShape } from '../functions/lib/report/report.ts';
-import type { Execution } from '../simulator/aws/step-functions.ts';
-import type { EngineEvent } from '../runner/engine.ts';
 import { createMintAndStore } from '../bench/guide/lambda.ts';
-import type { Misbehaviour } from '../simulator/loopback.ts';
+import { reportSchema } from '../functions/lib/report/report.ts';
+import type { EngineEvent } from '../runner/engine.ts';
+import type { Execution } from '../simulator/aws/step-functions.ts';
+import type { FaultEffect } from '../simulator/loopback.ts';
 import type { Endpoint } from '../simulator/runpod/server.ts';
 import { region, World } from '../simulator/world.ts';
 import { Chronicle, shownMs } from './chronicle.ts';
@@ -28,7 +28,7 @@ const mailsShown = 40;
 /** The speeds that can be chosen, in simulated seconds a second. */
 const speeds = ['0', '1', '60', '600', '3600'];
 
-const refusal = (status: number, headers: Record<string, string> = {}): Misbehaviour => ({
+const refusal = (status: number, headers: Record<string, string> = {}): FaultEffect => ({
   answer: {
     status,
     headers: { 'content-type': 'application/problem+json', ...headers },
@@ -37,8 +37,8 @@ const refusal = (status: number, headers: Record<string, string> = {}): Misbehav
 });
 
 /** What Runpod and ECR can be switched to. */
-const manners: Readonly<
-  Record<string, Readonly<Record<string, { readonly on: RegExp; readonly does: Misbehaviour } | undefined>>>
+const switchFaults: Readonly<
+  Record<string, Readonly<Record<string, { readonly on: RegExp; readonly does: FaultEffect } | undefined>>>
 > = {
   runpod: {
     well: undefined,
@@ -248,7 +248,7 @@ export class EmbeddedSource implements Source {
   }
 
   #showProofs(output: unknown): void {
-    const report = reportShape.safeParse((output as { report?: unknown } | undefined)?.report).data;
+    const report = reportSchema.safeParse((output as { report?: unknown } | undefined)?.report).data;
     const at = this.#world.clock.now();
     for (const { endpoints } of report?.targets ?? []) {
       for (const { endpoint, proof, evidence = '' } of endpoints) {
@@ -346,7 +346,7 @@ export class EmbeddedSource implements Source {
       if (!speeds.includes(value)) return false;
       chronicle.set({ speed: Number(value) });
     } else {
-      const positions = Object.hasOwn(manners, name) ? manners[name] : undefined;
+      const positions = Object.hasOwn(switchFaults, name) ? switchFaults[name] : undefined;
       if (positions === undefined || !Object.hasOwn(positions, value)) return false;
       this.#misbehave(name, value);
     }
@@ -376,7 +376,7 @@ export class EmbeddedSource implements Source {
       if (outage.id.startsWith(`${name}-`) && outage.to === undefined) chronicle.put('outages', { ...outage, to: now });
     }
     if (name === 'guide') this.#world.runpod.offers.v1 = value === 'there';
-    const fault = manners[name]?.[value];
+    const fault = switchFaults[name]?.[value];
     if (fault === undefined) return;
     this.#repairs.set(name, this.#world.faults.add(fault));
     chronicle.put('outages', { id: `${name}-${now}`, text: outageText[`${name} ${value}`] ?? value, from: now });

@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { SFNClient } from '@aws-sdk/client-sfn';
+import type { Report } from '../functions/lib/report/report.ts';
 import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
 import { requireStack } from '../stack/stack.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
-import type { Report } from '../functions/lib/report/report.ts';
 import { Chronicle, shownMs } from './chronicle.ts';
 import { readRunHistory } from './run-history.ts';
 import type { Source, StateDetail } from './source.ts';
 
 /** Milliseconds between two looks: a look is about thirty calls to AWS. */
-const usualLookMs = 10_000;
+const usualCheckMs = 10_000;
 const clockMs = 1_000;
 /** More rows than this are no glance. */
 const targetsShown = 40;
@@ -23,13 +23,13 @@ export class LiveSource implements Source {
   readonly chronicle: Chronicle;
   readonly #caller: Caller;
   readonly #stateMachine: string;
-  readonly #lookMs: number;
+  readonly #checkMs: number;
   #details: ReadonlyMap<string, StateDetail> = new Map();
   #isEnded = false;
   #looking: Promise<void> = Promise.resolve();
 
-  private constructor(caller: Caller, stateMachine: string, lookMs: number) {
-    this.#lookMs = lookMs;
+  private constructor(caller: Caller, stateMachine: string, checkMs: number) {
+    this.#checkMs = checkMs;
     this.#caller = caller;
     this.#stateMachine = stateMachine;
     this.chronicle = new Chronicle({
@@ -44,20 +44,20 @@ export class LiveSource implements Source {
   }
 
   /**
-   * @param lookMs milliseconds between two looks
+   * @param checkMs milliseconds between two looks
    * @throws {CommandError} there is no such stack, or AWS refused or did not answer
    */
-  static async begin(caller: Caller, lookMs = usualLookMs): Promise<LiveSource> {
+  static async begin(caller: Caller, checkMs = usualCheckMs): Promise<LiveSource> {
     const { stateMachine } = await requireStack(caller);
-    const source = new LiveSource(caller, stateMachine, lookMs);
+    const source = new LiveSource(caller, stateMachine, checkMs);
     await source.#look();
-    source.#looking = Promise.all([source.#keepLooking(), source.#keepTime()]).then(() => undefined);
+    source.#looking = Promise.all([source.#keepChecking(), source.#keepTime()]).then(() => undefined);
     return source;
   }
 
-  async #keepLooking(): Promise<void> {
+  async #keepChecking(): Promise<void> {
     while (!this.#isEnded) {
-      await sleep(this.#lookMs, undefined, { ref: false });
+      await sleep(this.#checkMs, undefined, { ref: false });
       // What cannot be looked at is said on the page, and looked at again.
       await this.#look().then(
         () => this.chronicle.set({ trouble: '' }),

@@ -26,9 +26,9 @@ const securityHeaders = {
   'cache-control': 'no-store',
 } as const;
 
-const mostBodyBytes = 1024;
+const maxBodyBytes = 1024;
 /** A reader that takes nothing for so long is gone: it connects again, and catches up. */
-const mostUnreadBytes = 4 * 1024 * 1024;
+const maxUnreadBytes = 4 * 1024 * 1024;
 const keepAliveMs = 15_000;
 
 const isSame = (one: string, other: string): boolean => {
@@ -55,7 +55,7 @@ const tellStory = ({ chronicle }: Source, request: IncomingMessage, response: Se
   response.write('retry: 500\n\n');
   const last = String(request.headers['last-event-id'] ?? '');
   const stop = chronicle.listen(/^\d{1,15}$/.test(last) ? Number(last) : undefined, (number, batch) => {
-    if (response.writableLength > mostUnreadBytes) response.destroy();
+    if (response.writableLength > maxUnreadBytes) response.destroy();
     else response.write(`id: ${number}\ndata: ${JSON.stringify(batch)}\n\n`);
   });
   const timer = setInterval(() => response.write(': still here\n\n'), keepAliveMs);
@@ -67,7 +67,7 @@ const tellStory = ({ chronicle }: Source, request: IncomingMessage, response: Se
 
 const turnSwitch = async (source: Source, request: IncomingMessage, response: ServerResponse): Promise<void> => {
   if (request.headers['content-type'] !== 'application/json') return say(response, 415, 'Switches are turned by JSON.');
-  if (Number(request.headers['content-length'] ?? mostBodyBytes + 1) > mostBodyBytes)
+  if (Number(request.headers['content-length'] ?? maxBodyBytes + 1) > maxBodyBytes)
     return say(response, 413, 'Too long.');
   let turned = false;
   try {

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { parseArgs } from 'node:util';
+import { readDefinition } from '../runner/definition.ts';
 import { readCaller } from '../stack/caller.ts';
 import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
-import { readDefinition } from '../runner/definition.ts';
 import { buildPage } from './build.ts';
 import { EmbeddedSource } from './embedded.ts';
 import { layOut } from './layout.ts';

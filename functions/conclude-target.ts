@@ -1,17 +1,17 @@
 import * as z from 'zod/mini';
-import { boundOutcome, type FinalProof, finalProofs, type Outcome } from './lib/report/outcome.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { quote } from './lib/quote.ts';
+import { boundOutcome, type FinalProof, finalProofs, type Outcome } from './lib/report/outcome.ts';
 
 /** What conclude-target needs from outside. */
 export interface ConcludeTargetDeps {
   readonly now: () => number;
 }
 
-const failureShape = z.object({ Error: z.string(), Cause: z.optional(z.string()) });
+const failureSchema = z.object({ Error: z.string(), Cause: z.optional(z.string()) });
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
-const inputShape = z.object({
+const inputSchema = z.object({
   name: z.string(),
   outcomeBytes: z.number(),
   /** When the target's turn began. */
@@ -62,10 +62,10 @@ const inputShape = z.object({
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been told that the target is delayed. */
   told: z.optional(z.unknown()),
-  failure: z.optional(failureShape),
+  failure: z.optional(failureSchema),
 });
 
-const lambdaErrorShape = z.object({ errorMessage: z.string() });
+const lambdaErrorSchema = z.object({ errorMessage: z.string() });
 
 /** A Lambda's Cause is JSON with the message and a stack trace; Step Functions' own is a sentence. */
 export const messageOfCause = (cause: string): string => {
@@ -75,7 +75,7 @@ export const messageOfCause = (cause: string): string => {
   } catch {
     return quote(cause);
   }
-  const error = z.safeParse(lambdaErrorShape, json);
+  const error = z.safeParse(lambdaErrorSchema, json);
   return error.success ? error.data.errorMessage.slice(0, 1000) : quote(cause);
 };
 
@@ -95,7 +95,7 @@ export const createConcludeTarget =
   async (event: unknown): Promise<Outcome> => {
     const { name, outcomeBytes, startAt, discovered, images, stored, proofs, delay, told, failure } = parseInput(
       'conclude-target',
-      inputShape,
+      inputSchema,
       event,
     );
     const refreshed = stored?.status === 'stored';

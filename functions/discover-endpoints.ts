@@ -12,7 +12,7 @@ export interface DiscoverEndpointsDeps {
   readonly runpodFor: (keySource: string) => RunpodManagement;
 }
 
-const inputShape = z.object({ name: z.string() });
+const inputSchema = z.object({ name: z.string() });
 
 /** An endpoint whose pulls this run watches. */
 export interface DiscoveredEndpoint {
@@ -35,8 +35,8 @@ export interface DiscoverEndpointsOutput {
 }
 
 /** A history holds 25,000 events, and an endpoint that never settles takes about 130 of them; the rest is for retries. */
-export const mostEndpoints = 100;
-const mostOtherUsers = 20;
+export const maxEndpoints = 100;
+const maxOtherUsers = 20;
 
 /**
  * Finds the endpoints that use a target's credential, and makes sure the credential is there at all.
@@ -49,7 +49,7 @@ const mostOtherUsers = 20;
 export const createDiscoverEndpoints =
   ({ loadTargets, runpodFor }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
-    const { name } = parseInput('discover-endpoints', inputShape, event);
+    const { name } = parseInput('discover-endpoints', inputSchema, event);
     const found = loadTargets().find((each) => each.name === name);
     if (found === undefined) {
       throw new ConfigurationError(
@@ -79,15 +79,15 @@ export const createDiscoverEndpoints =
             isNamed: true,
             ...(canary === undefined ? {} : { canary }),
           }));
-    if (chosen.length > mostEndpoints) {
+    if (chosen.length > maxEndpoints) {
       warnings.push(
-        `${chosen.length} endpoints use the credential; the first ${mostEndpoints} are watched. Name the important ones in targets.yml.`,
+        `${chosen.length} endpoints use the credential; the first ${maxEndpoints} are watched. Name the important ones in targets.yml.`,
       );
     }
     return {
       target: { name, ecr, runpod },
-      endpoints: chosen.slice(0, mostEndpoints),
-      otherUsers: otherUsers.slice(0, mostOtherUsers),
+      endpoints: chosen.slice(0, maxEndpoints),
+      otherUsers: otherUsers.slice(0, maxOtherUsers),
       warnings,
     };
   };

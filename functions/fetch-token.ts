@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
-import { regionPattern } from './lib/ecr/host.ts';
-import { requireSetting } from './lib/env.ts';
-import { createMintToken, type MintToken } from './lib/ecr/mint-token.ts';
-import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 import { createSeal, type Seal } from './lib/aws/seal.ts';
+import { regionPattern } from './lib/ecr/host.ts';
+import { createMintToken, type MintToken } from './lib/ecr/mint-token.ts';
+import { requireSetting } from './lib/env.ts';
+import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 
 /** What fetch-token needs from outside. */
 export interface FetchTokenDeps {
@@ -12,7 +12,7 @@ export interface FetchTokenDeps {
   readonly now: () => number;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   execution: z.string(),
   target: z.object({
     name: z.string(),
@@ -46,7 +46,7 @@ export interface FetchTokenOutput {
 export const createFetchToken =
   ({ mintToken, seal, now }: FetchTokenDeps) =>
   async (event: unknown): Promise<FetchTokenOutput> => {
-    const { execution, target } = parseInput('fetch-token', inputShape, event);
+    const { execution, target } = parseInput('fetch-token', inputSchema, event);
     const mintedAt = now();
     const { login, registry, expiresAt } = await mintToken(target.ecr);
     return {

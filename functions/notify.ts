@@ -1,14 +1,14 @@
 import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns';
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
-import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/report/alerts.ts';
 import { awsCause, awsClause, awsClientDefaults } from './lib/aws/client.ts';
+import { createReadEarlierReports, type ReadEarlierReports } from './lib/aws/history.ts';
 import { requireSetting } from './lib/env.ts';
 import { NotificationError } from './lib/errors.ts';
-import { createReadEarlierReports, type ReadEarlierReports } from './lib/aws/history.ts';
-import { type Messages, writeMessages } from './lib/report/messages.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
-import { type Report, reportShape } from './lib/report/report.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest, goodUntil } from './lib/report/alerts.ts';
+import { type Messages, writeMessages } from './lib/report/messages.ts';
+import { type Report, reportSchema } from './lib/report/report.ts';
 
 /** Publishes one alert to whoever listens. */
 export type Publish = (messages: Messages) => Promise<void>;
@@ -26,8 +26,8 @@ export interface NotifyDeps {
   readonly meter: Platform['meter'];
 }
 
-const inputShape = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('report'), report: reportShape }),
+const inputSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('report'), report: reportSchema }),
   z.object({
     kind: z.literal('delayed'),
     name: z.string(),
@@ -39,7 +39,7 @@ const inputShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('digest'), stateMachine: z.string() }),
 ]);
 
-type Input = z.output<typeof inputShape>;
+type Input = z.output<typeof inputSchema>;
 
 const executionOf = (input: Input): string =>
   input.kind === 'report' ? input.report.execution : input.kind === 'delayed' ? input.execution : input.stateMachine;
@@ -82,7 +82,7 @@ const measure = (meter: Platform['meter'], report: Report, earlier: readonly Rep
 export const createNotify =
   ({ publish, readEarlierReports, now, scheduleMs, runbook, log, meter }: NotifyDeps) =>
   async (event: unknown): Promise<NotifyOutput> => {
-    const input = parseInput('notify', inputShape, event);
+    const input = parseInput('notify', inputSchema, event);
     const execution = executionOf(input);
     // Without history people may be told twice, which is better than not at all.
     const earlier = await readEarlierReports(execution).catch((error: Error): Report[] => {

@@ -10,7 +10,7 @@ export interface PlanRetryDeps {
   readonly tellAfterMs: number;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   giveUpAt: moment,
   /** What this state answered the last time round. */
   delay: z.optional(z.object({ rounds: z.number(), failingSince: moment })),
@@ -31,7 +31,7 @@ export interface PlanRetryOutput {
 export const createPlanRetry =
   ({ now, retryMs, tellAfterMs }: PlanRetryDeps) =>
   async (event: unknown): Promise<PlanRetryOutput> => {
-    const { giveUpAt, delay, told } = parseInput('plan-retry', inputShape, event);
+    const { giveUpAt, delay, told } = parseInput('plan-retry', inputSchema, event);
     const failingSince = delay?.failingSince ?? now();
     const retryAt = now() + retryMs;
     const mayWait = retryAt < giveUpAt;

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { messageOfCause } from './conclude-target.ts';
-import { finalProofs, type Outcome, outcomeShape } from './lib/report/outcome.ts';
 import { isoSeconds, lambda, type MetricName, moment, type Platform, parseInput } from './lib/platform.ts';
+import { finalProofs, type Outcome, outcomeSchema } from './lib/report/outcome.ts';
 import type { Report } from './lib/report/report.ts';
 
 /** What report needs from outside. */
@@ -10,7 +10,7 @@ export interface ReportDeps {
   readonly meter: Platform['meter'];
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   execution: z.string(),
   startedAt: moment,
   run: z.object({
@@ -104,10 +104,10 @@ const measure = (meter: Platform['meter'], { targets, startedAt, endedAt }: Repo
 export const createReport =
   ({ now, meter }: ReportDeps) =>
   async (event: unknown): Promise<ReportOutput> => {
-    const { execution, startedAt, run } = parseInput('report', inputShape, event);
+    const { execution, startedAt, run } = parseInput('report', inputSchema, event);
     const answered = new Map<string, Outcome>();
     for (const outcome of run.resolved?.turns ?? []) {
-      const parsed = z.safeParse(outcomeShape, outcome);
+      const parsed = z.safeParse(outcomeSchema, outcome);
       if (parsed.success) answered.set(parsed.data.target, parsed.data);
     }
     const targets = (run.resolved?.names ?? []).map((name) => answered.get(name) ?? lost(name));

@@ -27,7 +27,7 @@ const executionInput = z.strictObject({
   Comment: z.optional(z.string()),
 });
 
-const inputShape = z.object({
+const inputSchema = z.object({
   input: z.unknown(),
   /** The execution's ARN, from which we learn the account we run in. */
   execution: z.pipe(
@@ -61,8 +61,8 @@ export interface ResolveTargetsOutput {
 const requestsPerTarget = 12;
 const retirementMs = 30 * 60_000;
 /** The machine ends after 4 h 50 min whatever happens; a target gives up in time to say so. */
-const longestRunMs = 4.5 * 3_600_000;
-const mostOutcomeBytes = 16 * 1024;
+const maxRunMs = 4.5 * 3_600_000;
+const maxOutcomeBytes = 16 * 1024;
 /** Of the 256 KiB that a state may hold, what the names and the outcomes share; the rest is the report's own frame. */
 const payloadBudget = 240 * 1024;
 
@@ -95,7 +95,7 @@ const choose = (
 export const createResolveTargets =
   ({ loadTargets, now, requestsPerMinute, scheduleHours }: ResolveTargetsDeps) =>
   async (event: unknown): Promise<ResolveTargetsOutput> => {
-    const { input, execution: ownAccount, startedAt } = parseInput('resolve-targets', inputShape, event);
+    const { input, execution: ownAccount, startedAt } = parseInput('resolve-targets', inputSchema, event);
     const request = parseInput('The execution', executionInput, input);
     const chosen = choose(loadTargets(), request, ownAccount);
 
@@ -108,13 +108,13 @@ export const createResolveTargets =
     });
     const names = turns.map(({ name }) => name);
     const outcomeBudget = payloadBudget - Buffer.byteLength(JSON.stringify(names));
-    const patienceMs = Math.max(0, Math.min(scheduleHours * 3_600_000 - retirementMs, longestRunMs));
+    const patienceMs = Math.max(0, Math.min(scheduleHours * 3_600_000 - retirementMs, maxRunMs));
     return {
       trigger: request.trigger ?? 'manual',
       names,
       turns,
       giveUpAt: isoSeconds(startedAt + patienceMs),
-      outcomeBytes: Math.min(mostOutcomeBytes, Math.floor(outcomeBudget / Math.max(1, turns.length))),
+      outcomeBytes: Math.min(maxOutcomeBytes, Math.floor(outcomeBudget / Math.max(1, turns.length))),
     };
   };
 

@@ -26,7 +26,7 @@ export interface StartRefreshDeps {
 }
 
 /** An "ECR Image Action" event, as far as we read it. It only hints that now is a good time to look. */
-const eventShape = z.object({
+const eventSchema = z.object({
   account: z.string().check(z.regex(/^\d{12}$/, 'expected an AWS account id of 12 digits')),
   region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),
 });
@@ -37,7 +37,7 @@ export interface StartRefreshOutput {
   readonly answer: StartAnswer;
 }
 
-const mostRestarts = 5;
+const maxRestarts = 5;
 
 /**
  * Starts one refresh for all the pushes to a registry that arrive within a window. The execution's name is the registry
@@ -49,19 +49,19 @@ const mostRestarts = 5;
 export const createStartRefresh =
   ({ startExecution, now, windowSeconds }: StartRefreshDeps) =>
   async (event: unknown): Promise<StartRefreshOutput> => {
-    const { account, region } = parseInput('start-refresh', eventShape, event);
+    const { account, region } = parseInput('start-refresh', eventSchema, event);
     const windowMs = windowSeconds * 1000;
     const opened = Math.floor(now() / windowMs) * windowMs;
     const input = { trigger: 'push', registry: { account, region }, waitUntil: isoSeconds(opened + windowMs) };
     const window = `push-${account}-${region}-${isoSeconds(opened).replaceAll(/[-:]/g, '')}`;
 
     // A run of this name that has ended did not see this push: it was stopped, or failed, before its window closed.
-    for (let attempt = 1; attempt <= mostRestarts; attempt += 1) {
+    for (let attempt = 1; attempt <= maxRestarts; attempt += 1) {
       const execution = attempt === 1 ? window : `${window}-${attempt}`;
       const answer = await startExecution(execution, input);
       if (answer !== 'ended') return { execution, answer };
     }
-    throw new RefreshNotStartedError(`Step Functions has already ended ${mostRestarts} refreshes of ${window}.`);
+    throw new RefreshNotStartedError(`Step Functions has already ended ${maxRestarts} refreshes of ${window}.`);
   };
 
 /** Starts executions with the AWS SDK. */

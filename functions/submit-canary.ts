@@ -9,7 +9,7 @@ export interface SubmitCanaryDeps {
   readonly now: () => number;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   target: z.object({ runpod: z.object({ apiKey: z.string() }) }),
   endpoint: z.object({ id: z.string(), canary: z.object({ input: z.record(z.string(), z.unknown()) }) }),
 });
@@ -35,7 +35,7 @@ const timeToLiveMs = canaryMs + 3 * 60_000;
 export const createSubmitCanary =
   ({ jobsFor, now }: SubmitCanaryDeps) =>
   async (event: unknown): Promise<SubmitCanaryOutput> => {
-    const { target, endpoint } = parseInput('submit-canary', inputShape, event);
+    const { target, endpoint } = parseInput('submit-canary', inputSchema, event);
     const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, timeToLiveMs);
     return { jobId, giveUpAt: isoSeconds(now() + canaryMs) };
   };

@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
-import { shortestLifeMs } from './lib/ecr/mint-token.ts';
+import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { minLifeMs } from './lib/ecr/mint-token.ts';
 import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { createUpdateCredential, type UpdateCredential, type UpdateWay } from './lib/runpod/update-credential.ts';
-import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { createUpdateCredential, type UpdateApi, type UpdateCredential } from './lib/runpod/update-credential.ts';
 
 /** What update-runpod needs from outside. */
 export interface UpdateRunpodDeps {
@@ -15,7 +15,7 @@ export interface UpdateRunpodDeps {
   readonly now: () => number;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   execution: z.string(),
   target: z.object({ name: z.string(), runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
   token: z.object({ sealed: z.string(), mintedAt: moment, expiresAt: moment }),
@@ -27,14 +27,14 @@ export type UpdateRunpodOutput =
       readonly status: 'stored';
       readonly storedAt: string;
       readonly expiresAt: string;
-      readonly way: UpdateWay;
+      readonly way: UpdateApi;
       /** Ways that Runpod said it does not have. */
-      readonly missingWays: readonly UpdateWay[];
+      readonly missingWays: readonly UpdateApi[];
     }
   | { readonly status: 'stale' };
 
 /** A redriven execution brings back the token of its first try: what was minted longer ago is minted anew. */
-const oldestTokenMs = 15 * 60_000;
+const maxTokenAgeMs = 15 * 60_000;
 
 /**
  * Stores a proven token in the Runpod credential, in place.
@@ -46,8 +46,8 @@ const oldestTokenMs = 15 * 60_000;
 export const createUpdateRunpod =
   ({ unseal, runpodFor, updateCredential, now }: UpdateRunpodDeps) =>
   async (event: unknown): Promise<UpdateRunpodOutput> => {
-    const { execution, target, token } = parseInput('update-runpod', inputShape, event);
-    if (now() - token.mintedAt > oldestTokenMs || token.expiresAt - now() < shortestLifeMs - oldestTokenMs) {
+    const { execution, target, token } = parseInput('update-runpod', inputSchema, event);
+    if (now() - token.mintedAt > maxTokenAgeMs || token.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
       return { status: 'stale' };
     }
     const login = await unseal(token.sealed, { execution, target: target.name });

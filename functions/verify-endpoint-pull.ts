@@ -1,8 +1,14 @@
 import * as z from 'zod/mini';
-import { type CanaryView, judgeEndpoint, nextLook, type Verdict, type WatchedWorker } from './lib/runpod/endpoint-proof.ts';
-import { inLanes } from './lib/map-concurrent.ts';
+import { mapConcurrent } from './lib/map-concurrent.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
+import {
+  type CanaryView,
+  judgeEndpoint,
+  nextCheck,
+  type Verdict,
+  type WatchedWorker,
+} from './lib/runpod/endpoint-proof.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
 import { createRunpodManagement, type RunpodManagement, type Worker } from './lib/runpod/management.ts';
 import { createReadWorkerLog, type ReadWorkerLog } from './lib/runpod/worker-log.ts';
@@ -19,7 +25,7 @@ export interface VerifyEndpointPullDeps {
   readonly propagationMs: number;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   target: z.object({ runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
   endpoint: z.object({ id: z.string(), image: z.string(), isNamed: z.boolean() }),
   registry: z.string(),
@@ -38,13 +44,13 @@ const inputShape = z.object({
 /** What this look came to, and while it is `pending`, when to look again (ISO 8601). */
 export interface VerifyEndpointPullOutput extends Verdict {
   readonly endpoint: string;
-  readonly lookAgainSeconds?: number;
+  readonly recheckAfterSeconds?: number;
   /** The workers to look at again. */
   readonly watching?: readonly string[];
 }
 
 const workersWatched = 10;
-const logsAtOnce = 5;
+const maxLogsAtOnce = 5;
 
 /** Workers that started, or are starting, since the update: only they can show what the new password does. */
 const concernsUs = ({ status, startedAt }: Worker, storedAt: number): boolean =>
@@ -58,10 +64,10 @@ const jobStates: Readonly<Record<string, CanaryView['state']>> = {
 };
 
 /** Follows a canary to its end, and cancels it when its time is up. */
-const lookAtCanary = async (
+const checkCanary = async (
   jobs: RunpodJobs,
   endpointId: string,
-  { jobId, giveUpAt, Error: notSubmitted }: z.output<typeof inputShape>['canary'],
+  { jobId, giveUpAt, Error: notSubmitted }: z.output<typeof inputSchema>['canary'],
   now: number,
 ): Promise<CanaryView | undefined> => {
   if (notSubmitted !== undefined) return { state: 'failed', clause: `it could not be submitted (${notSubmitted})` };
@@ -83,7 +89,7 @@ const lookAtCanary = async (
 export const createVerifyEndpointPull =
   ({ runpodFor, now, propagationMs }: VerifyEndpointPullDeps) =>
   async (event: unknown): Promise<VerifyEndpointPullOutput> => {
-    const input = parseInput('verify-endpoint-pull', inputShape, event);
+    const input = parseInput('verify-endpoint-pull', inputSchema, event);
     const { storedAt } = input;
     const { id } = input.endpoint;
     const { management, readWorkerLog, jobs } = runpodFor(input.target.runpod.apiKey);
@@ -96,7 +102,7 @@ export const createVerifyEndpointPull =
     const concerned = workers
       .filter((worker) => input.before.watching?.includes(worker.id) || concernsUs(worker, storedAt))
       .slice(0, workersWatched);
-    const logs = await inLanes(concerned, logsAtOnce, (worker) => readWorkerLog(id, worker.id, storedAt));
+    const logs = await mapConcurrent(concerned, maxLogsAtOnce, (worker) => readWorkerLog(id, worker.id, storedAt));
     const watched = workers.map((worker): WatchedWorker => ({ worker, log: logs[concerned.indexOf(worker)] ?? [] }));
 
     // The image may have been changed during the run: only the one that this token pulled is proven.
@@ -115,7 +121,7 @@ export const createVerifyEndpointPull =
             : undefined,
       workers: watched,
       rollout,
-      canary: await lookAtCanary(jobs, id, input.canary, now()),
+      canary: await checkCanary(jobs, id, input.canary, now()),
       storedAt,
       now: now(),
       propagationMs,
@@ -126,7 +132,7 @@ export const createVerifyEndpointPull =
       ...verdict,
       ...(verdict.proof === 'pending'
         ? {
-            lookAgainSeconds: Math.ceil((nextLook(view) - view.now) / 1000),
+            recheckAfterSeconds: Math.ceil((nextCheck(view) - view.now) / 1000),
             watching: concerned.map((worker) => worker.id),
           }
         : {}),

@@ -1,12 +1,12 @@
 import * as z from 'zod/mini';
+import { createUnseal, type RegistryToken, type Unseal } from './lib/aws/seal.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
-import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from './lib/errors.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
-import { inLanes } from './lib/map-concurrent.ts';
-import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
 import { createRegistryClient, PullError, type RegistryClient } from './lib/ecr/registry.ts';
-import { createUnseal, type Login, type Unseal } from './lib/aws/seal.ts';
+import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from './lib/errors.ts';
+import { mapConcurrent } from './lib/map-concurrent.ts';
+import { lambda, type Platform, parseInput } from './lib/platform.ts';
 
 /** What verify-image-pull needs from outside. */
 export interface VerifyImagePullDeps {
@@ -15,7 +15,7 @@ export interface VerifyImagePullDeps {
   readonly listPushes: ListPushes;
 }
 
-const inputShape = z.object({
+const inputSchema = z.object({
   execution: z.string(),
   target: z.string(),
   sealed: z.string(),
@@ -47,7 +47,7 @@ export interface VerifyImagePullOutput {
   readonly images: readonly TriedImage[];
 }
 
-const imagesAtOnce = 4;
+const maxImagesAtOnce = 4;
 
 /** A token that is refused is refused for every image, and is never stored. */
 const rejectToken = (error: PullError): Error =>
@@ -76,7 +76,7 @@ const isTokenProblem = ({ problem }: PullError): boolean => problem === 'token-r
 export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
-    const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputShape, event);
+    const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputSchema, event);
     const login = await unseal(sealed, { execution, target });
     const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
       const reference = parseImageReference(image);
@@ -88,7 +88,7 @@ export const createVerifyImagePull =
     }
 
     const failures: PullError[] = [];
-    const tried = await inLanes(images, imagesAtOnce, async ({ image, reference }): Promise<TriedImage> => {
+    const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<TriedImage> => {
       try {
         const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, login), listPushes(reference)]);
         const behindBy = newerPushes(pushes, pulled.digest);
@@ -110,7 +110,7 @@ export const createVerifyImagePull =
     );
   };
 
-const tryLoginAlone = async (registryClient: RegistryClient, registry: string, login: Login): Promise<void> => {
+const tryLoginAlone = async (registryClient: RegistryClient, registry: string, login: RegistryToken): Promise<void> => {
   try {
     await registryClient.tryLogin(registry, login);
   } catch (error) {

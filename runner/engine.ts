@@ -63,10 +63,10 @@ class StateError extends Error {
 }
 
 /** A payload may have this many bytes anywhere in an execution. */
-export const mostPayloadBytes = 256 * 1024;
+export const maxPayloadBytes = 256 * 1024;
 
 const checkPayload = (value: unknown): void => {
-  if (Buffer.byteLength(JSON.stringify(value) ?? '') > mostPayloadBytes) {
+  if (Buffer.byteLength(JSON.stringify(value) ?? '') > maxPayloadBytes) {
     throw new StateError(
       'States.DataLimitExceeded',
       'The state/task returned a result with a size exceeding the limit.',

@@ -19,7 +19,7 @@ export interface Reply {
 }
 
 /** How an upstream can be told to fail. */
-export type Misbehaviour =
+export type FaultEffect =
   | { readonly answer: Reply }
   | { readonly hang: true }
   | { readonly reset: true }
@@ -30,11 +30,11 @@ export type Misbehaviour =
   /** Answers as usual, but later, by the world's clock. */
   | { readonly delayMs: number };
 
-/** A misbehaviour, for the requests it concerns. */
+/** A effect, for the requests it concerns. */
 export interface Fault {
   /** Matches "METHOD /path?query", after "AWSTarget " where the request is one to AWS. */
   readonly on: Pick<RegExp, 'test'>;
-  readonly does: Misbehaviour;
+  readonly does: FaultEffect;
   /** How many requests it concerns; all of them when left out. */
   times?: number;
 }
@@ -56,7 +56,7 @@ export class Faults {
     this.#faults.length = 0;
   }
 
-  take(description: string): Misbehaviour | undefined {
+  take(description: string): FaultEffect | undefined {
     const fault = this.#faults.find(({ on, times }) => on.test(description) && times !== 0);
     if (fault?.times !== undefined) fault.times -= 1;
     return fault?.does;

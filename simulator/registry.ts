@@ -1,4 +1,4 @@
-import type { Ecr, MintedToken } from './aws/ecr.ts';
+import type { Ecr, IssuedToken } from './aws/ecr.ts';
 import type { WorldClock } from './clock.ts';
 import type { Content, Image } from './images.ts';
 import { type Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from './loopback.ts';
@@ -121,7 +121,7 @@ export class Registry {
       : this.#sendBlob(held, reference);
   }
 
-  #refuse(token: MintedToken | undefined, host: string): Reply | undefined {
+  #refuse(token: IssuedToken | undefined, host: string): Reply | undefined {
     if (token === undefined) return unauthorized();
     if (!host.includes(`.${token.region}.`)) return unauthorized();
     if (token.expiresAt <= this.#clock.now()) {
@@ -157,7 +157,7 @@ export class Registry {
   }
 }
 
-const mayPull = ({ principal, account }: MintedToken, host: string, repository: string): boolean =>
+const mayPull = ({ principal, account }: IssuedToken, host: string, repository: string): boolean =>
   principal.mayPull.some(
     (pattern) =>
       [`${host.slice(0, 12)}/${repository}`, `${account}/*`, '*'].includes(pattern) &&

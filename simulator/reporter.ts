@@ -1,10 +1,10 @@
 import { styleText } from 'node:util';
-import type { Execution, StepFunctions } from './aws/step-functions.ts';
 import type { EngineEvent } from '../runner/engine.ts';
+import type { Execution, StepFunctions } from './aws/step-functions.ts';
 import type { World } from './world.ts';
 
 /** Something that happened, for machines: one JSON line each. `at` is ISO 8601 by the world's clock. */
-export type StoryEvent =
+export type ReportedEvent =
   | { readonly at: string; readonly kind: 'scenario'; readonly name: string; readonly title: string }
   | { readonly at: string; readonly kind: 'remark'; readonly text: string }
   | {
@@ -26,7 +26,7 @@ export type StoryEvent =
   | { readonly at: string; readonly kind: 'promise'; readonly what: string; readonly happened: boolean };
 
 /** Tells what happens in a world, to a person or to a machine. */
-export interface Narrator {
+export interface Reporter {
   say(text: string): void;
   scenario(name: string, title: string): void;
   promise(what: string, happened: boolean): void;
@@ -46,16 +46,16 @@ const isWorthShowing = (event: EngineEvent): boolean =>
   event.type === 'StateCaught';
 
 /** Listens to a world, and writes each event as it happens. */
-export const narrate = (
+export const createReporter = (
   world: World,
   write: (line: string) => void,
   options: { json: boolean; colour: boolean },
-): Narrator => {
+): Reporter => {
   const paint = (style: Style, text: string): string =>
     options.colour ? styleText(style, text, { validateStream: false }) : text;
   const now = (): string => new Date(world.clock.now()).toISOString();
   const time = (): string => paint('dim', now().slice(11, 19));
-  const emit = (event: StoryEvent, text: string | undefined): void => {
+  const emit = (event: ReportedEvent, text: string | undefined): void => {
     if (options.json) write(JSON.stringify(event));
     else if (text !== undefined) write(text);
   };

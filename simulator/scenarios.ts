@@ -1,5 +1,5 @@
 import type { Execution } from './aws/step-functions.ts';
-import type { Narrator } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
 import type { Endpoint } from './runpod/server.ts';
 import { account, region, type World } from './world.ts';
 
@@ -12,7 +12,7 @@ export interface Promised {
 /** One part of the story. */
 export interface Scenario {
   readonly title: string;
-  play(world: World, endpoint: Endpoint, narrator: Narrator): Promise<Promised[]>;
+  play(world: World, endpoint: Endpoint, reporter: Reporter): Promise<Promised[]>;
 }
 
 const hourMs = 3_600_000;
@@ -35,12 +35,12 @@ const expireLogin = (world: World): void => {
 
 const expired: Scenario = {
   title: 'The login has expired, and a worker cannot pull its image',
-  async play(world, endpoint, narrator) {
+  async play(world, endpoint, reporter) {
     expireLogin(world);
     world.runpod.startWorker(endpoint);
     await world.clock.advance(20_000);
     const wasRefused = linesOf(endpoint).includes('Your authorization token has expired');
-    narrator.say('The schedule starts a refresh.');
+    reporter.say('The schedule starts a refresh.');
     const execution = await world.refresh({ trigger: 'schedule' });
     return [
       { what: 'the worker was refused while the login was expired', happened: wasRefused },
@@ -53,13 +53,13 @@ const expired: Scenario = {
 
 const push: Scenario = {
   title: 'A new image is pushed, in several events as ECR sends them',
-  async play(world, endpoint, narrator) {
+  async play(world, endpoint, reporter) {
     await world.refresh({ trigger: 'schedule' });
     const before = world.stepFunctions.executions.size;
     const image = world.push('team/worker', 'v2');
     world.runpod.release(endpoint, image);
     await world.clock.advance(60_000 - (world.clock.now() % 60_000));
-    narrator.say('Three push events arrive within ten seconds.');
+    reporter.say('Three push events arrive within ten seconds.');
     for (let event = 0; event < 3; event += 1) {
       await world.deliverPush('team/worker', 'v2');
       await world.clock.advance(5_000);
@@ -80,7 +80,7 @@ const push: Scenario = {
 
 const outage: Scenario = {
   title: 'Runpod is down for two hours',
-  async play(world, endpoint, narrator) {
+  async play(world, endpoint, reporter) {
     await world.refresh({ trigger: 'schedule' });
     await world.clock.advance(6 * hourMs);
     const stored = world.runpod.stored.length;
@@ -95,10 +95,10 @@ const outage: Scenario = {
         },
       },
     });
-    narrator.say('Runpod answers 503 to everything, and the schedule starts a refresh.');
+    reporter.say('Runpod answers 503 to everything, and the schedule starts a refresh.');
     const execution = world.start({ trigger: 'schedule' });
     await world.clock.advance(2 * hourMs);
-    narrator.say('Runpod is back.');
+    reporter.say('Runpod is back.');
     repair();
     await world.clock.until(execution.ended);
     const subjects = world.sns.inbox.slice(told).map(({ subject }) => subject);

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { narrate } from './reporter.ts';
+import { createReporter } from './reporter.ts';
 import { type ScenarioName, scenarios } from './scenarios.ts';
 import { World } from './world.ts';
 
@@ -38,16 +38,16 @@ const play = async (chosen: readonly ScenarioName[], isJson: boolean): Promise<n
   const startedAt = performance.now();
   const world = await World.begin();
   const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
-  const narrator = narrate(world, write, { json: isJson, colour });
+  const reporter = createReporter(world, write, { json: isJson, colour });
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'image-generator', image, registry: '6n2k8v4d' });
   let missing = 0;
   for (const name of chosen) {
-    narrator.scenario(name, scenarios[name].title);
-    const promised = await scenarios[name].play(world, endpoint, narrator);
+    reporter.scenario(name, scenarios[name].title);
+    const promised = await scenarios[name].play(world, endpoint, reporter);
     if (!isJson) write('');
     for (const { what, happened } of promised) {
-      narrator.promise(what, happened);
+      reporter.promise(what, happened);
       if (!happened) missing += 1;
     }
   }

@@ -23,7 +23,7 @@ export interface Caller {
 }
 
 /** A state machine's history and a long list of alarms are larger than most answers. */
-const mostAnswerBytes = 4 * 1024 * 1024;
+const maxAnswerBytes = 4 * 1024 * 1024;
 
 /**
  * Reads who runs a command. The region is found as serverless.yml finds it, so that a command looks where the stack is.
@@ -48,7 +48,7 @@ export const readCaller = ({ stage = 'dev', region, profile }: CallerOptions): C
     stage,
     region: chosen,
     settings,
-    aws: { ...awsClientDefaults(settings, mostAnswerBytes), region: chosen },
+    aws: { ...awsClientDefaults(settings, maxAnswerBytes), region: chosen },
   };
 };
 

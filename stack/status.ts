@@ -1,8 +1,8 @@
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { type ExecutionListItem, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
-import { goodUntil } from '../functions/lib/report/alerts.ts';
 import { createReadEarlierReports } from '../functions/lib/aws/history.ts';
+import { goodUntil } from '../functions/lib/report/alerts.ts';
 import type { EndpointOutcome, Outcome } from '../functions/lib/report/outcome.ts';
 import type { Report } from '../functions/lib/report/report.ts';
 import type { Caller } from './caller.ts';

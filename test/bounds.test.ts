@@ -2,13 +2,13 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../functions/fetch-token.ts';
 import type { FunctionName } from '../runner/functions.ts';
-import type { Misbehaviour } from '../simulator/loopback.ts';
+import type { FaultEffect } from '../simulator/loopback.ts';
 import { World } from '../simulator/world.ts';
 import { callCold, worldEnvironment } from './support/cold-process.ts';
-import { longestPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 import { executionArn, fetchToken, inputs } from './support/runs.ts';
 
-const mostKilobytes = 128 * 1024;
+const maxKilobytes = 128 * 1024;
 
 let packaged: Packaged;
 let world: World;
@@ -22,17 +22,17 @@ beforeAll(async () => {
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
   token = await fetchToken(world);
-}, longestPackagingMs);
+}, maxPackagingMs);
 afterAll(async () => {
   await world?.end();
   packaged?.remove();
 });
 
-const json = (body: string | Uint8Array, more: Record<string, string> = {}): Misbehaviour => ({
+const json = (body: string | Uint8Array, more: Record<string, string> = {}): FaultEffect => ({
   answer: { status: 200, headers: { 'content-type': 'application/json', ...more }, body },
 });
 
-const hostile: Readonly<Record<string, Misbehaviour>> = {
+const hostile: Readonly<Record<string, FaultEffect>> = {
   '64 KB of headers': json('{}', { 'x-padding': 'x'.repeat(64 * 1024) }),
   'a body without end': {
     endless: { status: 200, headers: { 'content-type': 'application/json' }, body: 'x'.repeat(64 * 1024) },
@@ -164,7 +164,7 @@ const asked: ReadonlyArray<{
   },
 ];
 
-const call = async (name: FunctionName, event: unknown, on: RegExp, does: Misbehaviour) => {
+const call = async (name: FunctionName, event: unknown, on: RegExp, does: FaultEffect) => {
   const repair = world.faults.add({ on, does });
   const ended = await callCold(packaged, name, event, worldEnvironment(world));
   repair();
@@ -176,6 +176,6 @@ describe.each(asked)('against $what, a packaged function', ({ name, event, on, b
   it.each(Object.keys(hostile))('cuts off %s, within 128 MB', async (shape) => {
     const { error, peakKilobytes } = await call(name, event(), on, hostile[shape] ?? { reset: true });
     expect(error?.name ?? 'fine').toBe(but[shape] ?? becomes);
-    expect(peakKilobytes).toBeLessThan(mostKilobytes);
+    expect(peakKilobytes).toBeLessThan(maxKilobytes);
   });
 });

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSettings } from '../functions/lib/env.ts';
-import { send } from '../functions/lib/http.ts';
 import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
 import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
+import { readSettings } from '../functions/lib/env.ts';
+import { send } from '../functions/lib/http.ts';
 import { buildImage, type ImageRecipe } from '../simulator/images.ts';
 import { DebianRegistry, login, missingPrograms } from './support/debian-registry.ts';
 

@@ -4,7 +4,7 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
 import { World } from '../simulator/world.ts';
-import { longestPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
 
@@ -57,7 +57,7 @@ beforeAll(async () => {
     );
     return found.handler(event, { functionName: name, awsRequestId: 'r' } as Context);
   };
-}, longestPackagingMs);
+}, maxPackagingMs);
 afterAll(async () => {
   await world?.end();
   packaged?.remove();

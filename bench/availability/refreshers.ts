@@ -1,5 +1,5 @@
-import { createMintAndStore } from '../guide/lambda.ts';
 import type { World } from '../../simulator/world.ts';
+import { createMintAndStore } from '../guide/lambda.ts';
 
 const minuteMs = 60_000;
 

@@ -5,12 +5,12 @@ const dayMs = 24 * hourMs;
 /** Who is out. */
 export type Upstream = 'runpod' | 'ecr' | 'kms';
 /** How it answers meanwhile. */
-export type Manner = '500' | '503' | 'reset' | 'page';
+export type FaultKind = '500' | '503' | 'reset' | 'page';
 
 /** A time in which everything asked of an upstream fails. In milliseconds from the year's beginning. */
 export interface Outage {
   readonly upstream: Upstream;
-  readonly manner: Manner;
+  readonly faultKind: FaultKind;
   readonly from: number;
   readonly to: number;
 }
@@ -38,7 +38,7 @@ export const randomFrom = (seed: number) => {
   };
 };
 
-const manners: readonly Manner[] = ['500', '503', 'reset', 'page'];
+const faultKinds: readonly FaultKind[] = ['500', '503', 'reset', 'page'];
 
 /** From 5 minutes to 8 hours, evenly: twenty in a year. */
 const lengths = (count: number): number[] =>
@@ -62,7 +62,7 @@ const spread = (
     const from = Math.round(index * share + dayMs + random() * (share - 2 * dayMs));
     return {
       upstream: whose(),
-      manner: manners[Math.floor(random() * manners.length)] ?? '503',
+      faultKind: faultKinds[Math.floor(random() * faultKinds.length)] ?? '503',
       from,
       to: from + duration,
     };

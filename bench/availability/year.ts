@@ -1,7 +1,7 @@
-import type { Misbehaviour } from '../../simulator/loopback.ts';
+import type { FaultEffect } from '../../simulator/loopback.ts';
 import { region, World } from '../../simulator/world.ts';
 import { credential, type Refresher } from './refreshers.ts';
-import { type Manner, randomFrom, type Trace, type Upstream } from './trace.ts';
+import { type FaultKind, randomFrom, type Trace, type Upstream } from './trace.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -34,7 +34,7 @@ const matches: Record<Upstream, RegExp> = {
   kms: /TrentService/,
 };
 
-const manners: Record<Manner, Misbehaviour> = {
+const faultEffects: Record<FaultKind, FaultEffect> = {
   '500': { answer: { status: 500, headers: { 'content-type': 'application/json' }, body: '{"message":"oh no"}' } },
   '503': { answer: { status: 503, headers: { 'content-type': 'application/json' }, body: '{"message":"down"}' } },
   reset: { reset: true },
@@ -75,7 +75,8 @@ const makeOutages = (world: World, { outages }: Trace): void => {
     ])
     .sort((one, other) => one.at - other.at);
   follow(world, begin, events, ({ outage, begins }) => {
-    if (begins) repairs.set(outage, world.faults.add({ on: matches[outage.upstream], does: manners[outage.manner] }));
+    if (begins)
+      repairs.set(outage, world.faults.add({ on: matches[outage.upstream], does: faultEffects[outage.faultKind] }));
     else repairs.get(outage)?.();
   });
 };
@@ -91,7 +92,7 @@ const watchCalls = (world: World, { seed, failingPercent }: Trace): { readonly c
         return random() * 100 < failingPercent;
       },
     },
-    does: manners['500'],
+    does: faultEffects['500'],
   });
   return { count: () => count };
 };

@@ -1,4 +1,4 @@
-import { inLanes } from '../../functions/lib/map-concurrent.ts';
+import { mapConcurrent } from '../../functions/lib/map-concurrent.ts';
 import { readTargets, type Target } from '../../functions/lib/targets.ts';
 import { type Caller, type CallerOptions, type Identity, readCaller, readIdentity } from '../../stack/caller.ts';
 import { exitCodes } from '../../stack/failure.ts';
@@ -12,7 +12,7 @@ export interface DoctorOptions extends CallerOptions {
 }
 
 /** More at once would ask a Runpod key faster than its quota. */
-const checksAtOnce = 12;
+const maxChecksAtOnce = 12;
 
 const firstChecks = (
   caller: Caller,
@@ -122,7 +122,7 @@ export const doctor = async (options: DoctorOptions, interrupted: AbortSignal): 
   const caller = readCaller(options);
   const checks = await allChecks(caller);
   const view = isJson ? undefined : createView(checks, terminal);
-  const looking = inLanes([...checks.entries()], checksAtOnce, async ([index, check]) => {
+  const looking = mapConcurrent([...checks.entries()], maxChecksAtOnce, async ([index, check]) => {
     if (interrupted.aborted) return [];
     view?.begin(check);
     const found = await examine(check);

@@ -1,18 +1,18 @@
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
-import { EcrAccessDeniedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/http.ts';
 import { formatImageReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
+import { EcrAccessDeniedError } from '../../functions/lib/errors.ts';
+import { send } from '../../functions/lib/http.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { connect, listDelegations } from '../runpod.ts';
-import { findOpenWay, noWay } from '../update-ways.ts';
+import { findOpenApi, noWay } from '../update-apis.ts';
 import { type Check, type Finding, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 /** What one Runpod key shows; asked once, however many targets use it. */
@@ -140,7 +140,7 @@ export const targetChecks = (caller: Caller, target: Target, view: KeyView): Che
       look: async () => {
         await need('an API key', view.key());
         await need('the credential', credential());
-        const { way, missingWays } = await findOpenWay(view.client, settings, runpod.registry);
+        const { way, missingWays } = await findOpenApi(view.client, settings, runpod.registry);
         if (way === undefined) return { mark: 'wrong', text: noWay(runpod.registry) };
         const missing = missingWays.length === 0 ? '' : `; ${missingWays.join(' and ')} said to have no such operation`;
         return way === 'v2'

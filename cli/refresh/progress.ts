@@ -44,7 +44,7 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
           : `${begun}${endpoint === undefined ? '' : ` of ${endpoint}`}`;
       if (activity.get(target) === what || phase === 'ended') return;
       activity.set(target, what);
-      if (!terminal.isLive) terminal.complain(`${target}: ${what}`);
+      if (!terminal.isLive) terminal.printError(`${target}: ${what}`);
     },
     end: (): void => {
       clearInterval(timer);

@@ -125,7 +125,7 @@ export const refresh = async (options: RefreshOptions, interrupted: AbortSignal)
     report = await runRefresh({ ...run, onCall: progress.onCall });
   } catch (error) {
     if (!interrupted.aborted) throw error;
-    terminal.complain(
+    terminal.printError(
       'Stopped. Runpod holds either the old login or the new one, and both pull; run it again when you like.',
     );
     return exitCodes.interrupted;

@@ -1,13 +1,13 @@
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { createFetchToken } from '../../functions/fetch-token.ts';
-import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/http.ts';
 import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
-import type { Platform } from '../../functions/lib/platform.ts';
 import { createListPushes } from '../../functions/lib/ecr/pushes.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/registry.ts';
-import { type Report, reportShape } from '../../functions/lib/report/report.ts';
+import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
+import { send } from '../../functions/lib/http.ts';
+import type { Platform } from '../../functions/lib/platform.ts';
+import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { createUpdateCredential } from '../../functions/lib/runpod/update-credential.ts';
@@ -20,7 +20,7 @@ import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
-import { findOpenWay, noWay } from '../update-ways.ts';
+import { findOpenApi, noWay } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
 
 /** A run of the state machine in this process. */
@@ -57,14 +57,14 @@ export class DryRunEnd extends Error {
 }
 
 const text = z.string();
-const payloadShape = z.object({
+const payloadSchema = z.object({
   name: z.optional(text),
   target: z.optional(z.union([text, z.object({ name: text })])),
   endpoint: z.optional(z.object({ id: text })),
 });
 
 const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
-  const { name, target, endpoint } = z.safeParse(payloadShape, payload).data ?? {};
+  const { name, target, endpoint } = z.safeParse(payloadSchema, payload).data ?? {};
   const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
   return { target: subject, ...(endpoint === undefined ? {} : { endpoint: endpoint.id }) };
 };
@@ -77,7 +77,7 @@ const runpodFor = (platform: Platform) => {
   };
 };
 
-const storedShape = z.object({
+const storedSchema = z.object({
   target: z.object({ name: text, runpod: z.object({ apiKey: text, registry: text }) }),
   token: z.object({ expiresAt: text }),
 });
@@ -86,9 +86,9 @@ const storedShape = z.object({
 const describeUpdate = (platform: Platform) => {
   const runpod = runpodFor(platform);
   return async (event: unknown): Promise<never> => {
-    const { target, token } = storedShape.parse(event);
+    const { target, token } = storedSchema.parse(event);
     const { registry, apiKey } = target.runpod;
-    const { way } = await findOpenWay(runpod(apiKey).client, platform.settings, registry);
+    const { way } = await findOpenApi(runpod(apiKey).client, platform.settings, registry);
     if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
     throw new DryRunEnd(
       `Would store a login that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
@@ -188,7 +188,7 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
   const following = (async () => {
     for await (const event of execution.events) {
       if (event.type !== 'StateExited' || event.state.name !== 'Report') continue;
-      report = z.safeParse(z.object({ report: reportShape }), event.state.output).data?.report;
+      report = z.safeParse(z.object({ report: reportSchema }), event.state.output).data?.report;
     }
   })();
   const failure = await execution.result.then(

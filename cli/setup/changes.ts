@@ -7,8 +7,8 @@ import {
   paginateGetParameterHistory,
   SSMClient,
 } from '@aws-sdk/client-ssm';
+import type { RegistryToken } from '../../functions/lib/aws/seal.ts';
 import type { RunpodManagement } from '../../functions/lib/runpod/management.ts';
-import type { Login } from '../../functions/lib/aws/seal.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import type { RunpodAccount } from '../runpod.ts';
@@ -25,7 +25,7 @@ export interface Workshop {
 export interface Secrets {
   readonly apiKey: string;
   /** The login that a credential is created with. */
-  readonly login: Login;
+  readonly login: RegistryToken;
 }
 
 /**

@@ -5,7 +5,7 @@ import { CommandError } from '../../stack/failure.ts';
 const text = z.string();
 
 /** Something that setup changed or was about to change, and what undoing it needs to know. No secrets. */
-const changeShape = z.discriminatedUnion('kind', [
+const changeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('repository'), region: text, name: text }),
   z.object({
     kind: z.literal('api-key'),
@@ -23,20 +23,20 @@ const changeShape = z.discriminatedUnion('kind', [
     after: text,
   }),
 ]);
-export type Change = z.output<typeof changeShape>;
+export type Change = z.output<typeof changeSchema>;
 
-const entryShape = z.object({ change: changeShape, isDone: z.boolean() });
-const journalShape = z.object({
+const entrySchema = z.object({ change: changeSchema, isDone: z.boolean() });
+const journalSchema = z.object({
   version: z.literal(1),
   /** Where the changes were made: they are undone nowhere else. */
   account: text,
   region: text,
   /** Where the Runpod key is, for undoing what was changed there. */
   apiKey: text,
-  entries: z.array(entryShape),
+  entries: z.array(entrySchema),
 });
-type JournalData = z.output<typeof journalShape>;
-export type Entry = z.output<typeof entryShape>;
+type JournalData = z.output<typeof journalSchema>;
+export type Entry = z.output<typeof entrySchema>;
 
 /** Writes a file whole or not at all. */
 export const writeWhole = (path: string, content: string): void => {
@@ -76,7 +76,7 @@ export class Journal {
   static read(path: string): Journal | undefined {
     if (!existsSync(path)) return undefined;
     try {
-      return new Journal(path, journalShape.parse(JSON.parse(readFileSync(path, 'utf8'))));
+      return new Journal(path, journalSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
     } catch (error) {
       throw new CommandError(`${path} cannot be read as a record of what setup changed. Move it away to go on.`, {
         cause: error,

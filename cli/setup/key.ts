@@ -10,7 +10,7 @@ const expected = 'expected 8 to 512 printable characters without spaces';
 const isKey = (typed: string): boolean | string =>
   apiKeyPattern.test(typed.trim()) || `That is no API key: ${expected}.`;
 
-const mostInputBytes = 4096;
+const maxInputBytes = 4096;
 
 /** Reads a key from standard input. */
 const readPiped = async (): Promise<string> => {
@@ -24,7 +24,7 @@ const readPiped = async (): Promise<string> => {
   for await (const chunk of process.stdin) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (bytes > mostInputBytes) break;
+    if (bytes > maxInputBytes) break;
   }
   const key = Buffer.concat(chunks).toString('utf8').trim();
   if (!apiKeyPattern.test(key)) throw new CommandError(`--key-stdin: ${expected}, found something else.`);
@@ -37,7 +37,7 @@ export interface FoundKey {
   readonly isStored: boolean;
 }
 
-const mostTries = 3;
+const maxTries = 3;
 
 /**
  * Finds a Runpod API key: piped in, or the stored one where it works, or the one that somebody types.
@@ -68,7 +68,7 @@ export const findKey = async (
       return { key: stored, isStored: true };
     } catch (error) {
       if (!(error instanceof RunpodUnauthorizedError)) throw error;
-      terminal.complain(`The key in ${source} does not do: ${error.message}`);
+      terminal.printError(`The key in ${source} does not do: ${error.message}`);
     }
   }
   for (let count = 1; ; count += 1) {
@@ -77,8 +77,8 @@ export const findKey = async (
       await check(key);
       return { key, isStored: false };
     } catch (error) {
-      if (!(error instanceof RunpodUnauthorizedError) || count === mostTries) throw error;
-      terminal.complain(error.message);
+      if (!(error instanceof RunpodUnauthorizedError) || count === maxTries) throw error;
+      terminal.printError(error.message);
     }
   }
 };

@@ -6,7 +6,7 @@ import { readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { type Credential, connect, createRunpodAccount, type RunpodAccount } from '../runpod.ts';
 import { plain, processTerminal, wrap } from '../terminal.ts';
-import { findOpenWay, noWay } from '../update-ways.ts';
+import { findOpenApi, noWay } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, versionOf, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
@@ -60,7 +60,7 @@ const requireUpdates = async (
 ): Promise<void> => {
   if (credential === newCredential) return account.requireCreation();
   await management.requireCredential(credential);
-  const { way } = await findOpenWay(client, caller.settings, credential);
+  const { way } = await findOpenApi(client, caller.settings, credential);
   if (way === undefined) throw new CommandError(noWay(credential));
   say(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${way}.`);
 };
@@ -169,7 +169,7 @@ const converse = async (conversation: Conversation, interrupted: AbortSignal): P
   const secrets: Secrets = { apiKey: key, login: token.login };
   const count = await makeAll(steps, credential, workshop, secrets, journal, interrupted, conversation);
   if (count < steps.length) {
-    terminal.complain(
+    terminal.printError(
       `Stopped after ${count} of ${steps.length} changes. Run it again to go on, or undo them: npm run setup -- --undo`,
     );
     return exitCodes.interrupted;
@@ -197,7 +197,7 @@ export const setup = async (options: SetupOptions, interrupted: AbortSignal): Pr
     return await converse({ options, caller, identity, ask, terminal, say }, interrupted);
   } catch (error) {
     if (!isInterruption(error)) throw error;
-    terminal.complain('\nStopped. Nothing was changed.');
+    terminal.printError('\nStopped. Nothing was changed.');
     return exitCodes.interrupted;
   }
 };

@@ -1,8 +1,8 @@
+import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import type { MintedToken } from '../../functions/lib/ecr/mint-token.ts';
+import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
 import { send } from '../../functions/lib/http.ts';
-import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
-import type { RegistryToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
 import { plain } from '../terminal.ts';
 import type { Conversation } from './conversation.ts';
 
@@ -12,7 +12,7 @@ import type { Conversation } from './conversation.ts';
  * @throws {TokenRejectedError | ImageNotPullableError} it does not pull, so it is given to nobody
  */
 export const tryLogin = async (
-  token: RegistryToken,
+  token: MintedToken,
   images: readonly string[],
   { caller, say, terminal }: Conversation,
 ): Promise<void> => {

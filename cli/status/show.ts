@@ -1,6 +1,6 @@
 import { span } from '../../functions/lib/report/alerts.ts';
-import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 import type { RunStatus, Status, TargetStatus } from '../../stack/status.ts';
+import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 
 const hourMs = 3_600_000;
 const lifeMs = 12 * hourMs;

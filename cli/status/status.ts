@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type CallerOptions, readCaller } from '../../stack/caller.ts';
 import { describeFailure, exitCodes } from '../../stack/failure.ts';
-import { processTerminal, type Terminal, truncate } from '../terminal.ts';
 import { readStatus } from '../../stack/status.ts';
+import { processTerminal, type Terminal, truncate } from '../terminal.ts';
 import { showStatus } from './show.ts';
 
 export interface StatusOptions extends CallerOptions {

@@ -7,8 +7,8 @@ const laneHeight = 58;
 const top = 30;
 const labelWidth = 150;
 const width = 1200;
-const shortestMs = 48 * hourMs;
-const longestMs = 7 * 24 * hourMs;
+const minMs = 48 * hourMs;
+const maxMs = 7 * 24 * hourMs;
 const aheadMs = 13 * hourMs;
 
 /** Draws tokens, runs, pushes and outages over time. Elements are kept and moved, not made anew. */
@@ -43,8 +43,8 @@ export class Timeline {
     const tokens = store.all('tokens');
     const height = top + Math.max(1, refreshers.length) * laneHeight + 8;
     const first = Math.min(now, ...tokens.map(({ storedAt }) => storedAt));
-    const from = Math.max(first, now - longestMs);
-    const to = Math.max(from + shortestMs, now + aheadMs);
+    const from = Math.max(first, now - maxMs);
+    const to = Math.max(from + minMs, now + aheadMs);
     const x = (at: number): number =>
       Math.round((labelWidth + ((Math.min(Math.max(at, from), to) - from) / (to - from)) * (width - labelWidth)) * 10) /
       10;

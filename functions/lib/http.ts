@@ -95,7 +95,7 @@ const translate = (error: unknown, { url, timeoutMs }: Exchange, signal: AbortSi
 };
 
 /** Of an answer that tells of an error, this much is read, and the rest left: it is the status that counts. */
-const mostErrorBytes = 64 * 1024;
+const maxErrorBytes = 64 * 1024;
 
 /** Reads a body up to `maxBytes` and lets go of the connection when there is more. */
 const readBody = async (response: BegunAnswer, { url, maxBytes }: Exchange): Promise<Uint8Array> => {
@@ -108,9 +108,9 @@ const readBody = async (response: BegunAnswer, { url, maxBytes }: Exchange): Pro
       throw new ExchangeError('too large', `${url.host} answered with more than ${maxBytes} bytes`);
     }
     chunks.push(chunk);
-    if (isError && length >= mostErrorBytes) break;
+    if (isError && length >= maxErrorBytes) break;
   }
-  return Buffer.concat(chunks).subarray(0, isError ? mostErrorBytes : maxBytes);
+  return Buffer.concat(chunks).subarray(0, isError ? maxErrorBytes : maxBytes);
 };
 
 /**

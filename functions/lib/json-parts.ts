@@ -4,7 +4,7 @@ import * as z from 'zod/mini';
  * Objects and lists that a JSON answer may have. A few bytes of text make an object of a hundred, and one that fits no
  * schema makes several mistakes of as many more: bytes alone do not bound what an answer costs.
  */
-export const mostParts = 50_000;
+export const maxParts = 50_000;
 
 const [quote, backslash, brace, bracket] = [0x22, 0x5c, 0x7b, 0x5b];
 
@@ -26,7 +26,7 @@ export const createPartCounter = () => {
 
 /** Parses JSON that has no more parts than it may have. `undefined` for everything else. */
 export const parseBounded = (bytes: Uint8Array, text: string): unknown => {
-  if (createPartCounter()(bytes) > mostParts) return undefined;
+  if (createPartCounter()(bytes) > maxParts) return undefined;
   try {
     return JSON.parse(text);
   } catch {

@@ -1,5 +1,5 @@
 /** Runs a job for each item, a few at a time, and answers in the items' order. The first failure ends the lot. */
-export const inLanes = async <Item, Result>(
+export const mapConcurrent = async <Item, Result>(
   items: readonly Item[],
   atOnce: number,
   job: (item: Item) => Promise<Result>,

@@ -5,8 +5,8 @@ import type { Context } from 'aws-lambda';
 import * as z from 'zod/mini';
 import { processSettings, type Settings } from './env.ts';
 import { InvalidInputError } from './errors.ts';
-import { type Send, send } from './http.ts';
 import { parseOr } from './explain-issues.ts';
+import { type Send, send } from './http.ts';
 
 /** Writes structured lines for people who look into a run. Never given a secret. */
 export interface Log {

@@ -1,4 +1,4 @@
-const longestQuote = 200;
+const maxQuote = 200;
 const tellingRun = 12;
 
 const sharesRun = (text: string, secret: string): boolean => {
@@ -16,11 +16,11 @@ const sharesRun = (text: string, secret: string): boolean => {
  */
 export const quote = (text: string, secrets: readonly string[] = []): string => {
   const line = text
-    .slice(0, 4 * longestQuote)
+    .slice(0, 4 * maxQuote)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim();
   if (secrets.some((secret) => sharesRun(line, secret) || (secret.length > 0 && line.includes(secret)))) {
     return '[withheld: it repeats a secret]';
   }
-  return line.length > longestQuote ? `${line.slice(0, longestQuote - 1)}…` : line;
+  return line.length > maxQuote ? `${line.slice(0, maxQuote - 1)}…` : line;
 };

@@ -6,7 +6,7 @@ import { ConfigurationError } from './errors.ts';
 import { explainIssues } from './explain-issues.ts';
 
 /** More targets than this do not fit one run's 256 KiB of state; see docs/scale.md. */
-export const mostTargets = 1000;
+export const maxTargets = 1000;
 
 const matching = (pattern: RegExp, expected: string) => z.string().check(z.regex(pattern, `expected ${expected}`));
 
@@ -67,7 +67,7 @@ const target = z.strictObject({
 /** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */
 export type Target = z.output<typeof target>;
 
-const document = z.strictObject({ targets: z.array(target).check(z.minLength(1), z.maxLength(mostTargets)) });
+const document = z.strictObject({ targets: z.array(target).check(z.minLength(1), z.maxLength(maxTargets)) });
 
 const duplicates = (targets: readonly Target[]): string[] => {
   const mistakes: string[] = [];

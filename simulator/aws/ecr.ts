@@ -4,7 +4,7 @@ import type { Identities, Principal } from './identities.ts';
 import { AwsError, type AwsService } from './server.ts';
 
 /** A token that ECR minted, and what it is good for. */
-export interface MintedToken {
+export interface IssuedToken {
   readonly password: string;
   readonly account: string;
   readonly region: string;
@@ -19,7 +19,7 @@ const passwordBytes = 1800;
 
 /** ECR's minting of tokens. The registry asks it what a password is good for. */
 export class Ecr {
-  readonly #tokens = new Map<string, MintedToken>();
+  readonly #tokens = new Map<string, IssuedToken>();
   readonly #clock: WorldClock;
   readonly #identities: Identities;
   /** Every password begins with this, so that a leaked one is found. */
@@ -31,14 +31,14 @@ export class Ecr {
     this.passwordMark = passwordMark;
   }
 
-  mint(principal: Principal, region: string, expiresAt = this.#clock.now() + lifeMs): MintedToken {
+  mint(principal: Principal, region: string, expiresAt = this.#clock.now() + lifeMs): IssuedToken {
     const password = `${this.passwordMark}${randomBytes(passwordBytes).toString('base64')}`;
     const token = { password, account: principal.account, region, principal, expiresAt };
     this.#tokens.set(password, token);
     return token;
   }
 
-  find(password: string): MintedToken | undefined {
+  find(password: string): IssuedToken | undefined {
     return this.#tokens.get(password);
   }
 

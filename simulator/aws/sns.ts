@@ -12,7 +12,7 @@ export interface Message {
   readonly at: number;
 }
 
-const mostBytes = 256 * 1024;
+const maxBytes = 256 * 1024;
 
 /** A message per protocol: text each, and one for everybody else. */
 const readForms = (message: string): Record<string, string> => {
@@ -41,7 +41,7 @@ export class Sns {
   publish(topicArn: string, subject: string, text: string, forms: Record<string, string> = {}): void {
     if (!this.topics.has(topicArn)) throw new AwsError('NotFound', 'Topic does not exist', 404);
     if (text === '') throw new AwsError('InvalidParameter', 'Invalid parameter: Empty message');
-    if (Buffer.byteLength(text) > mostBytes)
+    if (Buffer.byteLength(text) > maxBytes)
       throw new AwsError('InvalidParameter', 'Invalid parameter: Message too long');
     if (subject.length >= 100 || /[^\x20-\x7e]/.test(subject)) {
       throw new AwsError('InvalidParameter', 'Invalid parameter: Subject');

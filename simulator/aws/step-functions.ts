@@ -1,5 +1,5 @@
-import type { WorldClock } from '../clock.ts';
 import type { EngineEvent, EngineRun } from '../../runner/engine.ts';
+import type { WorldClock } from '../clock.ts';
 import { AwsError, type AwsService } from './server.ts';
 
 /** An execution, running or ended. */

@@ -3,7 +3,7 @@ import type { WorldClock } from '../clock.ts';
 import { type Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
 import { Worker, type WorkerLine } from './worker.ts';
 
-interface Login {
+interface RegistryAuth {
   readonly username: string;
   readonly password: string;
 }
@@ -11,7 +11,7 @@ interface Login {
 /** A login that was stored, and by which way. */
 export interface StoredLogin {
   readonly credential: string;
-  readonly login: Login;
+  readonly login: RegistryAuth;
   /** Epoch milliseconds. */
   readonly at: number;
   readonly way: string;
@@ -21,9 +21,9 @@ export interface StoredLogin {
 export interface Credential {
   readonly id: string;
   readonly name: string;
-  login: Login;
+  login: RegistryAuth;
   /** What hosts still use until the new login has reached them. */
-  previous: { readonly login: Login; readonly until: number } | undefined;
+  previous: { readonly login: RegistryAuth; readonly until: number } | undefined;
 }
 
 /** A serverless endpoint. */
@@ -86,7 +86,7 @@ export class Runpod {
     this.clock = clock;
   }
 
-  addCredential(id: string, name: string, login: Login): Credential {
+  addCredential(id: string, name: string, login: RegistryAuth): Credential {
     const credential: Credential = { id, name, login, previous: undefined };
     this.credentials.set(id, credential);
     return credential;
@@ -146,14 +146,14 @@ export class Runpod {
     return serve(this.clock, faults, (request) => this.#answer(request));
   }
 
-  #loginAtHosts(credentialId: string | null): Login | undefined {
+  #loginAtHosts(credentialId: string | null): RegistryAuth | undefined {
     const credential = this.credentials.get(credentialId ?? '');
     if (credential === undefined) return undefined;
     const { previous } = credential;
     return previous !== undefined && this.clock.now() < previous.until ? previous.login : credential.login;
   }
 
-  #store(credential: Credential, login: Login, way: string): void {
+  #store(credential: Credential, login: RegistryAuth, way: string): void {
     credential.previous = {
       login: this.#loginAtHosts(credential.id) ?? login,
       until: this.clock.now() + this.propagationMs,
@@ -378,7 +378,7 @@ const readObject = (body: string): Record<string, unknown> => {
   }
 };
 
-const readLogin = (body: string): Partial<Login> => {
+const readLogin = (body: string): Partial<RegistryAuth> => {
   const value = readObject(body);
   const text = (field: unknown) => (typeof field === 'string' && field !== '' ? field : undefined);
   const [username, password] = [text(value.username), text(value.password)];

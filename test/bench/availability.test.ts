@@ -21,7 +21,7 @@ const twoDays = (more: Partial<Trace> = {}): Trace => ({
 /** An outage that begins just before a run would renew the token, when it hurts most. */
 const outage = (upstream: Outage['upstream'], hours: number, beginsAtHour = bestScheduleHours): Outage => ({
   upstream,
-  manner: '503',
+  faultKind: '503',
   from: beginsAtHour * hourMs - 1000,
   to: (beginsAtHour + hours) * hourMs,
 });

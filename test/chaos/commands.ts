@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { type FunctionName, functionNames } from '../../runner/functions.ts';
-import type { Misbehaviour } from '../../simulator/loopback.ts';
+import type { FaultEffect } from '../../simulator/loopback.ts';
 import type { World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
@@ -53,11 +53,11 @@ const upstreams: Readonly<Record<string, RegExp>> = {
   SNS: /Publish/,
 };
 
-const answer = (status: number, body: string, headers: Record<string, string> = {}): Misbehaviour => ({
+const answer = (status: number, body: string, headers: Record<string, string> = {}): FaultEffect => ({
   answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },
 });
 
-const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
+const lastingFaults: Readonly<Record<string, FaultEffect>> = {
   'answers 500': answer(500, '{"message":"oh no"}'),
   'answers 503': answer(503, '{"message":"down"}'),
   'resets connections': { reset: true },
@@ -69,20 +69,20 @@ const misbehaviours: Readonly<Record<string, Misbehaviour>> = {
 };
 
 /** Each time costs a time-out or an AWS client's back-off by the real clock, so these never last. */
-const briefMisbehaviours: Readonly<Record<string, Misbehaviour>> = {
-  ...misbehaviours,
+const briefFaults: Readonly<Record<string, FaultEffect>> = {
+  ...lastingFaults,
   'answers 429': answer(429, '{"message":"slow down"}', { 'retry-after': '0' }),
   hangs: { hang: true },
 };
 
 const upstream = fc.constantFrom(...Object.keys(upstreams));
 const runpod = fc.constantFrom(...Object.keys(upstreams).filter((name) => name.includes('Runpod')));
-const misbehaviour = fc.constantFrom(...Object.keys(misbehaviours));
-const briefMisbehaviour = fc.constantFrom(...Object.keys(briefMisbehaviours));
+const lastingFault = fc.constantFrom(...Object.keys(lastingFaults));
+const briefFault = fc.constantFrom(...Object.keys(briefFaults));
 
 const fault = (who: string, what: string, times?: number) => ({
   on: upstreams[who] ?? /never/,
-  does: briefMisbehaviours[what] ?? { reset: true as const },
+  does: briefFaults[what] ?? { reset: true as const },
   ...(times === undefined ? {} : { times }),
 });
 
@@ -120,10 +120,10 @@ export const commands = [
     }),
   ),
   fc
-    .oneof(fc.tuple(upstream, misbehaviour), fc.tuple(runpod, fc.constant('answers 429')))
+    .oneof(fc.tuple(upstream, lastingFault), fc.tuple(runpod, fc.constant('answers 429')))
     .map(([who, what]) => command(`${who}: ${what}`, (_, { world }) => void world.faults.add(fault(who, what)))),
   fc
-    .tuple(upstream, briefMisbehaviour, fc.integer({ min: 1, max: 4 }))
+    .tuple(upstream, briefFault, fc.integer({ min: 1, max: 4 }))
     .map(([who, what, times]) =>
       command(`${who}: ${what}, ${times} times`, (_, { world }) => void world.faults.add(fault(who, what, times))),
     ),

@@ -7,7 +7,7 @@ import { keyMark, passwordMark, type Real } from './commands.ts';
 const minuteMs = 60_000;
 const tokenLifeMs = 12 * 60 * minuteMs;
 /** 15 minutes between minting and storing, and what the functions' clock may be wrong by meanwhile. */
-const mostAgeMs = 25 * minuteMs;
+const maxAgeMs = 25 * minuteMs;
 
 const knownErrors = new Set([
   ...[...errors.passingErrors, ...errors.refusedErrors, ...errors.ourErrors, ...errors.surroundingErrors].map(
@@ -48,7 +48,7 @@ const everyStoredTokenPulls = ({ world }: Real): void => {
     assert(token !== undefined, 'something else than a token was stored');
     assert(world.registry.letIn.has(login.password), 'a token was stored that had not pulled');
     const age = at - (token.expiresAt - tokenLifeMs);
-    assert(age <= mostAgeMs, `a token was stored ${age / minuteMs} minutes after its minting`);
+    assert(age <= maxAgeMs, `a token was stored ${age / minuteMs} minutes after its minting`);
   }
 };
 

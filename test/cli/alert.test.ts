@@ -11,18 +11,18 @@ const now = Date.parse('2026-11-23T12:50:00Z');
 const execution = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:run-1';
 
 const run = async (...words: string[]) => {
-  let [printed, complained] = ['', ''];
+  let [printed, printedErrors] = ['', ''];
   const code = await alert({
     words,
     print: (text) => {
       printed += text;
     },
-    complain: (text) => {
-      complained += text;
+    printError: (text) => {
+      printedErrors += text;
     },
     now: () => now,
   });
-  return { code, printed, complained };
+  return { code, printed, printedErrors };
 };
 
 /** Indented, so that people can read it. */
@@ -109,9 +109,9 @@ describe('npm run alert', () => {
     [['--to', 'arn:aws:sns:us-east-1:123456789012:alerts'], '--kind: say which alert'],
     [['--loud'], "Unknown option '--loud'"],
   ])('refuses %j', async (words, mistake) => {
-    const { code, complained, printed } = await run(...words);
+    const { code, printedErrors, printed } = await run(...words);
     expect(code).toBe(2);
-    expect(complained).toContain(mistake);
+    expect(printedErrors).toContain(mistake);
     expect(printed).toBe('');
   });
 
@@ -130,7 +130,7 @@ describe('npm run alert', () => {
     world.sns.topics.clear();
     expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 1,
-      complained: expect.stringContaining('Topic does not exist'),
+      printedErrors: expect.stringContaining('Topic does not exist'),
     });
     await world.end();
   });

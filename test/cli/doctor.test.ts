@@ -297,10 +297,10 @@ const cases: readonly Case[] = [
 
 describe('doctor', () => {
   it('finds nothing wrong where nothing is', async () => {
-    const { code, printed, complained } = await runPiped(world, ['doctor']);
+    const { code, printed, printedErrors } = await runPiped(world, ['doctor']);
     expect(printed).toContain('✓ Nothing is wrong.');
     expect(printed).not.toMatch(/^ {2}[!✗–]/m);
-    expect([code, complained]).toEqual([0, '']);
+    expect([code, printedErrors]).toEqual([0, '']);
   });
 
   it.each(cases)('with $what says so, and what to do', async ({
@@ -316,7 +316,7 @@ describe('doctor', () => {
     const text = ended.printed.replaceAll(/\n {3,}(?!→)/g, ' ');
     expect(text).toMatch(line);
     if (remedy !== undefined) expect(text).toMatch(remedy);
-    expect([ended.code, ended.complained]).toEqual([code, '']);
+    expect([ended.code, ended.printedErrors]).toEqual([code, '']);
     expect(ended.printed).not.toContain(mark);
     expect(ended.printed).not.toContain(world.apiKey);
   });

@@ -47,11 +47,11 @@ describe('refresh', () => {
     world.runpod.startWorker(endpoint);
     // The command goes by the wall clock, and so must the worker that it watches.
     const pace = setInterval(() => void world.clock.advance(1000), 50);
-    const { code, printed, complained } = await refresh();
+    const { code, printed, printedErrors } = await refresh();
     clearInterval(pace);
     expect(printed).toMatch(/✓ production: stored a login that is good until .*, by v2\./);
     expect(printed).toMatch(/✓ 4m7x2k9q observed:/);
-    expect(complained.split('\n').filter((line) => line !== '')).toEqual([
+    expect(printedErrors.split('\n').filter((line) => line !== '')).toEqual([
       'production: asking Runpod which endpoints use the credential',
       'production: minting a login',
       'production: trying it on ECR',
@@ -62,8 +62,8 @@ describe('refresh', () => {
     expect(code).toBe(0);
     const [stored] = world.runpod.stored;
     expect(world.registry.letIn.has(stored?.login.password ?? '')).toBe(true);
-    expect(printed + complained).not.toContain(mark);
-    expect(printed + complained).not.toContain(apiKey);
+    expect(printed + printedErrors).not.toContain(mark);
+    expect(printed + printedErrors).not.toContain(apiKey);
   });
 
   it('prints the run’s report for machines', async () => {
@@ -213,10 +213,10 @@ describe('refresh', () => {
   ])('with %s says what to do', async (_what, happen, words, environment, expected, code) => {
     happen();
     const ended = await refresh(words, environment());
-    expect(ended.printed + ended.complained).toMatch(expected);
+    expect(ended.printed + ended.printedErrors).toMatch(expected);
     expect(ended.code).toBe(code);
-    expect(ended.printed + ended.complained).not.toContain(mark);
-    expect(ended.printed + ended.complained).not.toContain(apiKey);
+    expect(ended.printed + ended.printedErrors).not.toContain(mark);
+    expect(ended.printed + ended.printedErrors).not.toContain(apiKey);
   });
 
   it.each([80, 200])('shows in a terminal of %i columns how far it is, and then how it ended', async (columns) => {

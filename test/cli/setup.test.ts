@@ -204,7 +204,7 @@ describe('setup, in a terminal', () => {
 describe('setup, through pipes', () => {
   it('takes what is usual, and changes nothing when run again', async () => {
     const first = await piped(['--yes', '--key-stdin', '--json'], `${apiKey}\n`);
-    expect(first.complained).toBe('');
+    expect(first.printedErrors).toBe('');
     expect(JSON.parse(first.printed)).toMatchObject({
       changes: [
         `store the Runpod API key in ssm:${parameter}, as a SecureString`,
@@ -437,10 +437,10 @@ describe('setup, through pipes', () => {
     happen();
     const before = everything();
     const ended = await piped(words, input, environment);
-    expect(ended.complained).toMatch(expected);
+    expect(ended.printedErrors).toMatch(expected);
     expect(ended.code).toBe(code);
     expect(everything()).toEqual(before);
-    for (const text of [ended.printed, ended.complained]) {
+    for (const text of [ended.printed, ended.printedErrors]) {
       expect(text).not.toContain(apiKey);
       expect(text).not.toContain(mark);
     }
@@ -449,15 +449,15 @@ describe('setup, through pipes', () => {
   it('reads no more of its input than a key can be, however long it goes on', async () => {
     const input = 'x'.repeat(10_000);
     const options = { ...here(), input, endsInput: false };
-    const { code, complained } = await runPiped(world, ['setup', '--yes', '--key-stdin'], options);
-    expect(complained).toMatch(/--key-stdin: expected 8 to 512 printable characters/);
+    const { code, printedErrors } = await runPiped(world, ['setup', '--yes', '--key-stdin'], options);
+    expect(printedErrors).toMatch(/--key-stdin: expected 8 to 512 printable characters/);
     expect(code).toBe(1);
   });
 
   it('undoes nothing in another account’s name', async () => {
     await piped(['--yes', '--key-stdin'], apiKey);
-    const { code, complained } = await piped(['--undo', '--yes', '--region', 'eu-west-1']);
-    expect(complained).toMatch(
+    const { code, printedErrors } = await piped(['--undo', '--yes', '--region', 'eu-west-1']);
+    expect(printedErrors).toMatch(
       /\.setup\.json records changes in account 123456789012, us-east-1; this is 123456789012, eu-west-1/,
     );
     expect(code).toBe(1);

@@ -27,8 +27,8 @@ const deployed = (change: Pick<World['deployment'], 'status'>) => void Object.as
 
 describe('status', () => {
   it('shows hours left, the proof of each endpoint, runs and alarms', async () => {
-    const { code, printed, complained } = await runPiped(world, ['status']);
-    expect(complained).toBe('');
+    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    expect(printedErrors).toBe('');
     expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
     expect(printed).toMatch(/^ {2}4m7x2k9q {3}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
     expect(printed).toMatch(/^last run .* by schedule, succeeded$/m);
@@ -106,8 +106,8 @@ describe('status', () => {
     ],
   ])('tells of %s', async (_what, happen, expected, expectedCode) => {
     happen();
-    const { code, printed, complained } = await runPiped(world, ['status']);
-    expect(printed + complained).toMatch(expected);
+    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    expect(printed + printedErrors).toMatch(expected);
     expect(code).toBe(expectedCode);
   });
 
@@ -131,8 +131,8 @@ describe('status', () => {
     ['a stage that is none', ['--stage', 'a b'], {}, /--stage: expected letters, digits and -, found "a b"/, 2],
     ['an option that there is not', ['--colour'], {}, /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, environment, expected, expectedCode) => {
-    const { code, printed, complained } = await runPiped(world, ['status', ...words], { environment });
-    expect(complained).toMatch(expected);
+    const { code, printed, printedErrors } = await runPiped(world, ['status', ...words], { environment });
+    expect(printedErrors).toMatch(expected);
     expect([code, printed]).toEqual([expectedCode, '']);
   });
 

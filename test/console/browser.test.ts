@@ -24,7 +24,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
   let source: EmbeddedSource;
   let served: ServedConsole;
   let page: Page;
-  let complaints: string[];
+  let errors: string[];
 
   const serve = async (port = 0): Promise<void> => {
     const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
@@ -47,10 +47,10 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await serve();
     const context = await browser.newContext({ viewport: { width: 1440, height: 1000 } });
     page = await context.newPage();
-    complaints = [];
-    page.on('pageerror', ({ message }) => complaints.push(message));
+    errors = [];
+    page.on('pageerror', ({ message }) => errors.push(message));
     page.on('console', (message) => {
-      if (message.type() === 'error' && !message.text().includes('ERR_')) complaints.push(message.text());
+      if (message.type() === 'error' && !message.text().includes('ERR_')) errors.push(message.text());
     });
     await page.goto(served.url);
     await page.waitForSelector('.node.done');
@@ -105,7 +105,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       await page.evaluate('window.scrollTo(0, 0)');
       await page.screenshot({ path: join(screenshots, 'console.png') });
     }
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   it('lights the states up as a run goes, and shows retries', async () => {
@@ -119,7 +119,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await page.waitForSelector('[data-state="WaitForUpstream"].active');
     await turn('runpod well');
     await page.waitForSelector('[data-state="UpdateRunpod"].done');
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   it('shows a state’s input and output, by mouse and by keys, with the login sealed', async () => {
@@ -192,7 +192,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       await page.waitForSelector(`[data-switch="${position}"][aria-pressed="true"]`);
     }
     await happened();
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   it('lets time stand still', async () => {
@@ -249,7 +249,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await expect.poll(() => page.locator('#inbox').innerText()).toContain(hostile);
     expect(await page.locator('main img, main script, header img, header script').count()).toBe(0);
     expect(await page.evaluate('window.owned')).toBeUndefined();
-    expect(complaints).toEqual([]);
+    expect(errors).toEqual([]);
   });
 
   it.each([

@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readCaller } from '../../stack/caller.ts';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
 import { World } from '../../simulator/world.ts';
+import { readCaller } from '../../stack/caller.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -136,15 +136,15 @@ describe('npm run console', () => {
   const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
   const begin = (words: readonly string[]) => {
     const child = spawn(process.execPath, [start, ...words], { env: { ...process.env, ...world.environment } });
-    let [printed, complained] = ['', ''];
+    let [printed, printedErrors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       printed += chunk.toString();
     });
     child.stderr.on('data', (chunk: Buffer) => {
-      complained += chunk.toString();
+      printedErrors += chunk.toString();
     });
     const ended = once(child, 'close').then(([code]) => code as number);
-    return { child, ended, printed: () => printed, complained: () => complained };
+    return { child, ended, printed: () => printed, printedErrors: () => printedErrors };
   };
 
   it.each([[[]], [['--live']]])('serves a page that opens, and ends by Ctrl-C (%j)', async (words) => {
@@ -172,8 +172,8 @@ describe('npm run console', () => {
     ['a port that is none', ['--port', 'x'], /--port: expected a number from 0 to 65535, found "x"/, 2],
     ['an option that there is not', ['--colour'], /Unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, expected, code) => {
-    const { ended, complained } = begin(words);
-    expect([await ended, complained()]).toEqual([code, expect.stringMatching(expected)]);
+    const { ended, printedErrors } = begin(words);
+    expect([await ended, printedErrors()]).toEqual([code, expect.stringMatching(expected)]);
   });
 
   it('explains itself', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readStackSettings } from '../../infra/settings.ts';
-import { longestPackagingMs, serverless } from '../support/packaged.ts';
+import { maxPackagingMs, serverless } from '../support/packaged.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -172,7 +172,7 @@ describe('what the template takes from targets.yml', () => {
     expect(() => read(yaml, more)).toThrow(message);
   });
 
-  it('stops serverless itself', { timeout: longestPackagingMs }, () => {
+  it('stops serverless itself', { timeout: maxPackagingMs }, () => {
     const { status, stdout, stderr } = serverless('package', '--param=scheduleHours=12', '--package', folder);
     expect(status).not.toBe(0);
     expect(stdout + stderr).toContain('A token lives 12 hours');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
-import { longestPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;
@@ -19,7 +19,7 @@ let template: Template;
 beforeAll(() => {
   packaged = packageStack('--stage', 'prod');
   template = packaged.template;
-}, longestPackagingMs);
+}, maxPackagingMs);
 afterAll(() => packaged?.remove());
 
 const ofType = (type: string): Array<readonly [string, Resource]> =>
@@ -458,6 +458,6 @@ describe('the stack', () => {
       expect(prod.filter((name) => others.includes(name))).toEqual([]);
       expect(new Set(prod).size).toBe(prod.length);
     },
-    longestPackagingMs,
+    maxPackagingMs,
   );
 });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
-import type { Misbehaviour } from '../../simulator/loopback.ts';
+import type { FaultEffect } from '../../simulator/loopback.ts';
 import type { Endpoint } from '../../simulator/runpod/server.ts';
 import { account, region, statesOf, World } from '../../simulator/world.ts';
 
@@ -19,7 +19,7 @@ beforeEach(async () => {
 
 afterEach(() => world.end());
 
-const status = (code: number, body: object = { title: 'Down', status: code, detail: 'down' }): Misbehaviour => ({
+const status = (code: number, body: object = { title: 'Down', status: code, detail: 'down' }): FaultEffect => ({
   answer: { status: code, headers: { 'content-type': 'application/problem+json' }, body: JSON.stringify(body) },
 });
 
@@ -31,7 +31,7 @@ const proofsOf = (execution: Execution) =>
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
 const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
-const lookOnce = ['WatchEndpoints', 'WantsCanary', 'VerifyEndpointPull', 'ProofSettled', 'EndpointSettled'];
+const checkOnce = ['WatchEndpoints', 'WantsCanary', 'VerifyEndpointPull', 'ProofSettled', 'EndpointSettled'];
 const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
 const succeed = ['ConcludeTarget', ...end];
@@ -40,7 +40,7 @@ const fail = ['ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed
 describe('a run that goes well', () => {
   it('mints, tries, stores and watches, in this order', async () => {
     const execution = await world.refresh({});
-    expect(statesOf(execution)).toEqual([...begin, ...mainPath, ...lookOnce, ...succeed]);
+    expect(statesOf(execution)).toEqual([...begin, ...mainPath, ...checkOnce, ...succeed]);
     expect(execution.status).toBe('SUCCEEDED');
     expect(proofsOf(execution)).toEqual(['tested: token-pulled']);
     expect(world.sns.inbox).toEqual([]);
@@ -181,7 +181,7 @@ describe('an upstream that keeps failing', () => {
 });
 
 describe('a refusal', () => {
-  const deny = (code: string): Misbehaviour => ({
+  const deny = (code: string): FaultEffect => ({
     answer: {
       status: 400,
       headers: { 'content-type': 'application/x-amz-json-1.1' },
@@ -392,7 +392,7 @@ describe('an image that is not the newest', () => {
   });
 
   it('is reported without them where ECR does not tell', async () => {
-    const does = (body: object): Misbehaviour => ({
+    const does = (body: object): FaultEffect => ({
       answer: { status: 200, headers: { 'content-type': 'application/x-amz-json-1.1' }, body: JSON.stringify(body) },
     });
     for (const fault of [{ reset: true as const }, does({}), does({ imageDetails: [], nextToken: 'more' })]) {

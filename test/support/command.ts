@@ -39,7 +39,7 @@ export interface CommandOptions {
 export interface Ended {
   readonly code: number | null;
   readonly printed: string;
-  readonly complained: string;
+  readonly printedErrors: string;
 }
 
 /** Runs a command through pipes, to its end. */
@@ -54,18 +54,18 @@ export const runPiped = async (
   }: CommandOptions & { readonly input?: string; readonly endsInput?: boolean } = {},
 ): Promise<Ended> => {
   const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
-  let [printed, complained] = ['', ''];
+  let [printed, printedErrors] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => {
     printed += chunk.toString();
   });
   child.stderr.on('data', (chunk: Buffer) => {
-    complained += chunk.toString();
+    printedErrors += chunk.toString();
   });
   child.stdin.on('error', () => {});
   child.stdin.write(input);
   if (endsInput) child.stdin.end();
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, printed, complained };
+  return { code, printed, printedErrors };
 };
 
 /** A command in a terminal, as a person has it before them. */

@@ -1,10 +1,10 @@
-import type { Faults, Misbehaviour } from '../../simulator/loopback.ts';
+import type { FaultEffect, Faults } from '../../simulator/loopback.ts';
 
-const answer = (status: number, body = '{"message":"no"}', headers: Record<string, string> = {}): Misbehaviour => ({
+const answer = (status: number, body = '{"message":"no"}', headers: Record<string, string> = {}): FaultEffect => ({
   answer: { status, headers: { 'content-type': 'application/json', ...headers }, body },
 });
 
-const slowDown = (seconds: number): Misbehaviour =>
+const slowDown = (seconds: number): FaultEffect =>
   answer(429, '{"message":"slow down"}', { 'retry-after': String(seconds) });
 
 /** Every way an upstream can let us down, by name. */
@@ -27,13 +27,13 @@ export const failures = {
   'a body that never ends': {
     endless: { status: 200, headers: { 'content-type': 'application/json' }, body: 'x'.repeat(65_536) },
   },
-} as const satisfies Record<string, Misbehaviour>;
+} as const satisfies Record<string, FaultEffect>;
 
 /** The same of AWS, whose clients obey Retry-After by themselves: a test need not wait. */
 export const awsFailures = { ...failures, '429 with Retry-After': slowDown(0) };
 
 /** AWS refuses by its JSON protocols, whichever of them a service speaks. */
-export const awsRefuses: Misbehaviour = {
+export const awsRefuses: FaultEffect = {
   answer: {
     status: 400,
     headers: { 'content-type': 'application/x-amz-json-1.1' },
@@ -41,8 +41,8 @@ export const awsRefuses: Misbehaviour = {
   },
 };
 
-/** Tells when the first request arrives that a misbehaviour concerns. */
-export const whenAsked = (faults: Faults, on: RegExp, does: Misbehaviour) => {
+/** Tells when the first request arrives that a effect concerns. */
+export const whenAsked = (faults: Faults, on: RegExp, does: FaultEffect) => {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   const test = (request: string): boolean => {
     const isMeant = on.test(request);

@@ -23,8 +23,8 @@ export interface Template {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** A packaging ends within this, and whoever waits for two others' still gets a turn. */
-const longestRunMs = 120_000;
-export const longestPackagingMs = 3 * longestRunMs;
+const maxRunMs = 120_000;
+export const maxPackagingMs = 3 * maxRunMs;
 
 /** Frees a lock whose owner has died. */
 const freeIfLeft = (lock: string): void => {
@@ -60,7 +60,7 @@ export const serverless = (...words: string[]) =>
     spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
       cwd: root,
       encoding: 'utf8',
-      timeout: longestRunMs,
+      timeout: maxRunMs,
       env: {
         PATH: process.env.PATH,
         HOME: process.env.HOME,

@@ -3,9 +3,9 @@ import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets';
 import { SSMProvider } from '@aws-lambda-powertools/parameters/ssm';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SSMClient } from '@aws-sdk/client-ssm';
-import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 import type { Settings } from '../env.ts';
 import { ConfigurationError, SecretStoreUnavailableError } from '../errors.ts';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 
 const cachedSeconds = 300;
 

@@ -1,6 +1,6 @@
 import { Transform } from 'node:stream';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { createPartCounter, mostParts } from '../json-parts.ts';
+import { createPartCounter, maxParts } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
 /** Most AWS answers are small. */
@@ -9,25 +9,25 @@ const usualBytes = 256 * 1024;
 /** An HTTP handler for AWS clients that ends an answer which takes too long or grows too large. */
 class BoundedHttpHandler extends NodeHttpHandler {
   readonly #timeoutMs: number;
-  readonly #mostBytes: number;
+  readonly #maxBytes: number;
 
-  constructor(timeoutMs: number, mostBytes: number) {
+  constructor(timeoutMs: number, maxBytes: number) {
     super({ connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true });
     this.#timeoutMs = timeoutMs;
-    this.#mostBytes = mostBytes;
+    this.#maxBytes = maxBytes;
   }
 
   override async handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
     const { response } = await super.handle(...args);
     const source = response.body;
-    const mostBytes = this.#mostBytes;
+    const maxBytes = this.#maxBytes;
     let length = 0;
     const countParts = createPartCounter();
     const bounded = new Transform({
       transform(chunk: Uint8Array, _encoding, done) {
         length += chunk.byteLength;
-        if (length > mostBytes) done(new Error(`AWS answered with more than ${mostBytes} bytes`));
-        else if (countParts(chunk) > mostParts) done(new Error(`AWS answered with more than ${mostParts} JSON parts`));
+        if (length > maxBytes) done(new Error(`AWS answered with more than ${maxBytes} bytes`));
+        else if (countParts(chunk) > maxParts) done(new Error(`AWS answered with more than ${maxParts} JSON parts`));
         else done(null, chunk);
       },
     });
@@ -50,14 +50,14 @@ class BoundedHttpHandler extends NodeHttpHandler {
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
  *
- * @param mostBytes how long an answer may be
+ * @param maxBytes how long an answer may be
  */
 export const awsClientDefaults = (
   { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
-  mostBytes = usualBytes,
+  maxBytes = usualBytes,
 ) => ({
   maxAttempts: 2,
-  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, mostBytes),
+  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes),
 });
 
 /** How an AWS call failed, as far as we act on it. */
@@ -94,7 +94,7 @@ const httpStatusOf = (error: unknown): number | undefined => {
   return typeof status === 'number' ? status : undefined;
 };
 
-/** A parser's complaint quotes what it could not parse, which may be the secret we had asked for. */
+/** A parser's errors quotes what it could not parse, which may be the secret we had asked for. */
 const quotesTheAnswer = (error: unknown): boolean => error instanceof SyntaxError;
 
 /** What may stand as the cause of an error of ours: nothing that repeats an answer. */

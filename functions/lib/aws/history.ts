@@ -6,9 +6,9 @@ import {
   SFNClient,
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
-import { awsClientDefaults } from './client.ts';
 import type { Settings } from '../env.ts';
-import { type Report, reportShape } from '../report/report.ts';
+import { type Report, reportSchema } from '../report/report.ts';
+import { awsClientDefaults } from './client.ts';
 
 /**
  * Reads the reports of the runs before an execution, newest first. Step Functions' own history is the only record we
@@ -24,9 +24,9 @@ const executionsRead = 20;
 /** The Report state is among the last events of a run that failed. */
 const eventsRead = 40;
 /** Each event may hold a state's 256 KiB; the last of a run of a thousand targets do. */
-const mostHistoryBytes = 4 * 1024 * 1024;
+const maxHistoryBytes = 4 * 1024 * 1024;
 
-const withReport = z.object({ report: reportShape });
+const withReport = z.object({ report: reportSchema });
 
 const readJson = (text: string | undefined): unknown => {
   try {
@@ -37,11 +37,11 @@ const readJson = (text: string | undefined): unknown => {
 };
 
 export const createReadEarlierReports = (settings: Settings): ReadEarlierReports => {
-  const sfn = new SFNClient(awsClientDefaults(settings, mostHistoryBytes));
+  const sfn = new SFNClient(awsClientDefaults(settings, maxHistoryBytes));
 
   const reportOfSuccess = async (executionArn: string): Promise<Report | undefined> => {
     const { output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
-    return z.safeParse(reportShape, readJson(output)).data;
+    return z.safeParse(reportSchema, readJson(output)).data;
   };
 
   const reportOfFailure = async (executionArn: string): Promise<Report | undefined> => {

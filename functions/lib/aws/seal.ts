@@ -1,12 +1,12 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
-import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 import type { Settings } from '../env.ts';
 import { ConfigurationError, InvalidInputError, KmsUnavailableError } from '../errors.ts';
+import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 
 /** A registry login in the clear. It never leaves a Lambda's memory. */
-export interface Login {
+export interface RegistryToken {
   readonly username: string;
   readonly password: string;
 }
@@ -20,19 +20,19 @@ export interface SealContext {
 }
 
 /** Encrypts a login under a KMS data key. The result is text of about twice the login's length. */
-export type Seal = (login: Login, context: SealContext) => Promise<string>;
+export type Seal = (login: RegistryToken, context: SealContext) => Promise<string>;
 
 /** Decrypts what `Seal` made. */
-export type Unseal = (sealed: string, context: SealContext) => Promise<Login>;
+export type Unseal = (sealed: string, context: SealContext) => Promise<RegistryToken>;
 
 /** First part of a sealed login. Readers must open every version that writers of the last release made. */
 const version = 'v1';
 const algorithm = 'aes-256-gcm';
 const ivBytes = 12;
 const tagBytes = 16;
-const longestSealed = 32 * 1024;
+const maxSealed = 32 * 1024;
 
-const loginShape = z.object({ username: z.string(), password: z.string() });
+const loginSchema = z.object({ username: z.string(), password: z.string() });
 
 const isDataKey = (key: unknown): key is Uint8Array => key instanceof Uint8Array && key.byteLength === 32;
 
@@ -86,7 +86,7 @@ export const createSeal = (settings: Settings, keyId: string): Seal => {
 export const createUnseal = (settings: Settings): Unseal => {
   const kms = new KMSClient(awsClientDefaults(settings));
   return async (sealed, context) => {
-    const [found, ...parts] = sealed.length > longestSealed ? [] : sealed.split('.');
+    const [found, ...parts] = sealed.length > maxSealed ? [] : sealed.split('.');
     const [encryptedKey, iv, box] = parts.map((part) => Buffer.from(part, 'base64url'));
     if (found !== version || parts.length !== 3 || !encryptedKey?.length || iv?.length !== ivBytes || !box) {
       throw new InvalidInputError(
@@ -104,7 +104,7 @@ export const createUnseal = (settings: Settings): Unseal => {
         .setAAD(authenticated(context))
         .setAuthTag(box.subarray(-tagBytes));
       const text = Buffer.concat([decipher.update(box.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
-      return loginShape.parse(JSON.parse(text));
+      return loginSchema.parse(JSON.parse(text));
     } catch {
       throw new InvalidInputError(
         'token.sealed: expected a token sealed for this execution and target, found a different or damaged one.',

@@ -12,7 +12,7 @@ const hostPattern =
 const componentPattern = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const tagPattern = /^\w[\w.-]{0,127}$/;
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
-const longestReference = 1024;
+const maxReference = 1024;
 
 const looksLikeHost = (part: string): boolean => /[.:]/.test(part) || part === 'localhost';
 
@@ -24,7 +24,7 @@ const looksLikeHost = (part: string): boolean => /[.:]/.test(part) || part === '
  * @returns `undefined` for what no container runtime would pull
  */
 export const parseImageReference = (text: string): ImageReference | undefined => {
-  if (text.length > longestReference) return undefined;
+  if (text.length > maxReference) return undefined;
   const [beforeDigest = '', digest, ...extra] = text.split('@');
   if (extra.length > 0 || (digest !== undefined && !digestPattern.test(digest))) return undefined;
 

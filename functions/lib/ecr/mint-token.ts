@@ -2,15 +2,15 @@ import { ECRClient, GetAuthorizationTokenCommand } from '@aws-sdk/client-ecr';
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import * as z from 'zod/mini';
 import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from '../aws/client.ts';
-import { parseEcrHost } from './host.ts';
+import type { RegistryToken } from '../aws/seal.ts';
 import type { Settings } from '../env.ts';
 import { EcrAccessDeniedError, EcrThrottledError, EcrUnavailableError } from '../errors.ts';
-import type { Login } from '../aws/seal.ts';
 import type { Target } from '../targets.ts';
+import { parseEcrHost } from './host.ts';
 
 /** A token as ECR minted it. */
-export interface RegistryToken {
-  readonly login: Login;
+export interface MintedToken {
+  readonly login: RegistryToken;
   /** The registry's host name, without a scheme. */
   readonly registry: string;
   /** Epoch milliseconds. */
@@ -18,12 +18,12 @@ export interface RegistryToken {
 }
 
 /** Asks ECR for a token of a target's registry, through the role of its account where it names one. */
-export type MintToken = (ecr: Target['ecr']) => Promise<RegistryToken>;
+export type MintToken = (ecr: Target['ecr']) => Promise<MintedToken>;
 
 /** A fresh token lives 12 hours. One that ends sooner than this is a clock or a service gone wrong. */
-export const shortestLifeMs = 3_600_000;
+export const minLifeMs = 3_600_000;
 /** Nobody's word makes a token live longer than ECR documents. */
-const longestLifeMs = 12 * 3_600_000;
+const maxLifeMs = 12 * 3_600_000;
 
 const explain = (who: string, error: unknown, remedy: string): Error => {
   const came = awsClause(error);
@@ -39,12 +39,12 @@ const explain = (who: string, error: unknown, remedy: string): Error => {
   }
 };
 
-const sessionShape = z.object({
+const sessionSchema = z.object({
   AccessKeyId: z.string(),
   SecretAccessKey: z.string(),
   SessionToken: z.optional(z.string()),
 });
-const tokenShape = z.object({
+const tokenSchema = z.object({
   authorizationToken: z.string(),
   proxyEndpoint: z._default(z.string(), ''),
   expiresAt: z.optional(z.date()),
@@ -75,7 +75,7 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
           `Let that role trust this stack's fetch-token role${externalId === undefined ? '' : ' with the externalId of targets.yml'}.`,
         );
       });
-    const found = z.safeParse(sessionShape, session);
+    const found = z.safeParse(sessionSchema, session);
     if (!found.success) {
       throw new EcrUnavailableError(`STS, asked for the role ${roleArn}, answered without credentials.`);
     }
@@ -90,7 +90,7 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
     const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({})).catch((error: unknown) => {
       throw explain(asked, error, 'Allow ecr:GetAuthorizationToken on * to the role that mints.');
     });
-    const minted = z.safeParse(tokenShape, authorizationData?.[0]);
+    const minted = z.safeParse(tokenSchema, authorizationData?.[0]);
     if (!minted.success) throw new EcrUnavailableError(`${asked} answered without one.`);
     const { authorizationToken, proxyEndpoint, expiresAt } = minted.data;
 
@@ -105,10 +105,10 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
       throw new EcrUnavailableError(`${asked} answered for a registry we do not know as ECR's.`);
     }
 
-    if (expiresAt === undefined || expiresAt.getTime() - now() < shortestLifeMs) {
+    if (expiresAt === undefined || expiresAt.getTime() - now() < minLifeMs) {
       throw new EcrUnavailableError(`${asked} answered with one that ends within the hour.`);
     }
     const registry = registryId === undefined ? host : `${registryId}${host.slice(found.account.length)}`;
-    return { login, registry, expiresAt: Math.min(expiresAt.getTime(), now() + longestLifeMs) };
+    return { login, registry, expiresAt: Math.min(expiresAt.getTime(), now() + maxLifeMs) };
   };
 };

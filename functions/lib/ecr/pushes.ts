@@ -1,7 +1,7 @@
 import { DescribeImagesCommand, ECRClient } from '@aws-sdk/client-ecr';
 import { awsClientDefaults } from '../aws/client.ts';
-import { parseEcrHost } from './host.ts';
 import type { Settings } from '../env.ts';
+import { parseEcrHost } from './host.ts';
 import type { ImageReference } from './image-reference.ts';
 
 /** When each tagged image of a repository was pushed last: digest and epoch milliseconds. */

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
-import { parseEcrHost } from './host.ts';
+import type { RegistryToken } from '../aws/seal.ts';
 import type { Settings } from '../env.ts';
 import { type Answer, ExchangeError, exchange, type Send } from '../http.ts';
-import { type ImageReference, manifestReference } from './image-reference.ts';
-import { inLanes } from '../map-concurrent.ts';
 import { listOf, parseBounded } from '../json-parts.ts';
+import { mapConcurrent } from '../map-concurrent.ts';
 import { quote } from '../quote.ts';
-import type { Login } from '../aws/seal.ts';
+import { parseEcrHost } from './host.ts';
+import { type ImageReference, manifestReference } from './image-reference.ts';
 
 /** Why an image could not be pulled. The first two speak of the token, the rest of the image or the moment. */
 export type PullProblem =
@@ -44,18 +44,18 @@ export interface PulledImage {
 /** Pulls as a worker would, but for the bulk: everything is asked for, and one byte of each layer is read. */
 export interface RegistryClient {
   /** @throws {PullError} */
-  tryImage(image: ImageReference, login: Login): Promise<PulledImage>;
+  tryImage(image: ImageReference, login: RegistryToken): Promise<PulledImage>;
   /** Logs in without pulling anything, for a credential that no endpoint uses. @throws {PullError} */
-  tryLogin(registry: string, login: Login): Promise<void>;
+  tryLogin(registry: string, login: RegistryToken): Promise<void>;
 }
 
 /** Manifests of a thousand layers have 200 KB. */
-const mostManifestBytes = 1024 * 1024;
-const mostConfigBytes = 1024 * 1024;
-const mostErrorBytes = 64 * 1024;
-const mostLayers = 1000;
-const layersAtOnce = 16;
-const deepestIndex = 2;
+const maxManifestBytes = 1024 * 1024;
+const maxConfigBytes = 1024 * 1024;
+const maxErrorBytes = 64 * 1024;
+const maxLayers = 1000;
+const maxLayersAtOnce = 16;
+const maxIndexDepth = 2;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
 const mediaTypes = {
@@ -78,10 +78,10 @@ const descriptor = z.object({
   urls: z.optional(z.array(z.string())),
 });
 const platform = z.optional(z.object({ os: z.string(), architecture: z.string() }));
-const indexShape = z.object({ manifests: listOf(z.extend(descriptor, { platform }), mostLayers) });
-const manifestShape = z.object({ config: descriptor, layers: listOf(descriptor, mostLayers) });
-const configShape = z.object({ os: z.optional(z.string()), architecture: z.optional(z.string()) });
-const errorShape = z.object({
+const indexSchema = z.object({ manifests: listOf(z.extend(descriptor, { platform }), maxLayers) });
+const manifestSchema = z.object({ config: descriptor, layers: listOf(descriptor, maxLayers) });
+const configSchema = z.object({ os: z.optional(z.string()), architecture: z.optional(z.string()) });
+const errorSchema = z.object({
   errors: listOf(z.object({ code: z.optional(z.string()), message: z.optional(z.string()) }), 1000),
 });
 
@@ -135,28 +135,28 @@ export const createRegistryClient = (
       throw new PullError(error.fault === 'too large' ? 'malformed' : 'unreachable', error.message, { cause: error });
     });
 
-  const refusal = (what: string, { status, body }: Answer, { password }: Login): PullError => {
-    const parsed = z.safeParse(errorShape, readJson(body.subarray(0, mostErrorBytes)));
+  const refusal = (what: string, { status, body }: Answer, { password }: RegistryToken): PullError => {
+    const parsed = z.safeParse(errorSchema, readJson(body.subarray(0, maxErrorBytes)));
     const { code = '', message = '' } = (parsed.success ? parsed.data.errors[0] : undefined) ?? {};
     const text = parsed.success ? `${code} ${message}` : new TextDecoder().decode(body.subarray(0, 1024));
     const came = quote(text, [password]);
     return new PullError(problemOf(status, code, text), `${what} answered ${status}${came === '' ? '' : ` "${came}"`}`);
   };
 
-  const authorization = ({ username, password }: Login): Record<string, string> => ({
+  const authorization = ({ username, password }: RegistryToken): Record<string, string> => ({
     authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
   });
 
   const getManifest = async (
     image: ImageReference,
     reference: string,
-    login: Login,
+    login: RegistryToken,
   ): Promise<Answer & { digest: string }> => {
     const url = new URL(
       `${originOf(image.registry)}/v2/${image.repository}/manifests/${encodeURIComponent(reference)}`,
     );
     const what = `${image.registry}, asked for ${image.repository} ${reference},`;
-    const answer = await send(url, { ...authorization(login), accept }, mostManifestBytes);
+    const answer = await send(url, { ...authorization(login), accept }, maxManifestBytes);
     if (!isSuccess(answer)) throw refusal(what, answer, login);
     if (readJson(answer.body) === undefined) {
       throw new PullError('unreachable', `${what} answered ${answer.status} with something that is not JSON`);
@@ -173,7 +173,7 @@ export const createRegistryClient = (
   const getBlob = async (
     image: ImageReference,
     digest: string,
-    login: Login,
+    login: RegistryToken,
     headers: Record<string, string>,
     maxBytes: number,
   ): Promise<Uint8Array> => {
@@ -201,9 +201,9 @@ export const createRegistryClient = (
   };
 
   /** One byte tells that the layer is there and may be read. A store that ignores the range is cut off instead. */
-  const touchLayer = async (image: ImageReference, digest: string, login: Login): Promise<void> => {
+  const touchLayer = async (image: ImageReference, digest: string, login: RegistryToken): Promise<void> => {
     try {
-      const bytes = await getBlob(image, digest, login, { range: 'bytes=0-0' }, mostErrorBytes);
+      const bytes = await getBlob(image, digest, login, { range: 'bytes=0-0' }, maxErrorBytes);
       if (bytes.byteLength > 0) return;
     } catch (error) {
       const tooLarge =
@@ -221,15 +221,15 @@ export const createRegistryClient = (
   const chooseManifest = async (
     image: ImageReference,
     reference: string,
-    login: Login,
+    login: RegistryToken,
     depth = 0,
   ): Promise<{ readonly digest: string; readonly document: unknown }> => {
     const { digest, body } = await getManifest(image, reference, login);
     const document = readJson(body);
-    const index = z.safeParse(indexShape, document);
+    const index = z.safeParse(indexSchema, document);
     if (!index.success) return { digest, document };
-    if (depth === deepestIndex)
-      throw new PullError('malformed', `the image's indexes nest more than ${deepestIndex} deep`);
+    if (depth === maxIndexDepth)
+      throw new PullError('malformed', `the image's indexes nest more than ${maxIndexDepth} deep`);
     const { manifests } = index.data;
     const child =
       manifests.find(({ platform: is }) => is?.os === 'linux' && is.architecture === 'amd64') ??
@@ -249,17 +249,17 @@ export const createRegistryClient = (
   return {
     async tryImage(image, login) {
       const { digest, document } = await chooseManifest(image, manifestReference(image), login);
-      const manifest = z.safeParse(manifestShape, document);
+      const manifest = z.safeParse(manifestSchema, document);
       if (!manifest.success) {
         throw new PullError('malformed', `${image.registry} answered with something that is no image manifest`);
       }
       const { config, layers } = manifest.data;
 
-      const configBytes = await getBlob(image, config.digest, login, {}, mostConfigBytes);
+      const configBytes = await getBlob(image, config.digest, login, {}, maxConfigBytes);
       if (digestOf(configBytes) !== config.digest) {
         throw new PullError('unreachable', `${image.registry} answered with a config blob of another digest`);
       }
-      const built = z.safeParse(configShape, readJson(configBytes));
+      const built = z.safeParse(configSchema, readJson(configBytes));
       const { os = 'linux', architecture } = built.success ? built.data : {};
       if (architecture !== undefined && (os !== 'linux' || architecture !== 'amd64')) {
         throw new PullError(
@@ -270,13 +270,13 @@ export const createRegistryClient = (
 
       const distinct = new Map(layers.map((layer) => [layer.digest, layer]));
       const ours = [...distinct.values()].filter((layer) => layer.urls === undefined || layer.urls.length === 0);
-      await inLanes(ours, layersAtOnce, (layer) => touchLayer(image, layer.digest, login));
+      await mapConcurrent(ours, maxLayersAtOnce, (layer) => touchLayer(image, layer.digest, login));
       const sizeInBytes = [config, ...distinct.values()].reduce((sum, { size }) => sum + size, 0);
       return { digest, sizeInBytes, layers: layers.length };
     },
 
     async tryLogin(registry, login) {
-      const answer = await send(new URL(`${originOf(registry)}/v2/`), authorization(login), mostErrorBytes);
+      const answer = await send(new URL(`${originOf(registry)}/v2/`), authorization(login), maxErrorBytes);
       if (!isSuccess(answer)) throw refusal(`${registry}, asked to log in,`, answer, login);
     },
   };

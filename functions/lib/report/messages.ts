@@ -23,10 +23,10 @@ export interface MessageContext {
 }
 
 const namedAlerts = 10;
-const longestSubject = 99;
-const longestSms = 139;
+const maxSubject = 99;
+const maxSms = 139;
 /** SNS takes 256 KiB for all forms together; no text of ours needs more than this. */
-const longestText = 2000;
+const maxText = 2000;
 
 const bySeverity = { critical: 0, warning: 1, info: 2 } as const;
 const greetings = {
@@ -54,7 +54,7 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 const smsOf = ({ kind, severity, target, text, deadline }: Alert): string => {
   const words =
     deadline === undefined ? text : `${target}: ${deadline} ${text.replace(`${target}: `, '').replace(deadline, '')}`;
-  return cut(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`), longestSms);
+  return cut(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`), maxSms);
 };
 
 const ascii = (text: string): string => oneLine(text.normalize('NFKD').replaceAll(/[^\x20-\x7e]/g, '?'));
@@ -85,11 +85,11 @@ export const writeMessages = (
   const rest = sorted.length - named.length;
   const subject = cut(
     `[${first.severity.toUpperCase()}] runpod-ecr-refresh: ${headlineOf(first, others.length)}`,
-    longestSubject,
+    maxSubject,
     '...',
   );
   const counted = rest === 0 ? [] : [`And ${rest} more targets. The execution's report names them all.`];
-  const texts = named.map((alert) => cut(oneLine(alert.text), longestText));
+  const texts = named.map((alert) => cut(oneLine(alert.text), maxText));
   return {
     subject: ascii(subject),
     email: [

@@ -30,7 +30,7 @@ const imageOutcome = z.object({
 });
 
 /** What became of one target in a run. Times are ISO 8601. */
-export const outcomeShape = z.object({
+export const outcomeSchema = z.object({
   target: text,
   /** Whether a new token is stored. */
   refreshed: z.boolean(),
@@ -54,7 +54,7 @@ export const outcomeShape = z.object({
   /** Whether people were told of the delay, and so must be told how it ended. */
   delayTold: z.optional(z.boolean()),
 });
-export type Outcome = z.output<typeof outcomeShape>;
+export type Outcome = z.output<typeof outcomeSchema>;
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 

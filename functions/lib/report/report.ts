@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
-import { outcomeShape } from './outcome.ts';
+import { outcomeSchema } from './outcome.ts';
 
 /** The report of a run: the execution's output. Times are ISO 8601. See docs/report.md. */
-export const reportShape = z.object({
+export const reportSchema = z.object({
   version: z.literal(1),
   /** The execution's ARN. */
   execution: z.string(),
@@ -13,6 +13,6 @@ export const reportShape = z.object({
   outcome: z.enum(['succeeded', 'failed']),
   /** Why it failed, as the execution's Error and Cause. */
   error: z.optional(z.object({ name: z.string(), message: z.string() })),
-  targets: z.array(outcomeShape),
+  targets: z.array(outcomeSchema),
 });
-export type Report = z.output<typeof reportShape>;
+export type Report = z.output<typeof reportSchema>;

@@ -73,19 +73,19 @@ export interface RunpodClientDeps {
 }
 
 /** A thousand endpoints have about as much. */
-const mostBytes = 2 * 1024 * 1024;
+const maxBytes = 2 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
-const longestPatienceMs = 20_000;
+const maxPatienceMs = 20_000;
 
-const problemShape = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
-const restErrorShape = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
-const graphqlErrorShape = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
+const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
+const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
+const graphqlErrorSchema = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
 
 /** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
 const detailOf = ({ json, text }: RunpodAnswer): string => {
-  const problem = z.safeParse(problemShape, json);
-  const rest = z.safeParse(restErrorShape, json);
-  const graphql = z.safeParse(graphqlErrorShape, json);
+  const problem = z.safeParse(problemSchema, json);
+  const rest = z.safeParse(restErrorSchema, json);
+  const graphql = z.safeParse(graphqlErrorSchema, json);
   return (
     (problem.success ? (problem.data.detail ?? problem.data.title) : undefined) ??
     (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
@@ -169,7 +169,7 @@ const createRunpodClient = (
   const keepQuiet = async (key: string, call: RunpodCall): Promise<void> => {
     const waitMs = (quietUntil.get(fingerprint(key)) ?? 0) - now();
     if (waitMs <= 0) return;
-    if (waitMs > longestPatienceMs) throw tooMany(call, waitMs, 'not asked again: it said so a moment ago');
+    if (waitMs > maxPatienceMs) throw tooMany(call, waitMs, 'not asked again: it said so a moment ago');
     await sleep(waitMs);
   };
 
@@ -198,7 +198,7 @@ const createRunpodClient = (
       headers: headersOf(call, key),
       ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
       timeoutMs,
-      maxBytes: mostBytes,
+      maxBytes: maxBytes,
     }).then(
       (bytes) => readAnswer(bytes, secretsOf(call, key)),
       (error: ExchangeError) => {

@@ -1,8 +1,8 @@
 import { isSameRegistry } from '../ecr/host.ts';
 import { parseImageReference } from '../ecr/image-reference.ts';
-import { classifyPullLine, type PullLine } from './pull-log.ts';
 import { quote } from '../quote.ts';
 import type { Endpoint, Rollout, Worker } from './management.ts';
+import { classifyPullLine, type PullLine } from './pull-log.ts';
 import type { LogLine } from './worker-log.ts';
 
 /** How sure a run is that an endpoint can pull; `pending` while it is too early to say. */
@@ -74,7 +74,7 @@ export interface EndpointView {
 }
 
 /** A cold start longer than this marks a worker unhealthy at Runpod. */
-const longestColdStartMs = 7 * 60_000;
+const maxColdStartMs = 7 * 60_000;
 /** Hosts retry a failing pull about every 15 s: by then a lasting refusal has repeated itself. */
 const settlingMs = 45_000;
 
@@ -224,7 +224,7 @@ const fromWorkers = (view: EndpointView): Verdict | undefined => {
   const starting = workers.filter(({ worker }) => worker.status === 'INITIALIZING');
   const stuck = starting.find(({ worker }) => {
     const since = Math.max(storedAt, Date.parse(worker.startedAt ?? '') || storedAt);
-    return now - since >= longestColdStartMs;
+    return now - since >= maxColdStartMs;
   });
   if (stuck) {
     return {
@@ -284,8 +284,8 @@ const fromCanary = ({ canary }: EndpointView): Verdict | undefined => {
 /** Judges what a look at an endpoint brought. Pure: the same view gives the same verdict. */
 export const judgeEndpoint = (view: EndpointView): Verdict => {
   const verdict = misconfiguration(view) ?? fromLogs(view) ?? fromWorkers(view) ?? fromCanary(view);
-  const lastLook = view.storedAt + view.propagationMs + longestColdStartMs + settlingMs;
-  if (verdict?.proof === 'pending' && view.now >= lastLook) {
+  const lastCheck = view.storedAt + view.propagationMs + maxColdStartMs + settlingMs;
+  if (verdict?.proof === 'pending' && view.now >= lastCheck) {
     return {
       ...verdict,
       proof: 'degraded',
@@ -304,7 +304,7 @@ export const judgeEndpoint = (view: EndpointView): Verdict => {
 };
 
 /** When to look again: soon at first, then every two minutes, and right after the window has closed. Epoch milliseconds. */
-export const nextLook = ({
+export const nextCheck = ({
   storedAt,
   now,
   propagationMs,

@@ -2,15 +2,15 @@ import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { type RunpodClient, under } from './client.ts';
 
-const submittedShape = z.object({ id: z.string().check(z.minLength(1)) });
-const statusShape = z.object({
+const submittedSchema = z.object({ id: z.string().check(z.minLength(1)) });
+const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
   status: z.string(),
   workerId: z.optional(z.nullable(z.string())),
   error: z.optional(z.unknown()),
 });
 /** Where a job stands. */
-export type JobStatus = z.output<typeof statusShape>;
+export type JobStatus = z.output<typeof statusSchema>;
 
 /** Runpod's run-time API, as far as a canary needs it. */
 export interface RunpodJobs {
@@ -32,7 +32,7 @@ export const createRunpodJobs = (
       body: { input, policy: { executionTimeout: ttlMs, ttl: ttlMs } },
       scope: 'for running jobs',
     };
-    return (await client.ask(call, submittedShape)).id;
+    return (await client.ask(call, submittedSchema)).id;
   },
 
   status: (endpointId, jobId) =>
@@ -42,7 +42,7 @@ export const createRunpodJobs = (
         url: under(jobs, endpointId, 'status', jobId),
         scope: 'for reading serverless endpoints',
       },
-      statusShape,
+      statusSchema,
     ),
 
   async cancel(endpointId, jobId) {

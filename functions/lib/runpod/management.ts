@@ -18,7 +18,7 @@ const workerLimits = z.pipe(
 );
 
 /** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
-const endpointShape = z.object({
+const endpointSchema = z.object({
   id: z.string().check(z.minLength(1), z.maxLength(191)),
   name: textOr(''),
   image: textOr(''),
@@ -26,39 +26,39 @@ const endpointShape = z.object({
   registry: z._default(z.nullable(z.string()), null),
   workers: z._default(workerLimits, { max: undefined }),
 });
-export type Endpoint = z.output<typeof endpointShape>;
+export type Endpoint = z.output<typeof endpointSchema>;
 
-const workerShape = z.object({
+const workerSchema = z.object({
   id: z.string(),
   /** RUNNING, IDLE, INITIALIZING, THROTTLED or UNHEALTHY; others may come. */
   status: textOr('UNKNOWN'),
   /** ISO 8601, or null until it has started. */
   startedAt: z.optional(z.nullable(z.string())),
 });
-export type Worker = z.output<typeof workerShape>;
+export type Worker = z.output<typeof workerSchema>;
 
-const rolloutShape = z.object({
+const rolloutSchema = z.object({
   inProgress: z._default(z.boolean(), false),
   percentOnLatest: z._default(z.number(), 0),
 });
-export type Rollout = z.output<typeof rolloutShape>;
+export type Rollout = z.output<typeof rolloutSchema>;
 
 /** Of anything that Runpod lists. */
-const mostItems = 10_000;
+const maxItems = 10_000;
 
-const endpointsShape = z.object({ endpoints: listOf(endpointShape, mostItems) });
-const workersShape = z.object({ workers: listOf(workerShape, mostItems) });
-const releasesShape = z.object({ rollout: rolloutShape });
-const registriesShape = z.object({ id: z.string(), name: z.string() });
-const usersShape = listOf(
+const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) });
+const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
+const releasesSchema = z.object({ rollout: rolloutSchema });
+const registriesSchema = z.object({ id: z.string(), name: z.string() });
+const usersSchema = listOf(
   z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
-  mostItems,
+  maxItems,
 );
-const credentialListShape = z.object({
-  data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), mostItems) }) }),
+const credentialListSchema = z.object({
+  data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), maxItems) }) }),
 });
 
-const mostPages = 100;
+const maxPages = 100;
 const operationMissing: readonly number[] = [404, 405, 410, 501];
 
 /** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
@@ -97,7 +97,7 @@ export const createRunpodManagement = (
     const items: Item[] = [];
     let url: URL | undefined = call.url;
     for (let count = 0; url !== undefined; count += 1) {
-      if (count === mostPages) throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, has no last page.`);
+      if (count === maxPages) throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, has no last page.`);
       const current: RunpodCall = { ...call, url };
       const answer = await client.send(current);
       if (answer.status !== 200) throw refusalOf(answer, current);
@@ -108,8 +108,8 @@ export const createRunpodManagement = (
         );
       }
       items.push(...itemsOf(parsed.data));
-      if (items.length > mostItems) {
-        throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, listed more than ${mostItems}.`);
+      if (items.length > maxItems) {
+        throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, listed more than ${maxItems}.`);
       }
       url = nextPage(answer.headers, url);
     }
@@ -125,7 +125,7 @@ export const createRunpodManagement = (
     const answer = await client.send(call);
     if (answer.status === 404) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
-    const found = z.safeParse(registriesShape, answer.json);
+    const found = z.safeParse(registriesSchema, answer.json);
     if (found.success && found.data.id === id) return true;
     throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no credential.`);
   };
@@ -142,7 +142,7 @@ export const createRunpodManagement = (
     const answer = await client.send(call);
     if (operationMissing.includes(answer.status)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
-    const list = z.safeParse(credentialListShape, answer.json);
+    const list = z.safeParse(credentialListSchema, answer.json);
     if (!list.success) {
       throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
     }
@@ -163,7 +163,7 @@ export const createRunpodManagement = (
           url: under(api, 'serverless'),
           scope: 'for reading serverless endpoints',
         },
-        endpointsShape,
+        endpointsSchema,
         ({ endpoints }) => endpoints,
       ),
 
@@ -176,7 +176,7 @@ export const createRunpodManagement = (
       const answer = await client.send(call);
       if (answer.status === 404) return undefined;
       if (answer.status !== 200) throw refusalOf(answer, call);
-      const found = z.safeParse(endpointShape, answer.json);
+      const found = z.safeParse(endpointSchema, answer.json);
       if (found.success && found.data.id === id) return found.data;
       throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no endpoint.`);
     },
@@ -187,7 +187,7 @@ export const createRunpodManagement = (
         url: under(api, 'serverless', endpointId, 'workers'),
         scope: 'for reading serverless endpoints',
       };
-      return (await client.ask(call, workersShape)).workers;
+      return (await client.ask(call, workersSchema)).workers;
     },
 
     async getRollout(endpointId) {
@@ -196,14 +196,14 @@ export const createRunpodManagement = (
         url: under(api, 'serverless', endpointId, 'releases'),
         scope: 'for reading serverless endpoints',
       };
-      return (await client.ask(call, releasesShape)).rollout;
+      return (await client.ask(call, releasesSchema)).rollout;
     },
 
     async listOtherUsers(credentialId) {
       const list = async (kind: 'templates' | 'pods', scope: string): Promise<string[]> => {
         const call = { what: `list the ${kind}`, url: under(api, kind), scope };
         const users = await askAll(call, z.record(z.string(), z.unknown()), (page) => {
-          const parsed = z.safeParse(usersShape, page[kind]);
+          const parsed = z.safeParse(usersSchema, page[kind]);
           if (!parsed.success) {
             throw new RunpodUnavailableError(
               `Runpod, asked to ${call.what}, answered with something that is no such list.`,

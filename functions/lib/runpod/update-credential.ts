@@ -1,32 +1,32 @@
 import * as z from 'zod/mini';
+import type { RegistryToken } from '../aws/seal.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnauthorizedError, RunpodUnavailableError, RunpodUpdateUnsupportedError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
-import type { Login } from '../aws/seal.ts';
 import { clauseOf, type RunpodAnswer, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 import type { RunpodManagement } from './management.ts';
 
 /** Runpod's ways of storing a login in a registry credential, in the order we try them. */
-export const updateWays = ['v2', 'graphql', 'v1'] as const;
-export type UpdateWay = (typeof updateWays)[number];
+export const updateApis = ['v2', 'graphql', 'v1'] as const;
+export type UpdateApi = (typeof updateApis)[number];
 
 /** The way that worked, and the ways before it that Runpod said it does not have. */
 export interface UpdatedCredential {
-  readonly way: UpdateWay;
-  readonly missingWays: readonly UpdateWay[];
+  readonly way: UpdateApi;
+  readonly missingWays: readonly UpdateApi[];
 }
 
 /** Stores a login in a credential, in place. Never deletes, never creates: templates would silently lose it. */
 export type UpdateCredential = (
   runpod: { readonly client: RunpodClient; readonly management: RunpodManagement },
   credentialId: string,
-  login: Login,
+  login: RegistryToken,
 ) => Promise<UpdatedCredential>;
 
-const credentialShape = z.object({ id: z.string() });
-const graphqlShape = z.object({
-  data: z.optional(z.nullable(z.object({ updateRegistryAuth: z.optional(z.nullable(credentialShape)) }))),
+const credentialSchema = z.object({ id: z.string() });
+const graphqlSchema = z.object({
+  data: z.optional(z.nullable(z.object({ updateRegistryAuth: z.optional(z.nullable(credentialSchema)) }))),
   errors: z.optional(
     listOf(
       z.object({
@@ -49,7 +49,7 @@ const isStored = (answer: RunpodAnswer): boolean => answer.status >= 200 && answ
 /** A 2xx is believed when it names the credential, or when it is a 204, which has nothing to say. */
 const confirm = (answer: RunpodAnswer, call: RunpodCall, id: string): Outcome => {
   if (answer.status === 204) return 'stored';
-  const parsed = z.safeParse(credentialShape, answer.json);
+  const parsed = z.safeParse(credentialSchema, answer.json);
   if (parsed.success && parsed.data.id === id) return 'stored';
   throw new RunpodUnavailableError(
     `Runpod, asked to ${call.what}, answered ${clauseOf(answer)} without naming the credential, so nobody knows whether it did.`,
@@ -58,8 +58,8 @@ const confirm = (answer: RunpodAnswer, call: RunpodCall, id: string): Outcome =>
 
 /** Makes an updater that remembers, for as long as the Lambda lives, which way worked. */
 export const createUpdateCredential = (settings: Settings): UpdateCredential => {
-  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateWays : ([settings.RUNPOD_UPDATE_WAY] as const);
-  let lastWay: UpdateWay | undefined;
+  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateApis : ([settings.RUNPOD_UPDATE_WAY] as const);
+  let lastApi: UpdateApi | undefined;
 
   return async ({ client, management }, id, login) => {
     const secrets = [login.password, Buffer.from(`${login.username}:${login.password}`).toString('base64')];
@@ -92,7 +92,7 @@ export const createUpdateCredential = (settings: Settings): UpdateCredential => 
       if ([404, 405, 410].includes(answer.status)) return 'missing';
       // GraphQL servers answer 400 to what does not fit their schema, and 200 to every other failure.
       if (answer.status !== 200 && answer.status !== 400) throw refusalOf(answer, call);
-      const parsed = z.safeParse(graphqlShape, answer.json);
+      const parsed = z.safeParse(graphqlSchema, answer.json);
       const failure = parsed.success ? parsed.data.errors?.[0] : undefined;
       if (failure === undefined) {
         if (answer.status !== 200) throw refusalOf(answer, call);
@@ -105,7 +105,7 @@ export const createUpdateCredential = (settings: Settings): UpdateCredential => 
       return outcome === 'not found' ? missingUnlessGone() : outcome;
     };
 
-    const attempt: Record<UpdateWay, () => Promise<Outcome>> = {
+    const attempt: Record<UpdateApi, () => Promise<Outcome>> = {
       v2: byRest({
         what,
         method: 'PATCH',
@@ -125,10 +125,10 @@ export const createUpdateCredential = (settings: Settings): UpdateCredential => 
       }),
     };
 
-    const missingWays: UpdateWay[] = [];
-    for (const way of [...ways].sort((one, other) => Number(other === lastWay) - Number(one === lastWay))) {
+    const missingWays: UpdateApi[] = [];
+    for (const way of [...ways].sort((one, other) => Number(other === lastApi) - Number(one === lastApi))) {
       if ((await attempt[way]()) === 'stored') {
-        lastWay = way;
+        lastApi = way;
         return { way, missingWays };
       }
       missingWays.push(way);

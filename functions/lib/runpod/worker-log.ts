@@ -14,11 +14,11 @@ export interface LogLine {
 /** Reads what a worker's host logged since a moment, oldest first. The stream never ends: we listen a while. */
 export type ReadWorkerLog = (endpointId: string, workerId: string, since: number) => Promise<LogLine[]>;
 
-const frameShape = z.object({ source: z.optional(z.string()), line: z.string(), ts: z.string() });
+const frameSchema = z.object({ source: z.optional(z.string()), line: z.string(), ts: z.string() });
 
-const mostBytes = 512 * 1024;
-const mostLines = 2000;
-const mostConnections = 3;
+const maxBytes = 512 * 1024;
+const maxLines = 2000;
+const maxConnections = 3;
 
 const readFrame = (data: string): LogLine | undefined => {
   let json: unknown;
@@ -27,7 +27,7 @@ const readFrame = (data: string): LogLine | undefined => {
   } catch {
     return undefined;
   }
-  const frame = z.safeParse(frameShape, json);
+  const frame = z.safeParse(frameSchema, json);
   const at = frame.success ? Date.parse(frame.data.ts) : Number.NaN;
   if (!frame.success || Number.isNaN(at) || (frame.data.source ?? 'system') !== 'system') return undefined;
   return { line: frame.data.line, at };
@@ -46,7 +46,7 @@ export const createReadWorkerLog =
   async (endpointId, workerId, since) => {
     const lines: LogLine[] = [];
     const deadline = performance.now() + LOG_LISTEN_SECONDS * 1000;
-    let bytesLeft = mostBytes;
+    let bytesLeft = maxBytes;
     let lastEventId: string | undefined;
 
     /** Listens on one connection, and tells whether it broke off before the time was up. */
@@ -74,7 +74,7 @@ export const createReadWorkerLog =
         for await (const chunk of chunks) {
           bytesLeft -= chunk.byteLength;
           parser.feed(decoder.decode(chunk, { stream: true }));
-          if (lines.length >= mostLines || bytesLeft <= 0) return false;
+          if (lines.length >= maxLines || bytesLeft <= 0) return false;
         }
       } catch {
         // It broke off. What was heard stands, and the stream is resumed.
@@ -82,7 +82,7 @@ export const createReadWorkerLog =
       return true;
     };
 
-    for (let connection = 1; connection <= mostConnections && bytesLeft > 0; connection += 1) {
+    for (let connection = 1; connection <= maxConnections && bytesLeft > 0; connection += 1) {
       const listenMs = deadline - performance.now();
       if (listenMs <= 0) break;
       try {
@@ -93,5 +93,5 @@ export const createReadWorkerLog =
         break;
       }
     }
-    return lines.slice(0, mostLines);
+    return lines.slice(0, maxLines);
   };

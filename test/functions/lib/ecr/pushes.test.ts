@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readSettings } from '../../../../functions/lib/env.ts';
 import { createListPushes, newerPushes } from '../../../../functions/lib/ecr/pushes.ts';
+import { readSettings } from '../../../../functions/lib/env.ts';
 import { World } from '../../../../simulator/world.ts';
 
 describe('the pushes to a repository', () => {

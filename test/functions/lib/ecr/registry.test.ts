@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { readSettings } from '../../../../functions/lib/env.ts';
-import { type Send, send } from '../../../../functions/lib/http.ts';
 import { parseImageReference } from '../../../../functions/lib/ecr/image-reference.ts';
 import { createRegistryClient, PullError } from '../../../../functions/lib/ecr/registry.ts';
+import { readSettings } from '../../../../functions/lib/env.ts';
+import { type Send, send } from '../../../../functions/lib/http.ts';
 import { WorldClock } from '../../../../simulator/clock.ts';
 import { Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
 

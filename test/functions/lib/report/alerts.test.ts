@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { composeAlerts, composeDelay, composeDigest, deadline, goodUntil } from '../../../../functions/lib/report/alerts.ts';
+import {
+  composeAlerts,
+  composeDelay,
+  composeDigest,
+  deadline,
+  goodUntil,
+} from '../../../../functions/lib/report/alerts.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
 import type { Report } from '../../../../functions/lib/report/report.ts';
 

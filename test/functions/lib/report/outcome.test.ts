@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { boundOutcome, type Outcome, outcomeShape } from '../../../../functions/lib/report/outcome.ts';
+import { boundOutcome, type Outcome, outcomeSchema } from '../../../../functions/lib/report/outcome.ts';
 
 const long = 'x'.repeat(900);
 
@@ -46,7 +46,7 @@ describe('a bounded outcome', () => {
   ])('fits %i bytes, and keeps counts and what is in trouble longest', (bytes) => {
     const bounded = boundOutcome(outcome, bytes);
     expect(bytesOf(bounded)).toBeLessThanOrEqual(bytes);
-    expect(outcomeShape.safeParse(bounded).success).toBe(true);
+    expect(outcomeSchema.safeParse(bounded).success).toBe(true);
     expect(bounded).toMatchObject({ target: 'production', proofs: outcome.proofs, expiresAt: outcome.expiresAt });
     expect(bounded.error?.name).toBe('RunpodUnavailableError');
     const [first] = bounded.endpoints;

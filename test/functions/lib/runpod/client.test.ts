@@ -10,7 +10,14 @@ import {
 } from '../../../../functions/lib/runpod/client.ts';
 import { createRunpodManagement } from '../../../../functions/lib/runpod/management.ts';
 import { WorldClock } from '../../../../simulator/clock.ts';
-import { Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
+import {
+  Faults,
+  json,
+  type Loopback,
+  type LoopbackRequest,
+  type Reply,
+  serve,
+} from '../../../../simulator/loopback.ts';
 
 let server: Loopback;
 let answer: (request: LoopbackRequest) => Reply;

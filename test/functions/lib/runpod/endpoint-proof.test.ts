@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { mostEndpoints } from '../../../../functions/discover-endpoints.ts';
-import { type EndpointView, judgeEndpoint, nextLook } from '../../../../functions/lib/runpod/endpoint-proof.ts';
+import { maxEndpoints } from '../../../../functions/discover-endpoints.ts';
+import { type EndpointView, judgeEndpoint, nextCheck } from '../../../../functions/lib/runpod/endpoint-proof.ts';
 
 const minuteMs = 60_000;
 const storedAt = Date.parse('2026-11-23T12:00:00Z');
@@ -183,7 +183,7 @@ describe('the next look', () => {
     [20, 22],
   ])('%s min after the update is at %s min', (now, next) => {
     const propagationMs = 10 * minuteMs;
-    expect(nextLook({ storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(storedAt + next * minuteMs);
+    expect(nextCheck({ storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(storedAt + next * minuteMs);
   });
 
   it('comes so seldom that a history holds the looks at every endpoint we watch, with room for retries', () => {
@@ -191,9 +191,9 @@ describe('the next look', () => {
     let looks = 1;
     // Until judgeEndpoint stops waiting: the window, the longest cold start, and 45 s to settle.
     for (let now = storedAt; now < storedAt + 17.75 * minuteMs; looks += 1)
-      now = nextLook({ storedAt, now, propagationMs });
+      now = nextCheck({ storedAt, now, propagationMs });
     const eventsOfLook = 9;
     expect(looks).toBeGreaterThan(10);
-    expect(looks * eventsOfLook * mostEndpoints).toBeLessThan(25_000 / 1.9);
+    expect(looks * eventsOfLook * maxEndpoints).toBeLessThan(25_000 / 1.9);
   });
 });

@@ -7,20 +7,20 @@ import {
   refusalOf,
   under,
 } from '../functions/lib/runpod/client.ts';
-import { type UpdateWay, updateWays } from '../functions/lib/runpod/update-credential.ts';
+import { type UpdateApi, updateApis } from '../functions/lib/runpod/update-credential.ts';
 
 /** Which of Runpod's ways of storing a login is open, and which before it Runpod said it does not have. */
-export interface OpenWay {
+export interface OpenApi {
   /** `undefined` where none is. */
-  readonly way: UpdateWay | undefined;
-  readonly missingWays: readonly UpdateWay[];
+  readonly way: UpdateApi | undefined;
+  readonly missingWays: readonly UpdateApi[];
 }
 
 /** What to say where no way is open. */
 export const noWay = (id: string): string =>
   `Runpod offers no way to update credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a login by hand meanwhile.`;
 
-const graphqlShape = z.object({ errors: z.array(z.object({ message: z.string() })) });
+const graphqlSchema = z.object({ errors: z.array(z.object({ message: z.string() })) });
 
 /**
  * Asks each way, in the order in which they are tried, whether its operation is there. The requests lack what they would
@@ -30,9 +30,9 @@ const graphqlShape = z.object({ errors: z.array(z.object({ message: z.string() }
  * @throws {RunpodUnauthorizedError} the key lacks the scope
  * @throws {RunpodUnavailableError | RunpodRateLimitedError} Runpod did not answer
  */
-export const findOpenWay = async (client: RunpodClient, settings: Settings, id: string): Promise<OpenWay> => {
+export const findOpenApi = async (client: RunpodClient, settings: Settings, id: string): Promise<OpenApi> => {
   const what = `say whether credential ${id} can be updated`;
-  const calls: Record<UpdateWay, RunpodCall> = {
+  const calls: Record<UpdateApi, RunpodCall> = {
     v2: {
       what,
       method: 'PATCH',
@@ -55,8 +55,8 @@ export const findOpenWay = async (client: RunpodClient, settings: Settings, id: 
       scope: 'secrets:write',
     },
   };
-  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateWays : [settings.RUNPOD_UPDATE_WAY];
-  const missingWays: UpdateWay[] = [];
+  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateApis : [settings.RUNPOD_UPDATE_WAY];
+  const missingWays: UpdateApi[] = [];
   for (const way of ways) {
     if (isOpen(way, await client.send(calls[way]), calls[way])) return { way, missingWays };
     missingWays.push(way);
@@ -64,9 +64,9 @@ export const findOpenWay = async (client: RunpodClient, settings: Settings, id: 
   return { way: undefined, missingWays };
 };
 
-const isOpen = (way: UpdateWay, answer: RunpodAnswer, call: RunpodCall): boolean => {
+const isOpen = (way: UpdateApi, answer: RunpodAnswer, call: RunpodCall): boolean => {
   if ([404, 405, 410, 501].includes(answer.status)) return false;
-  const failures = z.safeParse(graphqlShape, answer.json);
+  const failures = z.safeParse(graphqlSchema, answer.json);
   if (way === 'graphql' && failures.success && [200, 400].includes(answer.status)) {
     return !failures.data.errors.some(({ message }) => /cannot query field/i.test(message));
   }
