@@ -71,7 +71,9 @@ export const createStartExecution = (settings: Settings): StartExecution => {
   const [, partition, , region, account, , machine] = stateMachineArn.split(':');
   const isRunning = async (name: string): Promise<boolean> => {
     const executionArn = `arn:${partition}:states:${region}:${account}:execution:${machine}:${name}`;
-    return (await sfn.send(new DescribeExecutionCommand({ executionArn }))).status === 'RUNNING';
+    // With its data, the answer would need the machine's key: DescribeExecution in the API reference, includedData.
+    const command = new DescribeExecutionCommand({ executionArn, includedData: 'METADATA_ONLY' });
+    return (await sfn.send(command)).status === 'RUNNING';
   };
   return async (name, input) => {
     try {

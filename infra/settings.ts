@@ -1,10 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigurationError } from '../functions/lib/errors.ts';
-import { accountOf, readTargets, type Target } from '../functions/lib/targets.ts';
-
-/** A CloudFormation value that is put together at deploy time. */
-type Sub = { readonly 'Fn::Sub': string };
+import { readTargets } from '../functions/lib/targets.ts';
+import {
+  describePermissions,
+  keyPermissions,
+  mintPermissions,
+  type PolicyStatement,
+  pushDetail,
+  type StackPlace,
+} from './permissions.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
 export interface StackSettings {
@@ -23,86 +28,14 @@ export interface StackSettings {
   /** Which ECR pushes are worth a look, as the `detail` of an event pattern. */
   readonly pushDetail: object;
   /** Statements for the roles that read Runpod keys. */
-  readonly keyStatements: readonly object[];
+  readonly keyStatements: readonly PolicyStatement[];
   /** Statements for the role that tells how far behind an image is. */
-  readonly describeStatements: readonly object[];
+  readonly describeStatements: readonly PolicyStatement[];
   /** Statements for the role that mints: what it may pull is what a token may pull. */
-  readonly mintStatements: readonly object[];
+  readonly mintStatements: readonly PolicyStatement[];
+  /** Policies of what does not fit these roles themselves, as resources of the template. */
+  readonly managedPolicies: Readonly<Record<string, object>>;
 }
-
-const placeholderAccount = '${AWS::AccountId}';
-
-const sub = (text: string): Sub | string => (text.includes('${') ? { 'Fn::Sub': text } : text);
-
-const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
-
-const statement = (
-  sid: string,
-  action: readonly string[],
-  resources: readonly string[],
-  more: object = {},
-): object[] =>
-  resources.length === 0 ? [] : [{ Sid: sid, Effect: 'Allow', Action: action, Resource: resources.map(sub), ...more }];
-
-const namesOf = (targets: readonly Target[], store: string): string[] =>
-  unique(
-    targets
-      .map(({ runpod: { apiKey } }) => apiKey)
-      .filter((apiKey) => apiKey.startsWith(`${store}:`))
-      .map((apiKey) => apiKey.slice(store.length + 1)),
-  );
-
-/** Secrets Manager adds six characters to a secret's name; an ARN is complete. */
-const secretArn = (name: string): string =>
-  name.startsWith('arn:')
-    ? name
-    : `arn:\${AWS::Partition}:secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${name}-??????`;
-
-const keyStatements = (targets: readonly Target[]): object[] => {
-  const parameters = namesOf(targets, 'ssm').map(
-    (name) => `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`,
-  );
-  return [
-    ...statement('ReadApiKeys', ['ssm:GetParameter'], parameters),
-    ...statement(
-      'ReadApiKeySecrets',
-      ['secretsmanager:GetSecretValue'],
-      namesOf(targets, 'secretsmanager').map(secretArn),
-    ),
-  ];
-};
-
-const repositoriesOf = (targets: readonly Target[]): string[] =>
-  unique(
-    targets.flatMap(({ ecr }) => {
-      const account = accountOf({ ecr }, placeholderAccount);
-      const names = ecr.repositories ?? ['*'];
-      return names.map((name) => `arn:\${AWS::Partition}:ecr:${ecr.region}:${account}:repository/${name}`);
-    }),
-  );
-
-const mintStatements = (targets: readonly Target[]): object[] => {
-  const minted = targets.filter(({ ecr }) => ecr.roleArn === undefined);
-  const roles = unique(targets.flatMap(({ ecr }) => (ecr.roleArn === undefined ? [] : [ecr.roleArn])));
-  return [
-    // ecr:GetAuthorizationToken knows no narrower resource ("Actions, resources, and condition keys for Amazon ECR").
-    ...statement('MintToken', ['ecr:GetAuthorizationToken'], minted.length > 0 ? ['*'] : []),
-    ...statement('PullImages', ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'], repositoriesOf(minted)),
-    ...statement('AssumePullRoles', ['sts:AssumeRole'], roles),
-  ];
-};
-
-/** Children of an index are pushed without a tag. Repositories matter only where every target says which are its own. */
-const pushDetail = (targets: readonly Target[]): object => {
-  const repositories = targets.map(({ ecr }) => ecr.repositories);
-  const named = repositories.filter((each) => each !== undefined);
-  return {
-    'action-type': ['PUSH'],
-    result: ['SUCCESS'],
-    'image-tag': [{ 'anything-but': [''] }],
-    ...(named.length === repositories.length ? { 'repository-name': unique(named.flat()) } : {}),
-  };
-};
 
 const readScheduleHours = (text: unknown): number => {
   const hours = Number(text);
@@ -143,6 +76,7 @@ export const readStackSettings = ({
   alertEmail,
   pagerUrl,
   digestHour = '',
+  place,
 }: {
   readonly folder: string;
   readonly scheduleHours: unknown;
@@ -152,6 +86,7 @@ export const readStackSettings = ({
   readonly pagerUrl: string;
   /** The hour of the daily digest in UTC; empty for none. */
   readonly digestHour?: unknown;
+  readonly place: StackPlace;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -173,6 +108,9 @@ export const readStackSettings = ({
   const pager = pagerUrl === '' ? [] : [{ Protocol: 'https', Endpoint: pagerUrl }];
   const targets = readTargets(join(folder, targetsFile));
   const hours = readScheduleHours(scheduleHours);
+  const keys = keyPermissions(targets, place);
+  const mint = mintPermissions(targets, place);
+  const describe = describePermissions(targets, place);
   return {
     targetsFile,
     scheduleHours: hours,
@@ -182,8 +120,9 @@ export const readStackSettings = ({
     alarmSubscriptions: [...email, ...pager],
     digest: readDigest(digestHour),
     pushDetail: pushDetail(targets),
-    keyStatements: keyStatements(targets),
-    describeStatements: statement('DescribeImages', ['ecr:DescribeImages'], repositoriesOf(targets)),
-    mintStatements: mintStatements(targets),
+    keyStatements: keys.statements,
+    describeStatements: describe.statements,
+    mintStatements: mint.statements,
+    managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
   };
 };

@@ -14,6 +14,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const place = { stage: 'dev', region: 'us-east-1' };
+
 const read = (
   yaml: string,
   more: {
@@ -31,6 +33,7 @@ const read = (
     isDeploy: true,
     alertEmail: 'a@example.com',
     pagerUrl: '',
+    place,
     ...more,
   });
 };
@@ -136,12 +139,12 @@ describe('what the template takes from targets.yml', () => {
     const warn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     writeFileSync(join(folder, 'targets.example.yml'), yaml);
     expect(
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: false, alertEmail: 'a@example.com', pagerUrl: '' })
+      readStackSettings({ folder, scheduleHours: '6', isDeploy: false, alertEmail: 'a@example.com', pagerUrl: '', place })
         .targetsFile,
     ).toBe('targets.example.yml');
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('cannot be deployed'));
     expect(() =>
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: true, alertEmail: 'a@example.com', pagerUrl: '' }),
+      readStackSettings({ folder, scheduleHours: '6', isDeploy: true, alertEmail: 'a@example.com', pagerUrl: '', place }),
     ).toThrow(/copy targets.example.yml to targets.yml/);
   });
 

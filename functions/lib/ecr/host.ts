@@ -68,3 +68,11 @@ export const isSameRegistry = (one: string, other: string): boolean => {
     first !== undefined && second !== undefined && first.account === second.account && first.region === second.region
   );
 };
+
+/** The AWS partition of a region. */
+export const partitionOf = (region: string): string => {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  if (region.startsWith('us-gov-')) return 'aws-us-gov';
+  if (region.startsWith('eusc-')) return 'aws-eusc';
+  return 'aws';
+};
