@@ -109,6 +109,20 @@ describe('what the template takes from targets.yml', () => {
             },
           ],
         },
+        {
+          Sid: 'DecryptApiKeys',
+          Effect: 'Allow',
+          Action: ['kms:Decrypt'],
+          Resource: [{ 'Fn::Sub': 'arn:${AWS::Partition}:kms:${AWS::Region}:*:key/*' }],
+          Condition: {
+            StringEquals: {
+              'kms:ViaService': [
+                { 'Fn::Sub': 'ssm.${AWS::Region}.${AWS::URLSuffix}' },
+                { 'Fn::Sub': 'secretsmanager.${AWS::Region}.${AWS::URLSuffix}' },
+              ],
+            },
+          },
+        },
       ]),
     );
   });
@@ -139,12 +153,25 @@ describe('what the template takes from targets.yml', () => {
     const warn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     writeFileSync(join(folder, 'targets.example.yml'), yaml);
     expect(
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: false, alertEmail: 'a@example.com', pagerUrl: '', place })
-        .targetsFile,
+      readStackSettings({
+        folder,
+        scheduleHours: '6',
+        isDeploy: false,
+        alertEmail: 'a@example.com',
+        pagerUrl: '',
+        place,
+      }).targetsFile,
     ).toBe('targets.example.yml');
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('cannot be deployed'));
     expect(() =>
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: true, alertEmail: 'a@example.com', pagerUrl: '', place }),
+      readStackSettings({
+        folder,
+        scheduleHours: '6',
+        isDeploy: true,
+        alertEmail: 'a@example.com',
+        pagerUrl: '',
+        place,
+      }),
     ).toThrow(/copy targets.example.yml to targets.yml/);
   });
 

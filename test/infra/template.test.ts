@@ -87,7 +87,7 @@ describe('least privilege', () => {
       ],
     ],
     ['ResolveTargetsRole', logging],
-    ['DiscoverEndpointsRole', [...logging, 'ssm:GetParameter']],
+    ['DiscoverEndpointsRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     [
       'FetchTokenRole',
       [
@@ -100,8 +100,8 @@ describe('least privilege', () => {
     ],
     ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
     ['UpdateRunpodRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
-    ['SubmitCanaryRole', [...logging, 'ssm:GetParameter']],
-    ['VerifyEndpointPullRole', [...logging, 'ssm:GetParameter']],
+    ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['PlanRetryRole', logging],
     ['ConcludeTargetRole', logging],
     ['ReportRole', logging],
@@ -133,7 +133,7 @@ describe('least privilege', () => {
   });
 
   it('says beside each of those which AWS page knows no narrower', () => {
-    const sources = ['infra/settings.ts', 'infra/workflow.yml', 'infra/key.yml']
+    const sources = ['infra/permissions.ts', 'infra/workflow.yml', 'infra/key.yml']
       .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
       .join('\n');
     expect(sources.match(/no narrower resource[ (:]+"/g)).toHaveLength(3);
@@ -147,8 +147,8 @@ describe('least privilege', () => {
 
   it('lets tokens be sealed and opened only for an execution and a target', () => {
     for (const role of ['FetchTokenRole', 'VerifyImagePullRole', 'UpdateRunpodRole']) {
-      const statement = statementsOf(role).find(({ Action }) => list(Action).some((each) => each.startsWith('kms:')));
-      expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
+      const statement = statementsOf(role).find(({ Sid }) => /^(?:SealTokens|OpenSealedTokens)$/.test(Sid ?? ''));
+      expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['SealKey', 'Arn'] });
       expect(statement?.Condition).toEqual({
         'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['execution', 'target'] },
         Null: { 'kms:EncryptionContext:execution': 'false', 'kms:EncryptionContext:target': 'false' },
@@ -336,12 +336,14 @@ describe('the triggers', () => {
     const { Statement: queue } = only('AWS::SQS::QueuePolicy').PolicyDocument as { Statement: Statement[] };
     const sources = JSON.stringify(queue);
     for (const [name] of ofType('AWS::Events::Rule')) expect(sources).toContain(name);
-    const { Statement: key } = only('AWS::KMS::Key').KeyPolicy as {
-      Statement: Array<Statement & { Principal: { Service?: string[] } }>;
+    const { Statement: key } = template.Resources.StackKey?.Properties.KeyPolicy as {
+      Statement: Array<Statement & { Principal: { Service?: string } }>;
     };
-    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual(
-      expect.arrayContaining(['cloudwatch.amazonaws.com', 'events.amazonaws.com', 'scheduler.amazonaws.com']),
-    );
+    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual([
+      'cloudwatch.amazonaws.com',
+      'events.amazonaws.com',
+      'delivery.logs.amazonaws.com',
+    ]);
   });
 });
 
@@ -392,7 +394,9 @@ describe('the alarms', () => {
 
 describe('the stack', () => {
   it('encrypts what waits: topics and queues under its key, which rotates', () => {
-    expect(only('AWS::KMS::Key')).toMatchObject({ EnableKeyRotation: true });
+    for (const [, { Properties }] of ofType('AWS::KMS::Key')) {
+      expect(Properties).toMatchObject({ EnableKeyRotation: true });
+    }
     for (const [name, { Properties }] of [...ofType('AWS::SNS::Topic'), ...ofType('AWS::SQS::Queue')]) {
       expect(Properties.KmsMasterKeyId, name).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
     }
