@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../functions/lib/errors.ts';
 import { readTargets } from '../functions/lib/targets.ts';
+import { alarmsOf, deadManPeriods, maxScheduleHours } from './alarms.ts';
 import {
   describePermissions,
   keyPermissions,
@@ -10,6 +12,7 @@ import {
   pushDetail,
   type StackPlace,
 } from './permissions.ts';
+import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
 export interface StackSettings {
@@ -18,8 +21,18 @@ export interface StackSettings {
   readonly scheduleHours: number;
   /** `rate(6 hours)`. */
   readonly scheduleExpression: string;
-  /** Hours without a success after which the dead-man's switch alarms. */
-  readonly deadManHours: number;
+  /** Periods of five minutes without a scheduled run's report after which the dead-man's switch alarms. */
+  readonly deadManPeriods: number;
+  /** The runbook's address; empty where it has none. */
+  readonly runbookUrl: string;
+  /** What to do first, by section of the runbook. */
+  readonly firstSteps: Readonly<Record<string, string>>;
+  /** Alarms on the tokens' ends, as resources of the template. */
+  readonly tokenAlarms: Readonly<Record<string, object>>;
+  /** The ARNs of all alarms as a list in JSON, for the dashboard. */
+  readonly alarmArns: string;
+  /** Whether each target has an alarm, and so a metric, of its own. */
+  readonly hasTargetAlarms: boolean;
   /** Subscriptions of the topic for sentences, and of the one for alarms. */
   readonly alertSubscriptions: readonly object[];
   readonly alarmSubscriptions: readonly object[];
@@ -37,11 +50,13 @@ export interface StackSettings {
   readonly managedPolicies: Readonly<Record<string, object>>;
 }
 
+const projectFolder = fileURLToPath(new URL('..', import.meta.url));
+
 const readScheduleHours = (text: unknown): number => {
   const hours = Number(text);
-  if (!Number.isInteger(hours) || hours < 1 || hours > 11) {
+  if (!Number.isInteger(hours) || hours < 1 || hours > maxScheduleHours) {
     throw new ConfigurationError(
-      `param scheduleHours: expected a whole number from 1 to 11, found ${JSON.stringify(text)}. A token lives 12 hours: a schedule above 11 leaves no time to try again before it ends.`,
+      `param scheduleHours: expected a whole number from 1 to ${maxScheduleHours}, found ${JSON.stringify(text)}. A token lives 12 hours: a longer schedule leaves no time to try again before it ends.`,
     );
   }
   return hours;
@@ -77,6 +92,7 @@ export const readStackSettings = ({
   pagerUrl,
   digestHour = '',
   place,
+  runbookUrl = '',
 }: {
   readonly folder: string;
   readonly scheduleHours: unknown;
@@ -87,6 +103,8 @@ export const readStackSettings = ({
   /** The hour of the daily digest in UTC; empty for none. */
   readonly digestHour?: unknown;
   readonly place: StackPlace;
+  /** Where the runbook is; empty for where the clone came from. */
+  readonly runbookUrl?: string;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -108,6 +126,8 @@ export const readStackSettings = ({
   const pager = pagerUrl === '' ? [] : [{ Protocol: 'https', Endpoint: pagerUrl }];
   const targets = readTargets(join(folder, targetsFile));
   const hours = readScheduleHours(scheduleHours);
+  const page = runbookUrl === '' ? (runbookPage(readOrigin(projectFolder)) ?? '') : runbookUrl;
+  const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);
   const mint = mintPermissions(targets, place);
   const describe = describePermissions(targets, place);
@@ -115,7 +135,10 @@ export const readStackSettings = ({
     targetsFile,
     scheduleHours: hours,
     scheduleExpression: hours === 1 ? 'rate(1 hour)' : `rate(${hours} hours)`,
-    deadManHours: hours + 1,
+    deadManPeriods: deadManPeriods(hours),
+    runbookUrl: page,
+    firstSteps,
+    ...alarmsOf(targets, `runpod-ecr-refresh-${place.stage}`, firstSteps.TokenEndsSoon ?? ''),
     alertSubscriptions: email,
     alarmSubscriptions: [...email, ...pager],
     digest: readDigest(digestHour),

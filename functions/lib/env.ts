@@ -51,7 +51,7 @@ const environment = z.object({
   /** Seconds in which pushes to one registry become one refresh. */
   PUSH_WINDOW_SECONDS: number(60, 1, 900),
   /** Hours between two scheduled runs: even where one is lost, a token of 12 hours sees the next. */
-  SCHEDULE_HOURS: number(5, 0.25, 11),
+  SCHEDULE_HOURS: number(5, 0.25, 9),
   /** Minutes between two tries while an upstream keeps failing. */
   RETRY_MINUTES: number(15, 1, 120),
   /** Minutes an upstream may fail before people are told that a refresh is delayed. */

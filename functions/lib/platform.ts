@@ -18,6 +18,7 @@ export interface Log {
 export const metricUnits = {
   TokenSecondsLeft: MetricUnit.Seconds,
   TargetTokenSecondsLeft: MetricUnit.Seconds,
+  ScheduledRunsReported: MetricUnit.Count,
   TargetsRefreshed: MetricUnit.Count,
   TargetsFailed: MetricUnit.Count,
   EndpointsObserved: MetricUnit.Count,

@@ -134,14 +134,14 @@ describe('what the template takes from targets.yml', () => {
 
   it.each([
     ['1', 'rate(1 hour)'],
-    [11, 'rate(11 hours)'],
+    [9, 'rate(9 hours)'],
   ])('turns a schedule of %j hours into %s', (scheduleHours, expression) => {
     expect(read(yaml, { scheduleHours }).scheduleExpression).toBe(expression);
   });
 
-  it.each(['12', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
+  it.each(['10', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
     expect(() => read(yaml, { scheduleHours })).toThrow(
-      /param scheduleHours: expected a whole number from 1 to 11.*A token lives 12 hours/,
+      /param scheduleHours: expected a whole number from 1 to 9.*A token lives 12 hours/,
     );
   });
 

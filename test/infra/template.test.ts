@@ -355,16 +355,16 @@ describe('the alarms', () => {
     for (const [name, { Properties }] of alarms()) {
       expect(Properties.AlarmActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
       expect(Properties.OKActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
-      expect(Properties.AlarmDescription).toContain(`docs/runbook.md, ${name}.`);
+      expect(Properties.AlarmDescription).toMatch(new RegExp(`runbook\\.md(?:#${name.toLowerCase()}$|, ${name}\\)$)`));
       expect(['breaching', 'notBreaching', 'ignore']).toContain(Properties.TreatMissingData);
     }
   });
 
-  it('have a dead-man’s switch that takes silence for failure, an hour after the schedule', () => {
+  it('have a dead-man’s switch that takes silence for failure, while an hour is left', () => {
     expect(template.Resources.NoSuccess?.Properties).toMatchObject({
-      MetricName: 'ExecutionsSucceeded',
-      Period: 3600,
-      EvaluationPeriods: 6,
+      MetricName: 'ScheduledRunsReported',
+      Period: 300,
+      EvaluationPeriods: 126,
       ComparisonOperator: 'LessThanThreshold',
       Threshold: 1,
       TreatMissingData: 'breaching',
@@ -374,12 +374,13 @@ describe('the alarms', () => {
   it('watch metrics that the functions emit', () => {
     const ours = alarms().filter(([, { Properties }]) => Properties.Namespace === 'RunpodEcrRefresh');
     for (const [, { Properties }] of ours) expect(Object.keys(metricUnits)).toContain(Properties.MetricName);
-    expect(ours.map(([name]) => name)).toEqual(['TokenEndsSoon']);
+    expect(ours.map(([name]) => name).toSorted()).toEqual(['NoSuccess', 'TokenEndsSoon']);
   });
 
   it('look no further back than CloudWatch does', () => {
     for (const [name, { Properties }] of alarms()) {
-      expect(Number(Properties.Period) * Number(Properties.EvaluationPeriods), name).toBeLessThanOrEqual(86_400);
+      const { Period = 3600 } = Properties; // RunThrottled's is in its metrics
+      expect(Number(Period) * Number(Properties.EvaluationPeriods), name).toBeLessThanOrEqual(86_400);
     }
   });
 
