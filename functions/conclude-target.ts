@@ -60,8 +60,8 @@ const inputSchema = z.object({
     ),
   ),
   delay: z.optional(z.object({ rounds: z.number() })),
-  /** There once people have been told that the target is delayed. */
-  told: z.optional(z.unknown()),
+  /** There once people have been notified that the target is delayed. */
+  notified: z.optional(z.unknown()),
   failure: z.optional(failureSchema),
 });
 
@@ -93,7 +93,7 @@ const notWatched = ({ id }: { readonly id: string }) => ({
 export const createConcludeTarget =
   ({ now }: ConcludeTargetDeps) =>
   async (event: unknown): Promise<Outcome> => {
-    const { name, outcomeBytes, startAt, discovered, images, stored, proofs, delay, told, failure } = parseInput(
+    const { name, outcomeBytes, startAt, discovered, images, stored, proofs, delay, notified, failure } = parseInput(
       'conclude-target',
       inputSchema,
       event,
@@ -132,7 +132,7 @@ export const createConcludeTarget =
       ...(discovered === undefined || discovered.otherUsers.length === 0 ? {} : { otherUsers: discovered.otherUsers }),
       ...(discovered === undefined || discovered.warnings.length === 0 ? {} : { warnings: discovered.warnings }),
       ...(delay === undefined ? {} : { delayedRounds: delay.rounds }),
-      ...(told === undefined ? {} : { delayTold: true }),
+      ...(notified === undefined ? {} : { delayTold: true }),
     };
     return boundOutcome(outcome, outcomeBytes);
   };

@@ -14,7 +14,7 @@ const inputSchema = z.object({
   execution: z.string(),
   startedAt: moment,
   run: z.object({
-    resolved: z.optional(z.object({ trigger: z.string(), names: z.array(z.string()), turns: z.array(z.unknown()) })),
+    resolved: z.optional(z.object({ trigger: z.string(), names: z.array(z.string()), outcomes: z.array(z.unknown()) })),
     failure: z.optional(z.object({ Error: z.string(), Cause: z.optional(z.string()) })),
   }),
 });
@@ -106,7 +106,7 @@ export const createReport =
   async (event: unknown): Promise<ReportOutput> => {
     const { execution, startedAt, run } = parseInput('report', inputSchema, event);
     const answered = new Map<string, Outcome>();
-    for (const outcome of run.resolved?.turns ?? []) {
+    for (const outcome of run.resolved?.outcomes ?? []) {
       const parsed = z.safeParse(outcomeSchema, outcome);
       if (parsed.success) answered.set(parsed.data.target, parsed.data);
     }

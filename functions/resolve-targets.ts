@@ -49,8 +49,8 @@ export interface ResolveTargetsOutput {
   readonly trigger: string;
   /** Every target of the run; the report counts whoever does not answer as failed. */
   readonly names: readonly string[];
-  /** Once they have been taken, the machine puts the outcomes in their place. */
-  readonly turns: readonly TargetTurn[];
+  /** Where the machine puts each target's outcome; until then its turn stands there, for both do not fit a state. */
+  readonly outcomes: readonly TargetTurn[];
   /** When a target stops waiting for a failing upstream (ISO 8601): half an hour before the next scheduled run. */
   readonly giveUpAt: string;
   /** How many bytes of outcome each target may hand back, so that all of them fit the run's 256 KiB. */
@@ -112,7 +112,7 @@ export const createResolveTargets =
     return {
       trigger: request.trigger ?? 'manual',
       names,
-      turns,
+      outcomes: turns,
       giveUpAt: isoSeconds(startedAt + patienceMs),
       outcomeBytes: Math.min(maxOutcomeBytes, Math.floor(outcomeBudget / Math.max(1, turns.length))),
     };

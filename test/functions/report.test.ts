@@ -13,11 +13,11 @@ const report = createReport({
   },
 });
 
-const run = (names: string[], turns: unknown[], more: object = {}) =>
+const run = (names: string[], outcomes: unknown[], more: object = {}) =>
   report({
     execution: executionArn,
     startedAt: '2026-11-23T12:00:00.000Z',
-    run: { resolved: { trigger: 'schedule', names, turns }, ...more },
+    run: { resolved: { trigger: 'schedule', names, outcomes }, ...more },
   });
 
 const good = { target: 'a', refreshed: true, proofs: { tested: 2 }, endpoints: [] };
@@ -102,8 +102,8 @@ describe('report', () => {
       'z: Its workflow ended without an answer.',
     ],
     ['the map broke down', ['a'], [good], { failure: { Error: 'States.Timeout' } }, 'States.Timeout', ''],
-  ])('fails where %s', async (_what, names, turns, more, error, cause) => {
-    const { verdict, report: document } = await run(names, turns, more);
+  ])('fails where %s', async (_what, names, outcomes, more, error, cause) => {
+    const { verdict, report: document } = await run(names, outcomes, more);
     expect(verdict).toMatchObject({ outcome: 'failed', error, cause: expect.stringContaining(cause) });
     expect(document.error).toEqual({ name: error, message: verdict.cause });
   });
@@ -163,7 +163,7 @@ describe('conclude-target', () => {
       stored: { ...stored, missingWays: ['v2'] },
       proofs: [],
       delay: { rounds: 2 },
-      told: {},
+      notified: {},
       failure: { Error: 'RunpodUnavailableError', Cause: 'an earlier round' },
     });
     expect(outcome).toMatchObject({

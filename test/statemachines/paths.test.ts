@@ -51,7 +51,7 @@ describe('a run that goes well', () => {
     world.runpod.propagationMs = 5 * minuteMs;
     await world.clock.advance(minuteMs);
     const execution = await world.refresh();
-    expect(statesOf(execution)).toContain('WaitToLookAgain');
+    expect(statesOf(execution)).toContain('WaitToRecheck');
     expect(proofsOf(execution)).toEqual(['observed: worker-pulled']);
   });
 
@@ -128,7 +128,7 @@ describe('an upstream that keeps failing', () => {
     await world.clock.until(execution.ended);
     expect(execution.status).toBe('SUCCEEDED');
     const states = statesOf(execution);
-    expect(states.filter((state) => state === 'TellDelayed')).toHaveLength(1);
+    expect(states.filter((state) => state === 'NotifyDelayed')).toHaveLength(1);
     expect(states.filter((state) => state === 'FetchToken').length).toBeGreaterThan(3);
     expect(states.filter((state) => state === 'DiscoverEndpoints')).toHaveLength(1);
     expect(subjects()).toEqual([
@@ -317,7 +317,7 @@ targets:
     world.faults.add({ on: /\/workers$/, does: status(503) });
     const execution = await world.refresh();
     expect(execution.status).toBe('SUCCEEDED');
-    expect(statesOf(execution)).toContain('EndpointNotLooked');
+    expect(statesOf(execution)).toContain('EndpointNotChecked');
     expect(proofsOf(execution)).toEqual(['degraded: not-looked']);
     expect(world.runpod.stored).toHaveLength(1);
   });

@@ -75,7 +75,7 @@ export interface RunpodClientDeps {
 /** A thousand endpoints have about as much. */
 const maxBytes = 2 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
-const maxPatienceMs = 20_000;
+export const maxPatienceMs = 20_000;
 
 const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
