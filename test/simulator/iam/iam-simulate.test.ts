@@ -176,10 +176,10 @@ describe('the evaluator and @cloud-copilot/iam-simulate', () => {
           expect(isAllowed).toBe(theirs.resultType === 'single' && theirs.overallResult === 'Allowed');
         },
       ),
-      { seed: 20_261_125, numRuns: 3_000 },
+      { seed: 20_261_125, numRuns: 2_000 },
     );
     // Worlds in which everything is refused would prove little.
-    expect(decisions.allowed).toBeGreaterThan(200);
-    expect(decisions.refused).toBeGreaterThan(200);
-  });
+    expect(decisions.allowed).toBeGreaterThan(100);
+    expect(decisions.refused).toBeGreaterThan(100);
+  }, 180_000);
 });
