@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseImageReference } from '../../../../functions/lib/ecr/image-reference.ts';
-import { createRegistryClient, PullError } from '../../../../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../../../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../../../functions/lib/ecr/registry.ts';
 import { readSettings } from '../../../../functions/lib/env.ts';
 import { type Send, send } from '../../../../functions/lib/http.ts';
 import { WorldClock } from '../../../../simulator/clock.ts';
 import { Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
 
 const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
-const login = { username: 'AWS', password: 'a-password-that-nobody-may-repeat' };
+const token = { username: 'AWS', password: 'a-password-that-nobody-may-repeat' };
 
 let front: Loopback;
 let store: Loopback;
@@ -64,7 +65,7 @@ const client = (environment: Record<string, string> = {}) =>
 const tryImage = (text = `${host}/team/worker:v1`) => {
   const image = parseImageReference(text);
   if (image === undefined) throw new Error(`${text} is no reference`);
-  return client().tryImage(image, login);
+  return client().tryImage(image, token);
 };
 
 const problemOf = async (promise: Promise<unknown>): Promise<string> => {
@@ -165,7 +166,7 @@ describe('trying an image', () => {
     expect(await tryImage()).toMatchObject({ sizeInBytes: config + 5 + 3, layers: 3 });
   });
 
-  it('shows the login to the registry alone, and reads one byte of each layer', async () => {
+  it('shows the token to the registry alone, and reads one byte of each layer', async () => {
     tag(manifest([layer('a'), layer('b')]));
     await tryImage();
     const stored = seen.filter(({ url }) => url.startsWith('/sha256'));
@@ -223,7 +224,7 @@ describe('trying an image', () => {
   });
 
   it('never repeats the password that a refusal repeats', async () => {
-    override = () => ({ status: 403, body: `denied for ${login.password}` });
+    override = () => ({ status: 403, body: `denied for ${token.password}` });
     expect(await problemOf(tryImage())).toContain('[withheld: it repeats a secret]');
   });
 
@@ -312,12 +313,12 @@ describe('trying an image', () => {
     const elsewhere = parseImageReference('evil.example/team/worker:v1');
     const here = parseImageReference(`${host}/team/worker:v1`);
     if (elsewhere === undefined || here === undefined) throw new Error('no references');
-    expect(await problemOf(real.tryImage(elsewhere, login))).toContain(
+    expect(await problemOf(real.tryImage(elsewhere, token))).toContain(
       'is not an Amazon ECR registry, so it gets no token',
     );
-    expect(await problemOf(real.tryLogin('evil.example', login))).toContain('malformed');
+    expect(await problemOf(real.tryToken('evil.example', token))).toContain('malformed');
     expect(asked).toEqual([]);
-    expect(await problemOf(real.tryImage(here, login))).toContain(
+    expect(await problemOf(real.tryImage(here, token))).toContain(
       'redirected to http://bucket.example, which is not https',
     );
     expect(asked.every((url) => url.startsWith(`https://${host}/v2/`))).toBe(true);
