@@ -97,23 +97,23 @@ describe('storing by GraphQL, which reports failure inside a 200', () => {
   it('remembers the way that worked for as long as the Lambda lives', async () => {
     await update();
     world.faults.clear();
-    expect(await update()).toMatchObject({ way: 'graphql', missingWays: [] });
+    expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
     world.restart();
-    expect(await update()).toMatchObject({ way: 'v2' });
+    expect(await update()).toMatchObject({ api: 'v2' });
   });
 
   it('goes back to the others when the remembered way goes away', async () => {
     await update();
     world.faults.clear();
     world.faults.add({ on: /POST \/graphql/, does: failures['410'] });
-    expect(await update()).toMatchObject({ way: 'v2', missingWays: ['graphql'] });
+    expect(await update()).toMatchObject({ api: 'v2', unsupportedApis: ['graphql'] });
   });
 });
 
 describe('storing by REST', () => {
   it('takes a 204 for the success it is', async () => {
     world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 204 } } });
-    expect(await update()).toMatchObject({ status: 'stored', way: 'v2' });
+    expect(await update()).toMatchObject({ status: 'stored', api: 'v2' });
   });
 
   it('does not take an answer for another credential', async () => {
@@ -172,7 +172,7 @@ describe('a pinned way', () => {
   it('is the only one tried', async () => {
     const pinned = await World.begin({ environment: { RUNPOD_UPDATE_WAY: 'graphql' } });
     const own = await fetchToken(pinned);
-    expect(await pinned.invoke('update-runpod', inputs.updateRunpod(own))).toMatchObject({ way: 'graphql' });
+    expect(await pinned.invoke('update-runpod', inputs.updateRunpod(own))).toMatchObject({ api: 'graphql' });
     pinned.runpod.offers.graphql = false;
     await expect(pinned.invoke('update-runpod', inputs.updateRunpod(own))).rejects.toMatchObject({
       name: 'RunpodUpdateUnsupportedError',
