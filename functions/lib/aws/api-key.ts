@@ -34,7 +34,7 @@ export const createReadApiKey = (settings: Settings): ReadApiKey => {
     const reading: Promise<string | Uint8Array | undefined> =
       store === 'ssm' ? parameters.get(name, { ...options, decrypt: true }) : secrets.get(name, options);
     const value = await reading.catch((error: unknown) => {
-      throw explain(source, error instanceof GetParameterError ? error.cause : error);
+      throw explain(source, unwrap(error));
     });
     const key = typeof value === 'string' ? value.trim() : '';
     if (!apiKeyPattern.test(key)) {
@@ -45,6 +45,9 @@ export const createReadApiKey = (settings: Settings): ReadApiKey => {
     return key;
   };
 };
+
+/** Powertools wraps what the AWS client threw. */
+const unwrap = (error: unknown): unknown => (error instanceof GetParameterError ? unwrap(error.cause) : error);
 
 const explain = (source: string, error: unknown): Error => {
   const came = awsClause(error);

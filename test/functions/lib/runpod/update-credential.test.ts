@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { FetchTokenOutput } from '../../../../functions/fetch-token.ts';
 import { World } from '../../../../simulator/world.ts';
 import { failures } from '../../../support/failures.ts';
-import { fetchToken, inputs } from '../../../support/runs.ts';
+import { fetchToken, inputs, target } from '../../../support/runs.ts';
 
 let world: World;
 let token: FetchTokenOutput;
@@ -94,7 +94,7 @@ describe('storing by GraphQL, which reports failure inside a 200', () => {
     if (held) world.runpod.credentials.set('6n2k8v4d', held);
   });
 
-  it('remembers the way that worked for as long as the Lambda lives', async () => {
+  it('remembers the API that worked for as long as the Lambda lives', async () => {
     await update();
     world.faults.clear();
     expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
@@ -102,11 +102,44 @@ describe('storing by GraphQL, which reports failure inside a 200', () => {
     expect(await update()).toMatchObject({ api: 'v2' });
   });
 
-  it('goes back to the others when the remembered way goes away', async () => {
+  it('remembers it of that credential alone', async () => {
+    await update();
+    world.faults.clear();
+    world.runpod.addCredential('second00', 'second', { username: 'AWS', password: 'never-filled' });
+    const second = { ...target, runpod: { ...target.runpod, registry: 'second00' } };
+    const updateSecond = () => world.invoke('update-runpod', { ...inputs.updateRunpod(token), target: second });
+    expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
+    expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
+    expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
+  });
+
+  it('goes back to the others when the remembered API goes away', async () => {
     await update();
     world.faults.clear();
     world.faults.add({ on: /POST \/graphql/, does: failures['410'] });
     expect(await update()).toMatchObject({ api: 'v2', unsupportedApis: ['graphql'] });
+  });
+});
+
+describe('an operation that is not there', () => {
+  const apis = [
+    { api: 'v2', on: /PATCH \/v2/ },
+    { api: 'graphql', on: /POST \/graphql/ },
+    { api: 'v1', on: /PATCH \/v1/ },
+  ];
+
+  it.each([405, 410, 501])('is known by %d of each API, and the next is tried', async (status) => {
+    const tried: string[] = [];
+    for (const { api, on } of apis) {
+      expect(await update()).toMatchObject({ api, unsupportedApis: tried });
+      world.restart();
+      world.faults.add({ on, does: { answer: { status } } });
+      tried.push(api);
+    }
+    await expect(update()).rejects.toMatchObject({
+      name: 'RunpodUpdateUnsupportedError',
+      message: expect.stringContaining('v2, graphql, v1 answered that there is no such operation'),
+    });
   });
 });
 
