@@ -8,7 +8,7 @@ import { listOf } from '../json-parts.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import { quote } from '../quote.ts';
 import { type ImageReference, manifestReference } from './image-reference.ts';
-import { createRegistryApi, digestOf, PullError } from './registry.ts';
+import { createRegistryApi, digestOf, isOverBounds, PullError } from './registry.ts';
 
 /** What a pull that worked showed. */
 interface PulledImage {
@@ -78,11 +78,6 @@ const requireLinuxAmd64 = (config: Uint8Array): void => {
   throw new PullError('no-linux-amd64', `the image is for ${found}, and Runpod runs linux/amd64`);
 };
 
-const isOverBounds = (error: unknown): boolean =>
-  error instanceof PullError &&
-  error.cause instanceof ExchangeError &&
-  ['too large', 'too many parts'].includes(error.cause.fault);
-
 /** Makes a client that sends tokens to ECR's own hosts, over https, and to no other. */
 export const createRegistryClient = (
   settings: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'REGISTRY_ENDPOINT_URL'>,
@@ -113,7 +108,7 @@ export const createRegistryClient = (
     try {
       if ((await registry.getBlob(image, digest, token, request)).byteLength > 0) return;
     } catch (error) {
-      if (isOverBounds(error)) return;
+      if (error instanceof PullError && error.cause instanceof ExchangeError && isOverBounds(error.cause)) return;
       throw error;
     }
     const what = `an empty layer ${digest.slice(0, 19)} of ${image.repository}`;

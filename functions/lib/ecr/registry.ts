@@ -46,6 +46,9 @@ const errorSchema = z.object({
 /** The digest by which a registry knows a manifest or blob. */
 export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
+/** Whether there is more of an answer than any manifest or config has. */
+export const isOverBounds = ({ fault }: ExchangeError): boolean => fault === 'too large' || fault === 'too many parts';
+
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
 /**
@@ -123,7 +126,7 @@ export const createRegistryApi = (
       return await exchange(send, { url, timeoutMs, ...request });
     } catch (error) {
       if (!(error instanceof ExchangeError)) throw error;
-      throw new PullError(error.fault === 'too large' ? 'malformed' : 'unreachable', error.message, { cause: error });
+      throw new PullError(isOverBounds(error) ? 'malformed' : 'unreachable', error.message, { cause: error });
     }
   };
 

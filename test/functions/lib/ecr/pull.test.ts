@@ -9,7 +9,6 @@ import { type Send, send } from '../../../../functions/lib/http.ts';
 import { WorldClock } from '../../../../simulator/clock.ts';
 import { Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
 
-/** As README and benchmarks have it: ECR lets 16 and more layers be asked for at once. */
 const maxLayersAtOnce = 16;
 
 const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';

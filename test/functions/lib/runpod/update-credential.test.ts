@@ -129,6 +129,7 @@ describe('an operation that is not there', () => {
   ];
 
   it.each([405, 410, 501])('is known by %d of each API, and the next is tried', async (status) => {
+    world.runpod.offers.v1 = true;
     const tried: string[] = [];
     for (const { api, on } of apis) {
       expect(await update()).toMatchObject({ api, unsupportedApis: tried });
@@ -140,6 +141,7 @@ describe('an operation that is not there', () => {
       name: 'RunpodUpdateUnsupportedError',
       message: expect.stringContaining('v2, graphql, v1 answered that there is no such operation'),
     });
+    world.runpod.offers.v1 = false;
   });
 });
 
