@@ -42,8 +42,8 @@ const inputSchema = z.object({
       status: z.string(),
       storedAt: z.optional(z.string()),
       expiresAt: z.optional(z.string()),
-      way: z.optional(z.string()),
-      missingWays: z.optional(z.array(z.string())),
+      api: z.optional(z.string()),
+      unsupportedApis: z.optional(z.array(z.string())),
     }),
   ),
   proofs: z.optional(
@@ -117,10 +117,10 @@ export const createConcludeTarget =
         : { error: { name: failure.Error, message: messageOfCause(failure.Cause ?? '') } }),
       ...(refreshed
         ? {
-            ...(stored.way === undefined ? {} : { way: stored.way }),
-            ...(stored.missingWays === undefined || stored.missingWays.length === 0
+            ...(stored.api === undefined ? {} : { way: stored.api }),
+            ...(stored.unsupportedApis === undefined || stored.unsupportedApis.length === 0
               ? {}
-              : { missingWays: stored.missingWays }),
+              : { missingWays: stored.unsupportedApis }),
             ...(stored.storedAt === undefined ? {} : { storedAt: stored.storedAt }),
             ...(stored.expiresAt === undefined ? {} : { expiresAt: stored.expiresAt }),
           }

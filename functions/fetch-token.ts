@@ -48,9 +48,9 @@ export const createFetchToken =
   async (event: unknown): Promise<FetchTokenOutput> => {
     const { execution, target } = parseInput('fetch-token', inputSchema, event);
     const mintedAt = now();
-    const { login, registry, expiresAt } = await mintToken(target.ecr);
+    const { token, registry, expiresAt } = await mintToken(target.ecr);
     return {
-      sealed: await seal(login, { execution, target: target.name }),
+      sealed: await seal(token, { execution, target: target.name }),
       registry,
       mintedAt: isoSeconds(mintedAt),
       expiresAt: isoSeconds(expiresAt),

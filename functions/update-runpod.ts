@@ -27,9 +27,9 @@ export type UpdateRunpodOutput =
       readonly status: 'stored';
       readonly storedAt: string;
       readonly expiresAt: string;
-      readonly way: UpdateApi;
-      /** Ways that Runpod said it does not have. */
-      readonly missingWays: readonly UpdateApi[];
+      readonly api: UpdateApi;
+      /** APIs of which Runpod said that they have no such operation. */
+      readonly unsupportedApis: readonly UpdateApi[];
     }
   | { readonly status: 'stale' };
 
@@ -50,9 +50,10 @@ export const createUpdateRunpod =
     if (now() - token.mintedAt > maxTokenAgeMs || token.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
       return { status: 'stale' };
     }
-    const login = await unseal(token.sealed, { execution, target: target.name });
-    const { way, missingWays } = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, login);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(token.expiresAt), way, missingWays };
+    const { apiKey, registry } = target.runpod;
+    const opened = await unseal(token.sealed, { execution, target: target.name });
+    const updated = await updateCredential(runpodFor(apiKey), registry, opened);
+    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(token.expiresAt), ...updated };
   };
 
 export const buildUpdateRunpod = (platform: Platform) => {

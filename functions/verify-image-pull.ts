@@ -2,8 +2,9 @@ import * as z from 'zod/mini';
 import { createUnseal, type RegistryToken, type Unseal } from './lib/aws/seal.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
+import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
-import { createRegistryClient, PullError, type RegistryClient } from './lib/ecr/registry.ts';
+import { PullError } from './lib/ecr/registry.ts';
 import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from './lib/errors.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
@@ -77,20 +78,20 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
     const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputSchema, event);
-    const login = await unseal(sealed, { execution, target });
+    const token = await unseal(sealed, { execution, target });
     const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });
     if (images.length === 0) {
-      await tryLoginAlone(registryClient, registry, login);
+      await tryTokenAlone(registryClient, registry, token);
       return { images: [] };
     }
 
     const failures: PullError[] = [];
     const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<TriedImage> => {
       try {
-        const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, login), listPushes(reference)]);
+        const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, token), listPushes(reference)]);
         const behindBy = newerPushes(pushes, pulled.digest);
         return { image, ...pulled, ...(behindBy === undefined ? {} : { behindBy }) };
       } catch (error) {
@@ -110,9 +111,9 @@ export const createVerifyImagePull =
     );
   };
 
-const tryLoginAlone = async (registryClient: RegistryClient, registry: string, login: RegistryToken): Promise<void> => {
+const tryTokenAlone = async (registryClient: RegistryClient, registry: string, token: RegistryToken): Promise<void> => {
   try {
-    await registryClient.tryLogin(registry, login);
+    await registryClient.tryToken(registry, token);
   } catch (error) {
     if (!(error instanceof PullError)) throw error;
     if (isTokenProblem(error) || error.problem === 'repository-forbidden') throw rejectToken(error);

@@ -140,7 +140,7 @@ describe('conclude-target', () => {
       ...state,
     });
   const discovered = { endpoints: [{ id: 'ep' }], otherUsers: [], warnings: [] };
-  const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', way: 'v2', missingWays: [] };
+  const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', api: 'v2', unsupportedApis: [] };
 
   it('sums up a target that went well', async () => {
     const proofs = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled', evidence: 'It pulled.' }];
@@ -160,7 +160,7 @@ describe('conclude-target', () => {
   it('keeps what people should know besides', async () => {
     const outcome = await conclude({
       discovered: { ...discovered, otherUsers: ['pod p'], warnings: ['w'] },
-      stored: { ...stored, missingWays: ['v2'] },
+      stored: { ...stored, unsupportedApis: ['v2'] },
       proofs: [],
       delay: { rounds: 2 },
       notified: {},

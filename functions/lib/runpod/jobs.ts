@@ -10,7 +10,7 @@ const statusSchema = z.object({
   error: z.optional(z.unknown()),
 });
 /** Where a job stands. */
-export type JobStatus = z.output<typeof statusSchema>;
+type JobStatus = z.output<typeof statusSchema>;
 
 /** Runpod's run-time API, as far as a canary needs it. */
 export interface RunpodJobs {

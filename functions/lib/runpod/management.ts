@@ -3,7 +3,14 @@ import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import type { AnswerHeaders } from '../http.ts';
 import { listOf } from '../json-parts.ts';
-import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
+import {
+  credentialNotFound,
+  isOperationMissing,
+  type RunpodCall,
+  type RunpodClient,
+  refusalOf,
+  under,
+} from './client.ts';
 
 /** Every key may be missing or null in the wild: what we can do without gets a value. */
 const textOr = (fallback: string) =>
@@ -59,7 +66,6 @@ const credentialListSchema = z.object({
 });
 
 const maxPages = 100;
-const operationMissing: readonly number[] = [404, 405, 410, 501];
 
 /** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
 export interface RunpodManagement {
@@ -140,7 +146,7 @@ export const createRunpodManagement = (
       scope: 'for GraphQL',
     };
     const answer = await client.send(call);
-    if (operationMissing.includes(answer.status)) return false;
+    if (answer.status === 404 || isOperationMissing(answer.status)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const list = z.safeParse(credentialListSchema, answer.json);
     if (!list.success) {
