@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 
 /** What plan-retry needs from outside. */
-export interface PlanRetryDeps {
+interface PlanRetryDeps {
   readonly now: () => number;
   /** Milliseconds between two tries. */
   readonly retryMs: number;
@@ -19,7 +19,7 @@ const inputSchema = z.object({
 });
 
 /** What to do about an upstream that keeps failing. Times are ISO 8601. */
-export interface PlanRetryOutput {
+interface PlanRetryOutput {
   readonly next: 'wait' | 'notify' | 'give-up';
   /** How many times the quick retries have been used up. */
   readonly rounds: number;
@@ -44,7 +44,7 @@ export const createPlanRetry =
     };
   };
 
-export const buildPlanRetry = ({ settings, now }: Platform) =>
+export const buildPlanRetry = ({ settings, now }: Pick<Platform, 'settings' | 'now'>) =>
   createPlanRetry({
     now,
     retryMs: settings.RETRY_MINUTES * 60_000,

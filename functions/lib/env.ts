@@ -78,7 +78,7 @@ const environment = z.object({
 export type Settings = z.output<typeof environment>;
 
 /** Settings that have no default. */
-export type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
+type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
 
 /**
  * Reads the settings, and everything that is wrong with them at once.

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createConcludeTarget, messageOfCause } from '../../functions/conclude-target.ts';
+import { createConcludeTarget } from '../../functions/conclude-target.ts';
+import { messageOfCause } from '../../functions/lib/report/cause.ts';
 import { createReport } from '../../functions/report.ts';
 import { executionArn } from '../support/runs.ts';
 

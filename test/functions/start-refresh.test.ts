@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createStartRefresh, type StartAnswer } from '../../functions/start-refresh.ts';
+import type { StartAnswer } from '../../functions/lib/aws/start-execution.ts';
+import { createStartRefresh } from '../../functions/start-refresh.ts';
 import { World } from '../../simulator/world.ts';
 
 const push = { account: '123456789012', region: 'us-east-1', detail: { 'image-tag': 'v1' } };

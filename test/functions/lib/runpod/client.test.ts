@@ -220,7 +220,6 @@ describe('what Runpod knows', () => {
       workers: { max: undefined },
     });
     expect(await management().listWorkers('ep')).toEqual([{ id: 'w', status: 'IDLE' }]);
-    expect(await management().getRollout('ep')).toEqual({ inProgress: false, percentOnLatest: 0 });
   });
 
   it('may miss any key, or have null for it', async () => {

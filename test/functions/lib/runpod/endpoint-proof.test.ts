@@ -15,7 +15,6 @@ const view = (more: Partial<EndpointView> = {}): EndpointView => ({
   registry,
   image: { digest: `sha256:${'ab'.repeat(32)}` },
   workers: [],
-  rollout: { inProgress: false, percentOnLatest: 100 },
   canary: undefined,
   storedAt,
   now: storedAt + minuteMs,
@@ -165,15 +164,13 @@ describe('the proof of an endpoint', () => {
     });
   });
 
-  it('says which image the token pulled, and how far a release has rolled out', () => {
-    const rolling = view({ rollout: { inProgress: true, percentOnLatest: 50 } });
-    expect(judgeEndpoint(rolling).evidence).toContain('sha256:abababababab from ECR');
-    expect(judgeEndpoint(rolling).evidence).toContain('A release is rolling out (50 %).');
-    expect(judgeEndpoint(view({ image: undefined, rollout: undefined })).evidence).toContain('image from ECR');
+  it('says which image the token pulled', () => {
+    expect(judgeEndpoint(view()).evidence).toContain('sha256:abababababab from ECR');
+    expect(judgeEndpoint(view({ image: undefined })).evidence).toContain('image from ECR');
   });
 });
 
-describe('the next look', () => {
+describe('the next check', () => {
   it.each([
     [0, 0.25],
     [1, 2],
@@ -186,14 +183,14 @@ describe('the next look', () => {
     expect(nextCheck({ storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(storedAt + next * minuteMs);
   });
 
-  it('comes so seldom that a history holds the looks at every endpoint we watch, with room for retries', () => {
+  it('comes so seldom that a history holds the checks of every endpoint we watch, with room for retries', () => {
     const propagationMs = 10 * minuteMs;
-    let looks = 1;
+    let checks = 1;
     // Until judgeEndpoint stops waiting: the window, the longest cold start, and 45 s to settle.
-    for (let now = storedAt; now < storedAt + 17.75 * minuteMs; looks += 1)
+    for (let now = storedAt; now < storedAt + 17.75 * minuteMs; checks += 1)
       now = nextCheck({ storedAt, now, propagationMs });
-    const eventsOfLook = 9;
-    expect(looks).toBeGreaterThan(10);
-    expect(looks * eventsOfLook * maxEndpoints).toBeLessThan(25_000 / 1.9);
+    const eventsOfCheck = 9;
+    expect(checks).toBeGreaterThan(10);
+    expect(checks * eventsOfCheck * maxEndpoints).toBeLessThan(25_000 / 1.9);
   });
 });
