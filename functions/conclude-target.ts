@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfCause } from './lib/report/cause.ts';
 import { concludeProof, countByProof, notChecked } from './lib/report/conclude-proofs.ts';
-import { boundOutcome, endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
+import { endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
 const inputSchema = z.object({

@@ -42,7 +42,7 @@ export interface FetchTokenOutput {
  * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} AWS did not answer
  * @throws {ConfigurationError} the sealing key cannot be used
  */
-export const createFetchToken =
+const createFetchToken =
   ({ mintToken, seal, now }: FetchTokenDeps) =>
   async (event: unknown): Promise<FetchTokenOutput> => {
     const { execution, target } = parseInput('fetch-token', inputSchema, event);

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { chooseTargets, executionInputSchema } from './lib/execution-input.ts';
 import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
-import { outcomeBytesFor } from './lib/report/outcome.ts';
+import { outcomeBytesFor } from './lib/report/bound-outcome.ts';
 import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
 import { type TargetTurn, takeTurns } from './lib/turns.ts';
 

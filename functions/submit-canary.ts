@@ -27,7 +27,7 @@ interface SubmitCanaryOutput {
  *
  * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
  */
-export const createSubmitCanary =
+const createSubmitCanary =
   ({ jobsFor, now }: SubmitCanaryDeps) =>
   async (event: unknown): Promise<SubmitCanaryOutput> => {
     const { target, endpoint } = parseInput('submit-canary', inputSchema, event);

@@ -8,7 +8,7 @@ export const canaryMs = 10 * 60_000;
 export const canaryTimeToLiveMs = canaryMs + 3 * 60_000;
 
 /** A canary as the state machine knows it: the job, why there is none although one was asked for, or neither. */
-export interface Canary {
+interface Canary {
   readonly jobId?: string | undefined;
   /** Epoch milliseconds. */
   readonly giveUpAt?: number | undefined;

@@ -28,7 +28,7 @@ type ProofReason =
   | 'not-looked';
 
 /** What a check of an endpoint came to: its record, with a reason of ours and always a sentence. */
-export type EndpointVerdict = Readonly<Omit<EndpointProof, 'endpoint' | 'reason' | 'evidence'>> & {
+type EndpointVerdict = Readonly<Omit<EndpointProof, 'endpoint' | 'reason' | 'evidence'>> & {
   readonly reason: ProofReason;
   /** What was seen, and the remedy where one is needed. */
   readonly evidence: string;
