@@ -102,6 +102,14 @@ describe('report', () => {
       'TargetLostError',
       'z: Its workflow ended without an answer.',
     ],
+    [
+      'a token was not stored and then the map broke down',
+      ['a', 'b'],
+      [good, bad],
+      { failure: { Error: 'States.Timeout', Cause: 'The map is at fault.' } },
+      'CredentialNotFoundError',
+      'b: It is gone.',
+    ],
     ['the map broke down', ['a'], [good], { failure: { Error: 'States.Timeout' } }, 'States.Timeout', ''],
   ])('fails where %s', async (_what, names, outcomes, more, error, cause) => {
     const { verdict, report: document } = await run(names, outcomes, more);

@@ -106,6 +106,15 @@ describe('the proof of an endpoint', () => {
     ['is refused, and the window has just closed', at(10.5, worker([[10.2, refused]])), 'pending: waiting-for-worker'],
     ['is refused after the window', at(11, worker([[10.9, refused]])), 'failed: login-refused'],
     ['was refused in the window and is silent since', at(12, worker([[9, refused]])), 'degraded: stuck'],
+    ['is refused at the window’s very end', at(11, worker([[10, refused]])), 'degraded: stuck'],
+    ['did not find its image in the window and is silent since', at(12, worker([[9, missing]])), 'degraded: stuck'],
+    ['did not find its image at the window’s very end', at(11, worker([[10, missing]])), 'degraded: stuck'],
+    [
+      'does not find its image, and the window has just closed',
+      at(10.7, worker([[10.5, missing]])),
+      'pending: waiting-for-worker',
+    ],
+    ['is refused once it has settled', at(10.75, worker([[10.5, refused]])), 'failed: login-refused'],
     ['does not find its image after the window', at(11, worker([[10.9, missing]])), 'failed: image-missing'],
     ['is throttled by ECR within the window', at(5, worker([[4, tooMany]])), 'pending: waiting-for-worker'],
     ['is throttled by ECR after the window', at(11, worker([[10.9, tooMany]])), 'degraded: throttled'],
@@ -115,6 +124,7 @@ describe('the proof of an endpoint', () => {
     ['has a worker that has not begun', at(1, worker([], 'INITIALIZING', null)), 'pending: waiting-for-worker'],
     ['has a worker starting for 7 minutes', at(7, worker()), 'degraded: stuck'],
     ['has a worker that has not begun for 7 minutes', at(7, worker([], 'INITIALIZING', null)), 'degraded: stuck'],
+    ['has a worker starting for almost 7 minutes', at(6.99, worker()), 'pending: waiting-for-worker'],
     ['has an unhealthy worker', at(1, worker([], 'UNHEALTHY')), 'pending: waiting-for-worker'],
     ['has an unhealthy worker after the window', at(11, worker([], 'UNHEALTHY')), 'degraded: unhealthy'],
     ['has no capacity', at(1, worker([], 'THROTTLED')), 'pending: waiting-for-worker'],
@@ -148,7 +158,16 @@ describe('the proof of an endpoint', () => {
       }),
       'failed: login-refused',
     ],
-    ['starts workers over and over', at(18, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)), 'degraded: stuck'],
+    [
+      'starts workers over and over, while one may still start in time',
+      at(17.74, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)),
+      'pending: waiting-for-worker',
+    ],
+    [
+      'starts workers over and over',
+      at(17.75, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)),
+      'degraded: stuck',
+    ],
   ])('that %s', (_what, each, expected) => {
     const { proof, reason, evidence } = judgeEndpoint(each);
     expect(`${proof}: ${reason}`).toBe(expected);
