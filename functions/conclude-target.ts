@@ -31,7 +31,7 @@ const inputSchema = z.object({
   ),
   proofs: z.optional(z.array(endpointProofSchema)),
   delay: z.optional(z.object({ rounds: z.number() })),
-  /** There once people have been told that the target is delayed. */
+  /** There once people have been notified that the target is delayed. */
   notified: z.optional(z.unknown()),
   failure: z.optional(failureSchema),
 });

@@ -11,7 +11,7 @@ interface StartRefreshDeps {
   readonly windowSeconds: number;
 }
 
-/** An "ECR Image Action" event, as far as we read it. It only hints that now is a good time to look. */
+/** An "ECR Image Action" event, as far as we read it. It only hints that now is a good time for a refresh. */
 const eventSchema = z.object({
   account: z.string().check(z.regex(/^\d{12}$/, 'expected an AWS account id of 12 digits')),
   region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),

@@ -24,7 +24,7 @@ interface VerifyEndpointPullDeps {
 
 const inputSchema = z.object({
   target: z.object({ runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
-  endpoint: z.object({ id: z.string(), image: z.string(), isNamed: z.boolean() }),
+  endpoint: z.object({ id: z.string(), isNamed: z.boolean() }),
   registry: z.string(),
   images: z.array(imageRecordSchema),
   storedAt: moment,

@@ -4,7 +4,7 @@ import { createPlanRetry } from '../../functions/plan-retry.ts';
 const minuteMs = 60_000;
 const now = Date.parse('2026-11-23T12:00:00Z');
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
-const planRetry = createPlanRetry({ now: () => now, retryMs: 15 * minuteMs, tellAfterMs: 30 * minuteMs });
+const planRetry = createPlanRetry({ now: () => now, retryMs: 15 * minuteMs });
 
 /** A target that has failed for some time, and gives up some time from now, in milliseconds. */
 const plan = (failingMs: number, patienceMs: number, more: object = {}) =>

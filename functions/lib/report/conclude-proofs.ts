@@ -1,6 +1,6 @@
 import { type EndpointOutcome, type EndpointProof, finalProofs } from './outcome.ts';
 
-/** A token was stored, and then watching broke down: nothing is known, and that is told. */
+/** A token was stored, and then watching broke down: nothing is known, and the report says so. */
 export const notChecked = (endpoint: string): EndpointOutcome => ({
   endpoint,
   proof: 'degraded',

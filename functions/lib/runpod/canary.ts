@@ -1,7 +1,7 @@
 import type { CanaryView } from './endpoint-proof.ts';
 import type { RunpodJobs } from './jobs.ts';
 
-/** How long a canary is followed: enough for a cold start of a large image, and little to pay when nobody looks. */
+/** How long a canary is followed: enough for a cold start of a large image, and little to pay when it is forgotten. */
 export const canaryMs = 10 * 60_000;
 
 /** A job that nobody cancels ends by itself, later than a check would cancel it. */

@@ -209,7 +209,6 @@ describe('what Runpod knows', () => {
   it('may be silent where nothing is required', async () => {
     answer = ({ url }) => {
       if (url.pathname.endsWith('/workers')) return json(200, { workers: [{ id: 'w', status: 'IDLE' }] });
-      if (url.pathname.endsWith('/releases')) return json(200, { rollout: {} });
       return json(200, { id: 'ep' });
     };
     expect(await management().getEndpoint('ep')).toEqual({
