@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { type BasePlatform, lambda, moment, parseInput } from './lib/platform.ts';
 import { type EndpointProof, type ImageRecord, imageRecordSchema } from './lib/report/outcome.ts';
-import { checkCanary } from './lib/runpod/canary.ts';
+import { canarySchema, checkCanary } from './lib/runpod/canary.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type EndpointView, judgeEndpoint, nextCheck } from './lib/runpod/endpoint-proof.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
@@ -30,12 +30,7 @@ const inputSchema = z.object({
   storedAt: moment,
   /** The last check's answer: a worker it was waiting for is checked again, whatever became of it. */
   before: z.object({ watching: z.optional(z.array(z.string())) }),
-  /** The canary job, why there is none although one was asked for, or `{}`. */
-  canary: z.object({
-    jobId: z.optional(z.string()),
-    giveUpAt: z.optional(moment),
-    Error: z.optional(z.string()),
-  }),
+  canary: canarySchema,
 });
 
 /** What this check came to, and while it is `pending`, when to check again. */

@@ -1,3 +1,5 @@
+import * as z from 'zod/mini';
+import { moment } from '../platform.ts';
 import type { CanaryView } from './endpoint-proof.ts';
 import type { RunpodJobs } from './jobs.ts';
 
@@ -7,14 +9,13 @@ export const canaryMs = 10 * 60_000;
 /** A job that nobody cancels ends by itself, later than a check would cancel it. */
 export const canaryTimeToLiveMs = canaryMs + 3 * 60_000;
 
-/** A canary as the state machine knows it: the job, why there is none although one was asked for, or neither. */
-interface Canary {
-  readonly jobId?: string | undefined;
-  /** Epoch milliseconds. */
-  readonly giveUpAt?: number | undefined;
+/** A canary as the state machine knows it: the job, why there is none although one was asked for, or `{}`. */
+export const canarySchema = z.object({
+  jobId: z.optional(z.string()),
+  giveUpAt: z.optional(moment),
   /** The error that kept it from being submitted. */
-  readonly Error?: string | undefined;
-}
+  Error: z.optional(z.string()),
+});
 
 const jobStates: Readonly<Record<string, CanaryView['state']>> = {
   COMPLETED: 'completed',
@@ -27,7 +28,7 @@ const jobStates: Readonly<Record<string, CanaryView['state']>> = {
 export const checkCanary = async (
   jobs: RunpodJobs,
   endpointId: string,
-  { jobId, giveUpAt, Error: notSubmitted }: Canary,
+  { jobId, giveUpAt, Error: notSubmitted }: z.output<typeof canarySchema>,
   now: number,
 ): Promise<CanaryView | undefined> => {
   if (notSubmitted !== undefined) return { state: 'failed', clause: `it could not be submitted (${notSubmitted})` };
