@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createConcludeTarget, messageOfCause } from '../../functions/conclude-target.ts';
+import { createConcludeTarget } from '../../functions/conclude-target.ts';
+import { messageOfCause } from '../../functions/lib/report/cause.ts';
 import { createReport } from '../../functions/report.ts';
 import { executionArn } from '../support/runs.ts';
 
@@ -100,6 +101,14 @@ describe('report', () => {
       {},
       'TargetLostError',
       'z: Its workflow ended without an answer.',
+    ],
+    [
+      'a token was not stored and then the map broke down',
+      ['a', 'b'],
+      [good, bad],
+      { failure: { Error: 'States.Timeout', Cause: 'The map is at fault.' } },
+      'CredentialNotFoundError',
+      'b: It is gone.',
     ],
     ['the map broke down', ['a'], [good], { failure: { Error: 'States.Timeout' } }, 'States.Timeout', ''],
   ])('fails where %s', async (_what, names, outcomes, more, error, cause) => {

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
-import type { Settings } from '../env.ts';
+import { requireSetting, type Settings } from '../env.ts';
 import { ConfigurationError, InvalidInputError, KmsUnavailableError } from '../errors.ts';
 import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 
@@ -60,7 +60,8 @@ const explain = (what: string, error: unknown): Error => {
  *
  * Form: `v1.<encrypted data key>.<iv>.<ciphertext and tag>`, each part in base64url.
  */
-export const createSeal = (settings: Settings, keyId: string): Seal => {
+export const createSeal = (settings: Settings): Seal => {
+  const keyId = requireSetting(settings, 'SEAL_KEY_ID');
   const kms = new KMSClient(awsClientDefaults(settings));
   return async (token, context) => {
     const { Plaintext: key, CiphertextBlob: encryptedKey } = await kms

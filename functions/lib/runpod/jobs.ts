@@ -7,7 +7,6 @@ const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
   status: z.string(),
   workerId: z.optional(z.nullable(z.string())),
-  error: z.optional(z.unknown()),
 });
 /** Where a job stands. */
 type JobStatus = z.output<typeof statusSchema>;

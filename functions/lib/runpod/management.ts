@@ -44,18 +44,11 @@ const workerSchema = z.object({
 });
 export type Worker = z.output<typeof workerSchema>;
 
-const rolloutSchema = z.object({
-  inProgress: z._default(z.boolean(), false),
-  percentOnLatest: z._default(z.number(), 0),
-});
-export type Rollout = z.output<typeof rolloutSchema>;
-
 /** Of anything that Runpod lists. */
 const maxItems = 10_000;
 
 const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) });
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
-const releasesSchema = z.object({ rollout: rolloutSchema });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
 const usersSchema = listOf(
   z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
@@ -77,7 +70,6 @@ export interface RunpodManagement {
   /** `undefined` where there is no such endpoint. */
   getEndpoint(id: string): Promise<Endpoint | undefined>;
   listWorkers(endpointId: string): Promise<Worker[]>;
-  getRollout(endpointId: string): Promise<Rollout>;
   /** Names of the templates and pods that use a credential, for the report. */
   listOtherUsers(credentialId: string): Promise<string[]>;
 }
@@ -194,15 +186,6 @@ export const createRunpodManagement = (
         scope: 'for reading serverless endpoints',
       };
       return (await client.ask(call, workersSchema)).workers;
-    },
-
-    async getRollout(endpointId) {
-      const call = {
-        what: `list the releases of endpoint ${endpointId}`,
-        url: under(api, 'serverless', endpointId, 'releases'),
-        scope: 'for reading serverless endpoints',
-      };
-      return (await client.ask(call, releasesSchema)).rollout;
     },
 
     async listOtherUsers(credentialId) {

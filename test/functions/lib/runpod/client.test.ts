@@ -245,7 +245,6 @@ describe('what Runpod knows', () => {
   it('may be silent where nothing is required', async () => {
     answer = ({ url }) => {
       if (url.pathname.endsWith('/workers')) return json(200, { workers: [{ id: 'w', status: 'IDLE' }] });
-      if (url.pathname.endsWith('/releases')) return json(200, { rollout: {} });
       return json(200, { id: 'ep' });
     };
     expect(await management().getEndpoint('ep')).toEqual({
@@ -256,7 +255,6 @@ describe('what Runpod knows', () => {
       workers: { max: undefined },
     });
     expect(await management().listWorkers('ep')).toEqual([{ id: 'w', status: 'IDLE' }]);
-    expect(await management().getRollout('ep')).toEqual({ inProgress: false, percentOnLatest: 0 });
   });
 
   it('may miss any key, or have null for it', async () => {
