@@ -17,6 +17,8 @@ interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
   readonly scheduleMs: number;
   /** Where the runbook is. */
   readonly runbook: string;
+  /** Whether each target has an alarm, and so a metric, of its own. */
+  readonly hasTargetAlarms: boolean;
 }
 
 /** How many messages went out. */
@@ -31,7 +33,7 @@ interface NotifyOutput {
  * @throws {NotificationError} SNS did not take the message
  */
 export const createNotify =
-  ({ publish, readEarlierReports, now, scheduleMs, runbook, log, meter }: NotifyDeps) =>
+  ({ publish, readEarlierReports, now, scheduleMs, runbook, hasTargetAlarms, log, meter }: NotifyDeps) =>
   async (event: unknown): Promise<NotifyOutput> => {
     const notice = parseInput('notify', noticeSchema, event);
     const execution = executionOf(notice);
@@ -40,7 +42,7 @@ export const createNotify =
       log.error('The history of earlier runs cannot be read', error);
       return [];
     });
-    if (notice.kind === 'report') measureTokens(meter, notice.report, earlier, now());
+    if (notice.kind === 'report') measureTokens(meter, [notice.report, ...earlier], now(), hasTargetAlarms);
     const [first, ...more] = composeNotice(notice, earlier, now(), scheduleMs);
     if (first === undefined) return { published: 0 };
     await publish(writeMessages([first, ...more], { execution, runbook }));
@@ -55,6 +57,7 @@ export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'setti
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     runbook: settings.RUNBOOK_URL,
+    hasTargetAlarms: settings.TARGET_ALARMS === 'true',
     log,
     meter,
   });

@@ -11,7 +11,14 @@ const inputSchema = z.object({
   execution: z.string(),
   startedAt: moment,
   run: z.object({
-    resolved: z.optional(z.object({ trigger: z.string(), names: z.array(z.string()), outcomes: z.array(z.unknown()) })),
+    resolved: z.optional(
+      z.object({
+        trigger: z.string(),
+        names: z.array(z.string()),
+        outcomes: z.array(z.unknown()),
+        concernsAll: z.optional(z.boolean()),
+      }),
+    ),
     failure: z.optional(failureSchema),
   }),
 });
@@ -47,7 +54,7 @@ export const createReport =
       error: verdict.outcome === 'failed' ? { name: verdict.error, message: verdict.cause } : undefined,
       targets,
     });
-    measureRun(meter, report);
+    measureRun(meter, report, run.resolved?.concernsAll === true);
     return { report, verdict };
   };
 

@@ -30,6 +30,8 @@ interface ResolveTargetsOutput {
   readonly trigger: string;
   /** Every target of the run; the report counts whoever does not answer as failed. */
   readonly names: readonly string[];
+  /** Whether these are all the targets there are. */
+  readonly concernsAll: boolean;
   /** Where the machine puts each target's outcome; until then its turn stands there, for both do not fit a state. */
   readonly outcomes: readonly TargetTurn[];
   /** When a target stops waiting for a failing upstream (ISO 8601): half an hour before the next scheduled run. */
@@ -53,13 +55,15 @@ export const createResolveTargets =
   async (event: unknown): Promise<ResolveTargetsOutput> => {
     const { input, execution: ownAccount, startedAt } = parseInput('resolve-targets', inputSchema, event);
     const request = parseInput('The execution', executionInputSchema, input);
-    const chosen = chooseTargets(loadTargets(), request, ownAccount);
+    const all = loadTargets();
+    const chosen = chooseTargets(all, request, ownAccount);
 
     const names = chosen.map(({ name }) => name);
     const patienceMs = Math.max(0, Math.min(scheduleHours * 3_600_000 - retirementMs, maxRunMs));
     return {
       trigger: request.trigger ?? 'manual',
       names,
+      concernsAll: chosen.length === all.length,
       outcomes: takeTurns(chosen, now(), requestsPerMinute),
       giveUpAt: isoSeconds(startedAt + patienceMs),
       outcomeBytes: outcomeBytesFor(names),

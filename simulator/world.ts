@@ -213,8 +213,8 @@ export class World {
       },
     };
     const meter: Meter = {
-      add: (name, value, dimensions = {}) =>
-        void this.measurements.push({ name, value, dimensions, at: this.clock.now() }),
+      add: (name, value, dimensions = {}, at = this.clock.now()) =>
+        void this.measurements.push({ name, value, dimensions, at }),
     };
     return {
       settings: readSettings(this.environment),

@@ -44,6 +44,8 @@ const environment = z.object({
   CHAT_TOPIC_ARN: z.optional(text),
   /** Where the runbook is, for links in alerts. */
   RUNBOOK_URL: z._default(text, 'docs/runbook.md'),
+  /** Whether each target has an alarm, and so a metric, of its own. */
+  TARGET_ALARMS: z._default(z.enum(['true', 'false']), 'false'),
   /** The stack's name, by which its metrics are told from those of other stages. */
   STACK_NAME: z._default(text, 'runpod-ecr-refresh'),
   /** The state machine, or the alias of it, that pushes start. */

@@ -21,19 +21,17 @@ export const metricUnits = {
   TokenSecondsLeft: MetricUnit.Seconds,
   TargetTokenSecondsLeft: MetricUnit.Seconds,
   ScheduledRunsReported: MetricUnit.Count,
-  TargetsRefreshed: MetricUnit.Count,
-  TargetsFailed: MetricUnit.Count,
   EndpointsObserved: MetricUnit.Count,
   EndpointsTested: MetricUnit.Count,
   EndpointsDegraded: MetricUnit.Count,
   EndpointsFailed: MetricUnit.Count,
-  RefreshSeconds: MetricUnit.Seconds,
 } as const;
 export type MetricName = keyof typeof metricUnits;
 
 /** Emits metrics in CloudWatch's embedded metric format. */
 export interface Meter {
-  add(name: MetricName, value: number, dimensions?: Record<string, string>): void;
+  /** @param at when it was so, in epoch milliseconds; now, where left out */
+  add(name: MetricName, value: number, dimensions?: Record<string, string>, at?: number): void;
 }
 
 /** What every function gets from outside. Tests and the embedded world bring their own. */
@@ -72,9 +70,10 @@ const lambdaPlatform = (name: string): BasePlatform => {
       error: (message, error) => logger.error(message, { error }),
     },
     meter: {
-      add: (metric, value, dimensions = {}) => {
+      add: (metric, value, dimensions = {}, at = Date.now()) => {
         // One EMF line each, because each may have dimensions of its own.
         const metrics = new Metrics({ namespace, serviceName: name, singleMetric: true });
+        metrics.setTimestamp(at);
         metrics.addDimensions({ Stack: settings.STACK_NAME, ...dimensions });
         metrics.addMetric(metric, metricUnits[metric], value);
       },

@@ -24,7 +24,11 @@ const degraded = (target: string): Outcome => ({
 type Published = { sent: Messages[]; measured: Array<[string, number, object | undefined]>; logged: string[] };
 
 /** Notifies at 12:00 with what is on record. */
-const notifyOf = async (notice: object, readEarlierReports: () => Promise<Report[]> = async () => []) => {
+const notifyOf = async (
+  notice: object,
+  readEarlierReports: () => Promise<Report[]> = async () => [],
+  hasTargetAlarms = false,
+) => {
   const seen: Published = { sent: [], measured: [], logged: [] };
   const notify = createNotify({
     publish: async (messages) => void seen.sent.push(messages),
@@ -32,6 +36,7 @@ const notifyOf = async (notice: object, readEarlierReports: () => Promise<Report
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
+    hasTargetAlarms,
     log: { info: () => {}, error: (message) => void seen.logged.push(message) },
     meter: { add: (...measurement) => void seen.measured.push([measurement[0], measurement[1], measurement[2]]) },
   });
@@ -63,13 +68,28 @@ describe('notify', () => {
   it('says nothing where nothing has changed, and still measures', async () => {
     expect(await tell()).toEqual({ published: 0, sent: [], measured: [], logged: [] });
     const good = { target: 'a', refreshed: true, expiresAt: '2026-11-24T00:00:00Z', proofs: {}, endpoints: [] };
-    expect(await tell(good, failed('b'))).toMatchObject({
+    const report = { kind: 'report', report: reportOf([good, failed('b')]) };
+    expect(await notifyOf(report)).toMatchObject({ measured: [['TokenSecondsLeft', 0, undefined]] });
+    expect(await notifyOf(report, undefined, true)).toMatchObject({
       measured: [
         ['TargetTokenSecondsLeft', 43_200, { Target: 'a' }],
         ['TargetTokenSecondsLeft', 0, { Target: 'b' }],
         ['TokenSecondsLeft', 0, undefined],
       ],
     });
+  });
+
+  it('measures the token that ends first, of targets too that this run did not concern', async () => {
+    const token = (target: string, expiresAt: string) => ({
+      target,
+      refreshed: true,
+      expiresAt,
+      proofs: {},
+      endpoints: [],
+    });
+    const report = { kind: 'report', report: reportOf([token('a', '2026-11-24T00:00:00Z')]) };
+    const earlier = async () => [reportOf([token('b', '2026-11-23T13:00:00Z'), token('a', '2026-11-23T12:30:00Z')])];
+    expect(await notifyOf(report, earlier)).toMatchObject({ measured: [['TokenSecondsLeft', 3600, undefined]] });
   });
 });
 
@@ -78,8 +98,8 @@ const stored = (expiresAt: string): Outcome => ({ target: 'a', refreshed: true, 
 describe('notify of a run', () => {
   it('counts from now on how long a token is good, and never less than nothing', async () => {
     const left = async (expiresAt: string) => (await tell(stored(expiresAt))).measured.map(([, seconds]) => seconds);
-    expect(await left('2026-11-23T12:00:01Z')).toEqual([1, 1]);
-    expect(await left('2026-11-23T11:59:59Z')).toEqual([0, 0]);
+    expect(await left('2026-11-23T12:00:01Z')).toEqual([1]);
+    expect(await left('2026-11-23T11:59:59Z')).toEqual([0]);
   });
 
   it('knows the token of an earlier run, and how long the next run takes to come', async () => {

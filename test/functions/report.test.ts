@@ -18,7 +18,7 @@ const run = (names: string[], outcomes: unknown[], more: object = {}) =>
   report({
     execution: executionArn,
     startedAt: '2026-11-23T12:00:00.000Z',
-    run: { resolved: { trigger: 'schedule', names, outcomes }, ...more },
+    run: { resolved: { trigger: 'schedule', names, outcomes, concernsAll: true }, ...more },
   });
 
 const good = { target: 'a', refreshed: true, proofs: { tested: 2 }, endpoints: [] };
@@ -43,7 +43,31 @@ describe('report', () => {
       outcome: 'succeeded',
       targets: [good],
     });
-    expect(measured).toMatchObject({ TargetsRefreshed: 1, TargetsFailed: 0, RefreshSeconds: 60, EndpointsTested: 2 });
+    expect(measured).toMatchObject({ EndpointsTested: 2, EndpointsFailed: 0 });
+  });
+
+  it.each([
+    ['a scheduled run of all targets, at its start', { trigger: 'schedule', concernsAll: true }, [12]],
+    ['no run of some targets', { trigger: 'schedule', concernsAll: false }, []],
+    ['no run that a push started', { trigger: 'push', concernsAll: true }, []],
+    ['no run that somebody started', { trigger: 'manual', concernsAll: true }, []],
+  ])('counts for the dead-man’s switch %s', async (_what, resolved, hours) => {
+    const points: number[] = [];
+    const counting = createReport({
+      now: () => Date.parse('2026-11-23T16:00:00Z'),
+      meter: {
+        add: (name, _value, _dimensions, at = 0) => {
+          if (name === 'ScheduledRunsReported') points.push(new Date(at).getUTCHours());
+        },
+      },
+    });
+    const { verdict } = await counting({
+      execution: executionArn,
+      startedAt: '2026-11-23T12:00:00.000Z',
+      run: { resolved: { names: ['b'], outcomes: [bad], ...resolved } },
+    });
+    expect(verdict.outcome).toBe('failed');
+    expect(points).toEqual(hours);
   });
 
   it.each<readonly [string, string[], unknown[], object, string, string]>([
