@@ -254,6 +254,7 @@ describe('a refusal', () => {
     expect(statesOf(execution)).toEqual([
       'IsPush',
       'ResolveTargets',
+      'ResolvingFailed',
       'Report',
       'Notify',
       'RunVerdict',
