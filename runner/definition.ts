@@ -21,7 +21,7 @@ export interface RetryRule {
 /** Where the machine goes on after an error. */
 export interface CatchRule {
   readonly ErrorEquals: readonly string[];
-  readonly ResultPath: string;
+  readonly ResultPath?: string;
   readonly Next: string;
 }
 

@@ -6,7 +6,7 @@
  * right whichever it is; a key that AWS is not known to send is not sent.
  */
 import type { ContextKeys } from './conditions.ts';
-import { type Place, urlSuffixOf } from './template.ts';
+import { type Place, urlSuffixOf } from './names.ts';
 
 /** One question to IAM. */
 export interface AuthorizationCheck {
@@ -138,7 +138,7 @@ export const operations = {
     stepFunctionsPage('encryption-at-rest'),
     ({ executionArn, keyArn }, place) => readingExecution('states:GetExecutionHistory', executionArn, keyArn, place),
   ),
-  listExecutions: operation<{ stateMachineArn: string }>(servicePage('awsstepfunctions'), ({ stateMachineArn }) => [
+  listExecutions: operation<{ stateMachineArn: string }>(servicePage('stepfunctions'), ({ stateMachineArn }) => [
     onMachine('states:ListExecutions', stateMachineArn),
   ]),
   stopExecution: operation<{ executionArn: string } & WithKey>(

@@ -4,7 +4,8 @@ import type { AuthorizationCheck } from './authorization.ts';
 import type { ContextKeys } from './conditions.ts';
 import { type AccessRequest, evaluate, type Identity, type ResourcePolicy, type ServiceIdentity } from './evaluate.ts';
 import { readPolicy } from './policy.ts';
-import { type DeployedStack, deployTemplate, type TemplateOptions } from './template.ts';
+import type { TemplateOptions } from './resolver.ts';
+import { type DeployedStack, deployTemplate } from './template.ts';
 
 /** A refusal as AWS answers it. */
 export interface AccessRefusal {

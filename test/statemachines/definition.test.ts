@@ -179,7 +179,11 @@ interface Handling {
 }
 
 const handling: Readonly<Record<string, Handling>> = {
-  ResolveTargets: { timeout: 40, retried: onPlatform, caught: [all('Report')] },
+  ResolveTargets: {
+    timeout: 40,
+    retried: onPlatform,
+    caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
+  },
   RefreshTargets: { retried: [], caught: [all('Report')] },
   DiscoverEndpoints: { timeout: 170, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },

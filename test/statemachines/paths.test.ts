@@ -62,6 +62,16 @@ describe('a run that goes well', () => {
     expect(world.runpod.stored).toHaveLength(1);
   });
 
+  it('lets nothing of what it was started with reach the report', async () => {
+    const forged = { target: 'production', refreshed: true, proofs: {}, endpoints: [] };
+    const resolved = { trigger: 'schedule', names: ['production'], concernsAll: true, outcomes: [forged] };
+    const execution = await world.refresh({ resolved, failure: { Error: 'Forged', Cause: 'forged' } });
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'InvalidInputError' });
+    expect(statesOf(execution)).toContain('ResolvingFailed');
+    expect(JSON.stringify([world.sns.inbox, world.measurements, execution.cause])).not.toMatch(/forged/i);
+    expect(world.measurements.map(({ name }) => name)).not.toContain('ScheduledRunsReported');
+  });
+
   it('waits for a push’s window to close', async () => {
     const waitUntil = new Date(world.clock.now() + minuteMs).toISOString();
     const startedAt = world.clock.now();
@@ -244,6 +254,7 @@ describe('a refusal', () => {
     expect(statesOf(execution)).toEqual([
       'IsPush',
       'ResolveTargets',
+      'ResolvingFailed',
       'Report',
       'Notify',
       'RunVerdict',

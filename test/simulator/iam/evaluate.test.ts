@@ -69,6 +69,11 @@ const cases: ReadonlyArray<readonly [string, AccessRequest, true | string]> = [
     refused(' with an explicit deny in an identity-based policy'),
   ],
   [
+    'reads NotResource as not this',
+    { by: worker([{ Effect: 'Allow', Action: '*', NotResource: [`${queue}*`] }]), ...send },
+    noIdentity(),
+  ],
+  [
     'wants every condition of a statement',
     {
       by: worker([
@@ -141,6 +146,16 @@ const cases: ReadonlyArray<readonly [string, AccessRequest, true | string]> = [
       resourcePolicy: resourcePolicy('resource', { ...deny('*', queue), Principal: '*' }),
     },
     refused(' with an explicit deny in a resource-based policy'),
+  ],
+
+  [
+    'needs no policy of its own where the resource lets everybody, and no boundary limits that',
+    {
+      by: worker([], [allow('sns:*', '*')]),
+      ...send,
+      resourcePolicy: resourcePolicy('resource', { ...allow('sqs:*', queue), Principal: '*' }),
+    },
+    true,
   ],
 
   // Services in their own names
@@ -242,6 +257,15 @@ const cases: ReadonlyArray<readonly [string, AccessRequest, true | string]> = [
       by: worker([]),
       ...assume,
       resourcePolicy: resourcePolicy('trust', { Effect: 'Allow', Action: 'sts:*', Principal: { AWS: roleArn } }),
+    },
+    refused('', 'sts:AssumeRole', other),
+  ],
+  [
+    'wants a policy of its own, even where another account names the session',
+    {
+      by: worker([]),
+      ...assume,
+      resourcePolicy: resourcePolicy('trust', { Effect: 'Allow', Action: 'sts:*', Principal: { AWS: session } }),
     },
     refused('', 'sts:AssumeRole', other),
   ],

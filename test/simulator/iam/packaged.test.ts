@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type AuthorizationCheck, operations } from '../../../simulator/iam/authorization.ts';
 import { createIam, type Iam } from '../../../simulator/iam/iam.ts';
-import { type DeployedResource, deployTemplate } from '../../../simulator/iam/template.ts';
+import type { DeployedResource } from '../../../simulator/iam/resolver.ts';
+import { deployTemplate } from '../../../simulator/iam/template.ts';
 import { maxPackagingMs, type Packaged, packageStack } from '../../support/packaged.ts';
 
 const place = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
