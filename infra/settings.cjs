@@ -6,6 +6,8 @@ module.exports = async ({ resolveVariable }) => {
   const pagerUrl = await resolveVariable("param:pagerUrl, ''");
   const digestHour = await resolveVariable("param:digestHour, ''");
   const runbookUrl = await resolveVariable("param:runbookUrl, ''");
+  const permissionsBoundary = await resolveVariable("param:permissionsBoundary, ''");
+  const deploymentBucket = await resolveVariable("param:deploymentBucket, ''");
   const stage = await resolveVariable('sls:stage');
   const region = await resolveVariable("opt:region, env:AWS_REGION, 'us-east-1'");
   const isDeploy = process.argv.slice(2).some((word) => word === 'deploy');
@@ -17,6 +19,8 @@ module.exports = async ({ resolveVariable }) => {
     pagerUrl,
     digestHour,
     runbookUrl,
+    permissionsBoundary,
+    deploymentBucket,
     place: { stage, region },
   });
 };

@@ -48,6 +48,10 @@ export interface StackSettings {
   readonly mintStatements: readonly PolicyStatement[];
   /** Policies of what does not fit these roles themselves, as resources of the template. */
   readonly managedPolicies: Readonly<Record<string, object>>;
+  /** The ARN of the managed policy that bounds every role of the stack, where the account demands one. */
+  readonly permissionsBoundary?: string;
+  /** The bucket that takes what is deployed; without it the stack has one of its own. */
+  readonly deploymentBucket?: string;
 }
 
 const projectFolder = fileURLToPath(new URL('..', import.meta.url));
@@ -73,6 +77,27 @@ const readDigest = (text: unknown): StackSettings['digest'] => {
   return { schedule: `cron(0 ${hour} * * ? *)`, state: 'ENABLED' };
 };
 
+const readPermissionsBoundary = (text: string): Pick<StackSettings, 'permissionsBoundary'> => {
+  if (text === '') return {};
+  if (!/^arn:aws[\w-]*:iam::(?:\d{12}|aws):policy\/[\w+=,.@/-]+$/.test(text)) {
+    throw new ConfigurationError(
+      `param permissionsBoundary: expected the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/boundary, found ${JSON.stringify(text)}.`,
+    );
+  }
+  return { permissionsBoundary: text };
+};
+
+/** "General purpose bucket naming rules": https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
+const readDeploymentBucket = (text: string): Pick<StackSettings, 'deploymentBucket'> => {
+  if (text === '') return {};
+  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) {
+    throw new ConfigurationError(
+      `param deploymentBucket: expected the name of an S3 bucket, found ${JSON.stringify(text)}.`,
+    );
+  }
+  return { deploymentBucket: text };
+};
+
 const nobodyIsTold = `
 !! NOBODY WILL BE TOLD when a refresh fails: neither alertEmail nor pagerUrl is set.
 !! Deploy with --param="alertEmail=you@example.com", or subscribe to the stack's topics yourself.
@@ -93,6 +118,8 @@ export const readStackSettings = ({
   digestHour = '',
   place,
   runbookUrl = '',
+  permissionsBoundary = '',
+  deploymentBucket = '',
 }: {
   readonly folder: string;
   readonly scheduleHours: unknown;
@@ -105,6 +132,9 @@ export const readStackSettings = ({
   readonly place: StackPlace;
   /** Where the runbook is; empty for where the clone came from. */
   readonly runbookUrl?: string;
+  /** The ARN of the policy that bounds every role, and the bucket to deploy through; empty for none. */
+  readonly permissionsBoundary?: string;
+  readonly deploymentBucket?: string;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -147,5 +177,7 @@ export const readStackSettings = ({
     describeStatements: describe.statements,
     mintStatements: mint.statements,
     managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
+    ...readPermissionsBoundary(permissionsBoundary),
+    ...readDeploymentBucket(deploymentBucket),
   };
 };
