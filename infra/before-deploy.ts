@@ -5,7 +5,12 @@ import { ConfigurationError } from '../functions/lib/errors.ts';
 /** A template, as far as this looks into it. */
 interface DeployedTemplate {
   readonly Resources?: Readonly<
-    Record<string, { readonly Properties?: { readonly [property: string]: unknown; readonly Subscription?: unknown } }>
+    Record<
+      string,
+      {
+        readonly Properties?: { readonly [property: string]: unknown; readonly Subscription?: unknown };
+      }
+    >
   >;
 }
 
@@ -34,11 +39,27 @@ const listenersOf = ({ Resources = {} }: DeployedTemplate): string[] =>
 const hasDeadMansSwitch = (template: DeployedTemplate | undefined): boolean =>
   template?.Resources?.NoSuccess?.Properties?.MetricName === 'ScheduledRunsReported';
 
+/** A package may have been made long before, on another machine: whether it is this stack's, and fit to be deployed. */
+const checkPackage = ({ Resources = {} }: DeployedTemplate, stackName: string): void => {
+  const machine = Resources.StateMachine?.Properties?.StateMachineName;
+  if (machine !== stackName) {
+    throw new ConfigurationError(
+      `What was packaged is ${JSON.stringify(machine)}, not ${stackName}. Package and deploy with the same --stage.`,
+    );
+  }
+  if (JSON.stringify(Resources).includes('"TARGETS_FILE":"targets.example.yml"')) {
+    throw new ConfigurationError(
+      'What was packaged is targets.example.yml, which names nobody’s credentials. Package with a targets.yml.',
+    );
+  }
+};
+
 /**
  * Looks at what is deployed before it is replaced. CloudFormation unsubscribes whom the new template no longer lists, and an
  * alarm that takes silence for failure opens at once where its metric never had a point.
  *
- * @throws {ConfigurationError} the deploy would end telling somebody, and that was not asked for
+ * @throws {ConfigurationError} the package is another stack's or an example, or the deploy would end telling somebody and
+ *   that was not asked for
  */
 export const beforeDeploy = async ({
   stackName,
@@ -47,6 +68,7 @@ export const beforeDeploy = async ({
   readDeployed,
   publishFirstPoint,
 }: BeforeDeploy): Promise<void> => {
+  checkPackage(template, stackName);
   const deployed = await readDeployed();
   const stay = new Set(listenersOf(template));
   const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(each));

@@ -7,6 +7,7 @@ const stackName = 'runpod-ecr-refresh-prod';
 const email = (Endpoint: string) => ({ Protocol: 'email', Endpoint });
 const templateOf = (subscriptions: object[], metric = 'ScheduledRunsReported') => ({
   Resources: {
+    StateMachine: { Properties: { StateMachineName: stackName } },
     AlertTopic: { Properties: { Subscription: subscriptions } },
     NoSuccess: { Properties: { MetricName: metric } },
   },
@@ -82,5 +83,18 @@ describe('before a deploy', () => {
 
   it('publishes it where the deployed switch listens to another metric', async () => {
     expect(await deploy(templateOf([], 'ExecutionsSucceeded'), templateOf([]))).toHaveLength(1);
+  });
+
+  it('stops where what was packaged is another stage’s', async () => {
+    const other = { StateMachine: { Properties: { StateMachineName: 'runpod-ecr-refresh-dev' } } };
+    await expect(deploy(undefined, { Resources: { ...templateOf([]).Resources, ...other } })).rejects.toThrow(
+      /is "runpod-ecr-refresh-dev", not runpod-ecr-refresh-prod/,
+    );
+  });
+
+  it('stops where what was packaged is the example', async () => {
+    const Environment = { Variables: { TARGETS_FILE: 'targets.example.yml' } };
+    const template = { Resources: { ...templateOf([]).Resources, Resolve: { Properties: { Environment } } } };
+    await expect(deploy(undefined, template)).rejects.toThrow(/Package with a targets\.yml/);
   });
 });
