@@ -3,7 +3,7 @@ import { EmbeddedSource } from '../console/embedded.ts';
 import { layOut } from '../console/layout.ts';
 import { serveConsole } from '../console/server.ts';
 import { readDefinition } from '../runner/definition.ts';
-import { browserPath, startBrowser } from '../test/support/browser.ts';
+import { browserPath, startBrowser } from './browser.ts';
 
 /**
  * The console's page: bytes, time to first paint on loopback, and frames a second while a simulated week runs, beside an

@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { functionNames } from '../runner/functions.ts';
+import { executionArn, fetchToken, inputs } from '../simulator/inputs.ts';
+import { packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
-import { type ColdCall, callCold, runCold, worldEnvironment } from '../test/support/cold-process.ts';
-import { packageStack } from '../test/support/packaged.ts';
-import { executionArn, fetchToken, inputs } from '../test/support/runs.ts';
+import { type ColdCall, callCold, runCold, worldEnvironment } from './cold-process.ts';
 
 /**
  * Per function: its bundle's bytes, and the time and peak memory of a cold process from its start to its first answer

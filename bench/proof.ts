@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
+import { DebianRegistry, login, missingPrograms } from '../simulator/debian-registry.ts';
 import { buildImage } from '../simulator/images.ts';
-import { DebianRegistry, login, missingPrograms } from '../test/support/debian-registry.ts';
 
 /**
  * What it takes to prove that an image can be pulled, beside `skopeo inspect` and a full `skopeo copy` of the same image

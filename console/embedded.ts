@@ -272,12 +272,11 @@ export class EmbeddedSource implements Source {
   #fillLogins(expiresAt: number): void {
     const { chronicle } = this;
     const world = this.#world;
-    const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
     const now = world.clock.now();
     for (const refresher of [ours, guide] as const) {
       const credential = world.runpod.credentials.get(credentials[refresher]);
       if (credential === undefined) continue;
-      const { password } = world.ecr.mint(principal, region, expiresAt);
+      const { password } = world.ecr.mint(world.principal, region, expiresAt);
       credential.login = { username: 'AWS', password };
       // What was stored before is worth nothing any more, and neither are its remaining hours.
       for (const token of chronicle.all('tokens')) {

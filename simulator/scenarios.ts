@@ -27,8 +27,7 @@ const linesOf = (endpoint: Endpoint): string =>
 
 /** Fills the credential with a token that ended an hour ago, as a refresher that died yesterday leaves it. */
 const expireLogin = (world: World): void => {
-  const principal = world.identities.of({ accessKeyId: 'AKIAEMBEDDEDSTACK000', region });
-  const { password } = world.ecr.mint(principal, region, world.clock.now() - hourMs);
+  const { password } = world.ecr.mint(world.principal, region, world.clock.now() - hourMs);
   const credential = world.runpod.credentials.get('6n2k8v4d');
   if (credential !== undefined) credential.login = { username: 'AWS', password };
 };

@@ -3,8 +3,8 @@ import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
 import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
+import { DebianRegistry, login, missingPrograms } from '../simulator/debian-registry.ts';
 import { buildImage, type ImageRecipe } from '../simulator/images.ts';
-import { DebianRegistry, login, missingPrograms } from './support/debian-registry.ts';
 
 const missing = missingPrograms();
 if (missing.length > 0)

@@ -3,12 +3,12 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { browserPath, startBrowser } from '../../bench/browser.ts';
 import { buildPage } from '../../console/build.ts';
 import { EmbeddedSource } from '../../console/embedded.ts';
 import { layOut } from '../../console/layout.ts';
 import { type ServedConsole, serveConsole } from '../../console/server.ts';
 import { readDefinition } from '../../runner/definition.ts';
-import { browserPath, startBrowser } from '../support/browser.ts';
 
 if (browserPath === undefined) {
   console.warn('Left out: the console in a browser. Install Chromium, or say where it is by CHROMIUM.');

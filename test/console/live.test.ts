@@ -4,13 +4,21 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
-import { World } from '../../simulator/world.ts';
-import { readCaller } from '../../stack/caller.ts';
+import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
+import { region, World } from '../../simulator/world.ts';
+import type { Caller } from '../../stack/caller.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 let world: World;
 let source: LiveSource;
+
+/** Who looks at a world's stack. */
+const callerOf = (of: World): Caller => {
+  const { settings } = of.platform();
+  const aws = { ...awsClientDefaults(settings, 4 * 1024 * 1024), region };
+  return { stackName: 'runpod-ecr-refresh-dev', stage: 'dev', region, settings, aws };
+};
 
 beforeAll(async () => {
   world = await World.begin({ passwordMark: mark });
@@ -24,7 +32,7 @@ beforeAll(async () => {
   await world.refresh({ trigger: 'manual' });
   world.runpod.keys.set(world.apiKey, good);
   Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' });
-  source = await LiveSource.begin(readCaller({}), 50);
+  source = await LiveSource.begin(callerOf(world), 50);
 });
 
 afterAll(async () => {
@@ -135,7 +143,7 @@ describe('a history', () => {
 describe('npm run console', () => {
   const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
   const begin = (words: readonly string[]) => {
-    const child = spawn(process.execPath, [start, ...words], { env: { ...process.env, ...world.environment } });
+    const child = spawn(process.execPath, [start, ...words], { env: world.processEnvironment() });
     let [printed, printedErrors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       printed += chunk.toString();

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createReadEarlierReports } from '../../functions/lib/aws/history.ts';
 import type { Messages } from '../../functions/lib/report/messages.ts';
 import { createNotify } from '../../functions/notify.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
-import { executionArn } from '../support/runs.ts';
 
 const failed = (target: string) => ({
   target,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createConcludeTarget, messageOfCause } from '../../functions/conclude-target.ts';
 import { createReport } from '../../functions/report.ts';
-import { executionArn } from '../support/runs.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 
 const measured: Record<string, number> = {};
 const report = createReport({

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../../simulator/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;

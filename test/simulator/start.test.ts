@@ -1,11 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
-const start = (...words: string[]) =>
+const startWith = (environment: Record<string, string>, ...words: string[]) =>
   spawnSync(process.execPath, ['simulator/start.ts', ...words], {
     encoding: 'utf8',
     cwd: new URL('../..', import.meta.url).pathname,
+    env: { ...process.env, ...environment },
   });
+
+const start = (...words: string[]) => startWith({}, ...words);
 
 describe('npm start', () => {
   it('tells the whole story in under 15 seconds, and ends with 0 because all of it happened', () => {
@@ -38,6 +41,16 @@ describe('npm start', () => {
     const promises = events.filter(({ kind }) => kind === 'promise');
     expect(promises.length).toBeGreaterThan(2);
     expect(promises.every(({ happened }) => happened)).toBe(true);
+  });
+
+  it('heeds none of the caller’s AWS variables', () => {
+    const { status, stdout } = startWith(
+      { AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1', AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' },
+      '--scenario',
+      'push',
+    );
+    expect(stdout).toContain('All of it happened');
+    expect(status).toBe(0);
   });
 
   it('says how it is called', () => {

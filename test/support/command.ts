@@ -16,14 +16,7 @@ export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'))
 /** The environment in which a person's command meets the embedded world. */
 const environmentOf = (world: World, more: Record<string, string | undefined>): Record<string, string> => {
   const all: Record<string, string | undefined> = {
-    PATH: process.env.PATH,
-    HOME: '/nonexistent',
-    AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
-    AWS_REGION: process.env.AWS_REGION,
-    AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...world.environment,
+    ...world.processEnvironment(),
     TERM: 'xterm-256color',
     ...more,
   };

@@ -1,4 +1,5 @@
 import { Transform } from 'node:stream';
+import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createPartCounter, maxParts } from '../json-parts.ts';
 import { quote } from '../quote.ts';
@@ -47,15 +48,21 @@ class BoundedHttpHandler extends NodeHttpHandler {
   }
 }
 
+/** Where AWS is and who asks it. Whatever is left out, the SDK finds by itself, as it finds all of it in Lambda. */
+export type AwsConnection = Readonly<
+  Pick<STSClientConfig, 'endpoint' | 'region' | 'credentials' | 'profile' | 'useFipsEndpoint' | 'useDualstackEndpoint'>
+>;
+
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
  *
  * @param maxBytes how long an answer may be
  */
 export const awsClientDefaults = (
-  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  { UPSTREAM_TIMEOUT_SECONDS, aws = {} }: { readonly UPSTREAM_TIMEOUT_SECONDS: number; readonly aws?: AwsConnection },
   maxBytes = usualBytes,
 ) => ({
+  ...aws,
   maxAttempts: 2,
   requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes),
 });

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import type { Image } from '../../simulator/images.ts';
+import type { Image } from './images.ts';
 
 /** Debian packages that bring a real registry and a real client. */
 const programs = ['docker-registry', 'skopeo', 'openssl'];

@@ -20,7 +20,7 @@ export interface Template {
   readonly Outputs: Record<string, { readonly Value: unknown; readonly Export?: { readonly Name: unknown } }>;
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** A packaging ends within this, and whoever waits for two others' still gets a turn. */
 const maxRunMs = 120_000;
