@@ -57,9 +57,9 @@ for (let round = 0; round < rounds; round += 1) {
 await page.waitForSelector('.node.done');
 
 await page.click('[data-switch="speed 3600"]');
-const from = source.chronicle.scalars.now;
+const from = source.eventLog.scalars.now;
 const frames: number[] = [];
-while (source.chronicle.scalars.now - from < week * 3_600_000) {
+while (source.eventLog.scalars.now - from < week * 3_600_000) {
   frames.push(await page.evaluate<number>(framesScript(2000)));
 }
 const empty = await browser.newPage({ viewport: { width: 1440, height: 1000 } });

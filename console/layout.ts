@@ -1,8 +1,8 @@
 import elk, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
-import type { Drawing } from './story.ts';
+import type { Drawing } from './view.ts';
 
 /** A state of the Amazon States Language, as far as it is drawn. */
-interface State {
+interface DrawnState {
   readonly Type: string;
   readonly Comment?: string;
   readonly Next?: string;
@@ -10,16 +10,16 @@ interface State {
   readonly Choices?: ReadonlyArray<{ readonly Next: string }>;
   readonly Catch?: ReadonlyArray<{ readonly Next: string }>;
   readonly Retry?: readonly unknown[];
-  readonly ItemProcessor?: { readonly StartAt: string; readonly States: Readonly<Record<string, State>> };
+  readonly ItemProcessor?: { readonly StartAt: string; readonly States: Readonly<Record<string, DrawnState>> };
 }
-type States = Readonly<Record<string, State>>;
+type States = Readonly<Record<string, DrawnState>>;
 
 type EdgeKind = Drawing['edges'][number]['kind'];
 
 const nodeHeight = 34;
 const widthOf = (name: string): number => 34 + Math.ceil(name.length * 7.4);
 
-const targetsOf = (state: State): Array<readonly [string, EdgeKind]> => {
+const targetsOf = (state: DrawnState): Array<readonly [string, EdgeKind]> => {
   const all: Array<readonly [string, EdgeKind]> = [
     ...(state.Next === undefined ? [] : [[state.Next, 'next'] as const]),
     ...(state.Choices ?? []).map(({ Next }) => [Next, 'choice'] as const),
@@ -56,7 +56,7 @@ const toElk = (id: string, states: States): ElkNode => ({
   ),
 });
 
-const flatten = (states: States): Array<readonly [string, State]> =>
+const flatten = (states: States): Array<readonly [string, DrawnState]> =>
   Object.entries(states).flatMap(([name, state]) => [
     [name, state] as const,
     ...(state.ItemProcessor === undefined ? [] : flatten(state.ItemProcessor.States)),

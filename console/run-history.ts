@@ -7,11 +7,11 @@ import {
   type SFNClient,
 } from '@aws-sdk/client-sfn';
 import type { StateDetail } from './source.ts';
-import type { StateView } from './story.ts';
+import type { ShownState } from './view.ts';
 
 /** What a run has done so far, by state. */
 export interface RunHistory {
-  readonly states: ReadonlyMap<string, StateView>;
+  readonly states: ReadonlyMap<string, ShownState>;
   readonly details: ReadonlyMap<string, StateDetail>;
 }
 
@@ -36,7 +36,7 @@ const isFailure = ({ type }: HistoryEvent): boolean =>
  */
 export const readEvents = (
   events: readonly HistoryEvent[],
-  states: Map<string, StateView>,
+  states: Map<string, ShownState>,
   details: Map<string, StateDetail>,
 ): void => {
   const stateOfEvent = new Map<number, string>();
@@ -67,7 +67,7 @@ export const readEvents = (
  * @throws whatever the AWS SDK throws
  */
 export const readRunHistory = async (sfn: SFNClient, executionArn: string): Promise<RunHistory> => {
-  const [states, details] = [new Map<string, StateView>(), new Map<string, StateDetail>()];
+  const [states, details] = [new Map<string, ShownState>(), new Map<string, StateDetail>()];
   const read = async (arn: string): Promise<void> => {
     const command = new GetExecutionHistoryCommand({
       executionArn: arn,

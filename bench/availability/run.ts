@@ -70,7 +70,7 @@ const show = (results: readonly YearResult[]): void => {
   const rows = results.map((result, index) => [
     refreshers[index]?.title ?? result.refresher,
     inHours(result.expiredMinutes / 60),
-    worst(result.hoursUntilTold, Math.max),
+    worst(result.hoursUntilNotified, Math.max),
     worst(result.hoursOfWarning, Math.min),
     result.calls.toLocaleString('en'),
   ]);

@@ -1,6 +1,6 @@
 import { gapsOf } from '../gaps.ts';
-import type { Endpoint } from '../story.ts';
-import { byId, html, say, span, time } from './dom.ts';
+import type { ShownEndpoint } from '../view.ts';
+import { byId, html, setText, span, time } from './dom.ts';
 import type { Store } from './store.ts';
 
 const looks: Readonly<Record<string, string>> = { observed: 'good', tested: 'good', degraded: 'warn', failed: 'bad' };
@@ -13,7 +13,7 @@ export const drawGlance = (store: Store, now: number): void => {
     const leftMs = (last?.expiresAt ?? 0) - now;
     const expiredMs = gapsOf(tokens, now).reduce((sum, { from, to }) => sum + to - from, 0);
     const left =
-      last === undefined ? 'no login on record' : leftMs > 0 ? `${span(leftMs)} left` : `expired ${span(-leftMs)} ago`;
+      last === undefined ? 'no token on record' : leftMs > 0 ? `${span(leftMs)} left` : `expired ${span(-leftMs)} ago`;
     return html(
       'div',
       { class: 'glance' },
@@ -50,12 +50,12 @@ export const drawGlance = (store: Store, now: number): void => {
     }
   }
   byId('glance').replaceChildren(...parts);
-  say(byId('trouble'), store.scalars.trouble);
+  setText(byId('trouble'), store.scalars.trouble);
 };
 
 const drawEndpoint = (
   store: Store,
-  { id, name, image = '', proof, evidence = '', at, refresher }: Endpoint,
+  { id, name, image = '', proof, evidence = '', at, refresher }: ShownEndpoint,
   now: number,
 ): HTMLElement => {
   const title = store.all('refreshers').find((each) => each.id === refresher)?.title ?? refresher;

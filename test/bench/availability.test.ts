@@ -36,9 +36,9 @@ describe('the schedule', () => {
   it.each(['runpod', 'ecr', 'kms'] as const)('bridges an outage of %s as long as its bound', async (upstream) => {
     const bound = boundOf(bestScheduleHours).outage;
     const trace = twoDays({ outages: [outage(upstream, bound)] });
-    const { expired, hoursUntilTold } = await liveThrough(trace, shipped(bestScheduleHours));
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
     expect(expired).toEqual([]);
-    expect(hoursUntilTold).toEqual([expect.closeTo(0.6, 0)]);
+    expect(hoursUntilNotified).toEqual([expect.closeTo(0.6, 0)]);
   });
 
   it('cannot bridge an outage that is an hour longer, and says so hours before', async () => {
@@ -51,10 +51,10 @@ describe('the schedule', () => {
   it('bridges a lost tick, and an outage after it as long as its bound', async () => {
     const outages = [outage('runpod', boundOf(bestScheduleHours).outageAfterLostTick, 2 * bestScheduleHours)];
     const trace = twoDays({ outages, lostTicks: [bestScheduleHours * hourMs - 1] });
-    const { expired, hoursUntilTold } = await liveThrough(trace, shipped(bestScheduleHours));
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
     expect(expired).toEqual([]);
     // The dead man's switch hears of it, for nothing has run that could have told.
-    expect(hoursUntilTold[0]).toBeLessThan(3);
+    expect(hoursUntilNotified[0]).toBeLessThan(3);
   });
 
   it('would not bridge a lost tick if it were an hour longer', async () => {
@@ -81,12 +81,12 @@ describe('the simulation', () => {
     const { expiredMinutes } = await liveThrough(
       twoDays(),
       broken((world) => {
-        const login = {
+        const token = {
           username: 'AWS',
           password: world.ecr.mint({ arn: '', account: '', mayMint: true, mayPull: [] }, '').password,
         };
         return async () =>
-          void world.runpod.stored.push({ credential: '6n2k8v4d', login, at: world.clock.now(), way: 'v2' });
+          void world.runpod.stored.push({ credential: '6n2k8v4d', token, at: world.clock.now(), way: 'v2' });
       }),
     );
     expect(expiredMinutes).toBeGreaterThanOrEqual(36 * 60 - 5);
@@ -114,7 +114,7 @@ describe('the simulation', () => {
     if (guide === undefined || repaired === undefined) throw new Error('There is no guide to compare with.');
     expect(await liveThrough(twoDays(), guide)).toMatchObject({
       expiredMinutes: 36 * 60,
-      hoursUntilTold: [undefined],
+      hoursUntilNotified: [undefined],
       hoursOfWarning: [undefined],
     });
     const { expiredMinutes } = await liveThrough(twoDays(), repaired);
@@ -147,7 +147,7 @@ describe('the sums', () => {
         { from: 32 * hourMs, to: 48 * hourMs },
       ],
       alerts,
-      hoursUntilTold: [2, 8],
+      hoursUntilNotified: [2, 8],
       hoursOfWarning: [5, undefined],
       calls: 3,
     });

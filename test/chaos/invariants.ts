@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as errors from '../../functions/lib/errors.ts';
 import type { Message } from '../../simulator/aws/sns.ts';
-import { endpointSecret } from '../../simulator/runpod/server.ts';
+import { endpointSecret } from '../../simulator/runpod/views.ts';
 import { keyMark, passwordMark, type Real } from './commands.ts';
 
 const minuteMs = 60_000;
@@ -43,10 +43,10 @@ const readTold = ({ at, forms, subject }: Message): Told => {
 };
 
 const everyStoredTokenPulls = ({ world }: Real): void => {
-  for (const { login, at } of world.runpod.stored) {
-    const token = world.ecr.find(login.password);
+  for (const { token: stored, at } of world.runpod.stored) {
+    const token = world.ecr.find(stored.password);
     assert(token !== undefined, 'something else than a token was stored');
-    assert(world.registry.letIn.has(login.password), 'a token was stored that had not pulled');
+    assert(world.registry.letIn.has(stored.password), 'a token was stored that had not pulled');
     const age = at - (token.expiresAt - tokenLifeMs);
     assert(age <= maxAgeMs, `a token was stored ${age / minuteMs} minutes after its minting`);
   }

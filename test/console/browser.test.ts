@@ -64,14 +64,13 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   const turn = (position: string): Promise<void> => page.click(`[data-switch="${position}"]`);
   const glance = (): Promise<string[]> => page.locator('.glance').allInnerTexts();
-  const all = <Name extends Parameters<EmbeddedSource['chronicle']['all']>[0]>(name: Name) =>
-    source.chronicle.all(name);
+  const all = <Name extends Parameters<EmbeddedSource['eventLog']['all']>[0]>(name: Name) => source.eventLog.all(name);
   /** Waits, by the wall clock, until the world has come to something. */
   const until = (happened: () => boolean): Promise<void> =>
     expect.poll(happened, { timeout: 50_000, interval: 50 }).toBe(true);
   const hoursPass = (hours: number): Promise<void> => {
-    const from = source.chronicle.scalars.now;
-    return until(() => source.chronicle.scalars.now - from >= hours * hourMs);
+    const from = source.eventLog.scalars.now;
+    return until(() => source.eventLog.scalars.now - from >= hours * hourMs);
   };
 
   it('shows an outage of five hours survived by us and not by the guide’s Lambda, side by side', async () => {
@@ -144,7 +143,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
         until(
           () =>
             all('tokens').filter(
-              ({ refresher, expiresAt }) => refresher === 'ours' && expiresAt > source.chronicle.scalars.now,
+              ({ refresher, expiresAt }) => refresher === 'ours' && expiresAt > source.eventLog.scalars.now,
             ).length === 1,
         ),
     ],
@@ -198,10 +197,10 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
   it('lets time stand still', async () => {
     await turn('speed 0');
     await page.waitForSelector('[data-switch="speed 0"][aria-pressed="true"]');
-    await until(() => source.chronicle.scalars.speed === 0);
-    const { now } = source.chronicle.scalars;
+    await until(() => source.eventLog.scalars.speed === 0);
+    const { now } = source.eventLog.scalars;
     await page.waitForTimeout(300);
-    expect(source.chronicle.scalars.now).toBe(now);
+    expect(source.eventLog.scalars.now).toBe(now);
   });
 
   it('connects again when the server was away, and catches up', async () => {
@@ -224,7 +223,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   it('takes a hostile log line and image for text', async () => {
     const hostile = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>';
-    source.chronicle.put('endpoints', {
+    source.eventLog.put('endpoints', {
       id: 'hostile',
       refresher: 'ours',
       name: hostile,
@@ -233,18 +232,18 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       evidence: hostile,
       at: 0,
     });
-    source.chronicle.put('workers', {
+    source.eventLog.put('workers', {
       id: hostile,
       endpoint: 'hostile',
       status: hostile,
       startedAt: 0,
       lines: [{ at: 0, line: hostile }],
     });
-    source.chronicle.put('mails', { id: 'hostile', at: 0, subject: hostile, text: hostile });
-    source.chronicle.put('outages', { id: 'hostile', text: hostile, from: source.chronicle.scalars.now });
-    source.chronicle.put('refreshers', { id: 'hostile', title: hostile });
-    source.chronicle.set({ title: hostile, trouble: hostile });
-    source.chronicle.flush();
+    source.eventLog.put('mails', { id: 'hostile', at: 0, subject: hostile, text: hostile });
+    source.eventLog.put('outages', { id: 'hostile', text: hostile, from: source.eventLog.scalars.now });
+    source.eventLog.put('refreshers', { id: 'hostile', title: hostile });
+    source.eventLog.set({ title: hostile, trouble: hostile });
+    source.eventLog.flush();
     await expect.poll(() => page.locator('#endpoints').innerText()).toContain(hostile);
     await expect.poll(() => page.locator('#inbox').innerText()).toContain(hostile);
     expect(await page.locator('main img, main script, header img, header script').count()).toBe(0);

@@ -42,21 +42,21 @@ afterAll(async () => {
 
 describe('the live console', () => {
   it('tells of runs, logins, proofs, alarms and metrics of the deployed stack', () => {
-    const { chronicle } = source;
-    expect(chronicle.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
-    expect(chronicle.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
+    const { eventLog } = source;
+    expect(eventLog.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
+    expect(eventLog.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
       ['FAILED', 'manual', 'RunpodUnauthorizedError'],
       ['SUCCEEDED', 'schedule', undefined],
     ]);
-    const [token] = chronicle.all('tokens');
+    const [token] = eventLog.all('tokens');
     expect((token?.expiresAt ?? 0) - (token?.storedAt ?? 0)).toBeGreaterThan(11.9 * 3_600_000);
-    expect(chronicle.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.isOpen).toBe(true);
-    expect(chronicle.all('alarms').filter(({ isOpen }) => isOpen)).toHaveLength(1);
-    expect(chronicle.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
+    expect(eventLog.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.isOpen).toBe(true);
+    expect(eventLog.all('alarms').filter(({ isOpen }) => isOpen)).toHaveLength(1);
+    expect(eventLog.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
   });
 
   it('lights up the states of the newest run, with what went in and came out', () => {
-    const phases = new Map(source.chronicle.all('states').map(({ id, phase }) => [id, phase]));
+    const phases = new Map(source.eventLog.all('states').map(({ id, phase }) => [id, phase]));
     expect([phases.get('ResolveTargets'), phases.get('Report'), phases.get('RefreshFailed')]).toEqual([
       'done',
       'done',
@@ -65,7 +65,7 @@ describe('the live console', () => {
     // Those within the Map are told by executions of their own.
     expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
     expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
-    expect(JSON.stringify(source.chronicle.whole())).not.toContain(mark);
+    expect(JSON.stringify(source.eventLog.whole())).not.toContain(mark);
   });
 
   it('changes nothing: it has no switches', () => {
@@ -80,10 +80,10 @@ describe('the live console', () => {
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
     await world.refresh({ trigger: 'schedule' });
-    await expect.poll(() => source.chronicle.scalars.title).toMatch(/: the 40 of 46 targets whose logins end first$/);
-    expect(source.chronicle.all('refreshers')).toHaveLength(40);
+    await expect.poll(() => source.eventLog.scalars.title).toMatch(/: the 40 of 46 targets whose logins end first$/);
+    expect(source.eventLog.all('refreshers')).toHaveLength(40);
     // The one of the first run is the oldest.
-    expect(source.chronicle.get('refreshers', 'production')).toBeDefined();
+    expect(source.eventLog.get('refreshers', 'production')).toBeDefined();
   });
 
   it('says when AWS cannot be looked at, and when it can again', async () => {
@@ -91,9 +91,9 @@ describe('the live console', () => {
       on: /DescribeAlarms/,
       does: awsRefuses,
     });
-    await expect.poll(() => source.chronicle.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
+    await expect.poll(() => source.eventLog.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
     repair();
-    await expect.poll(() => source.chronicle.scalars.trouble).toBe('');
+    await expect.poll(() => source.eventLog.scalars.trouble).toBe('');
   });
 });
 

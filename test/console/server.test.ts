@@ -11,7 +11,7 @@ let source: EmbeddedSource;
 let served: ServedConsole;
 let cookie = '';
 
-interface Answer {
+interface ConsoleAnswer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
@@ -26,7 +26,7 @@ const ask = (
     body = '',
   }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ) =>
-  new Promise<Answer>((resolve, reject) => {
+  new Promise<ConsoleAnswer>((resolve, reject) => {
     const sent = request(new URL(path, served.origin), { method, headers: { cookie, ...headers } }, (answer) => {
       text(answer).then(
         (content) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),
@@ -42,7 +42,7 @@ const definition = () => readDefinition({ functionArn: (name) => name, alertTopi
 const serve = async (): Promise<ServedConsole> =>
   serveConsole(source, await buildPage(), await layOut(definition() as Parameters<typeof layOut>[0]), 0);
 
-const cookieOf = ({ headers }: Answer): string => String(headers['set-cookie']).split(';')[0] ?? '';
+const cookieOf = ({ headers }: ConsoleAnswer): string => String(headers['set-cookie']).split(';')[0] ?? '';
 
 beforeAll(async () => {
   source = await EmbeddedSource.begin();

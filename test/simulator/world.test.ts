@@ -36,7 +36,7 @@ describe('a world', () => {
       [1, 1],
       [1, 1],
     ]);
-    expect(worlds.map(({ runpod }) => runpod.stored[0]?.login.password.replace(/^(one|other).*$/, '$1'))).toEqual([
+    expect(worlds.map(({ runpod }) => runpod.stored[0]?.token.password.replace(/^(one|other).*$/, '$1'))).toEqual([
       'one',
       'other',
     ]);
