@@ -30,12 +30,12 @@ const browser = await startBrowser();
 const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
 
 const paintScript = `new Promise((resolve) => {
-  const look = () => {
+  const check = () => {
     const [paint] = performance.getEntriesByName('first-contentful-paint');
-    if (paint === undefined) setTimeout(look, 10);
+    if (paint === undefined) setTimeout(check, 10);
     else resolve(paint.startTime);
   };
-  look();
+  check();
 })`;
 const framesScript = (ms: number) => `new Promise((resolve) => {
   let frames = 0;

@@ -22,7 +22,7 @@ export interface Template {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** A packaging ends within this, and whoever waits for two others' still gets a turn. */
+/** A packaging ends within this, and one that waits for two others still gets its turn. */
 const maxRunMs = 120_000;
 export const maxPackagingMs = 3 * maxRunMs;
 

@@ -25,7 +25,7 @@ export type ReportedEvent =
   | { readonly at: string; readonly kind: 'alert'; readonly subject: string; readonly text: string }
   | { readonly at: string; readonly kind: 'promise'; readonly what: string; readonly happened: boolean };
 
-/** Tells what happens in a world, to a person or to a machine. */
+/** Prints what happens in a world, for a person or for a machine. */
 export interface Reporter {
   print(text: string): void;
   scenario(name: string, title: string): void;

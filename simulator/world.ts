@@ -51,7 +51,7 @@ export interface WorldAws extends AwsConnection {
   readonly region: string;
 }
 
-/** What a world can be told to be like. */
+/** What can be chosen of a world. */
 export interface WorldOptions {
   /** Settings of the functions that are not the defaults. */
   readonly environment?: Record<string, string>;
@@ -142,7 +142,7 @@ export class World {
     return this.identities.of({ accessKeyId: stackKey, region });
   }
 
-  /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d that nobody has filled yet. */
+  /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d, which holds no token yet. */
   static async begin(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     await world.#begin();

@@ -9,7 +9,7 @@ export interface SimulatedAlarm {
   readonly description: string;
 }
 
-/** Somebody who is to be told, confirmed or not yet. */
+/** A subscription to a topic, confirmed or not yet. */
 export interface Subscription {
   readonly topicArn: string;
   readonly protocol: string;

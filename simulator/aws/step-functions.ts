@@ -35,7 +35,7 @@ export class StepFunctions {
   readonly #children: Children;
   readonly #clock: WorldClock;
   readonly #run: (input: unknown, execution: { id: string; name: string }) => EngineRun;
-  /** Told of everything that happens in any execution. */
+  /** Called with everything that happens in any execution. */
   onEvent: (execution: Execution, event: EngineEvent) => void = () => {};
 
   constructor(

@@ -100,7 +100,7 @@ export class Runpod {
   propagationMs = 0;
   /** Milliseconds between a host's tries to pull. */
   pullRetryMs = 15_000;
-  /** Every token that was ever stored, in order: what the invariants look at. */
+  /** Every token that was ever stored, in order. */
   readonly stored: StoredToken[] = [];
   onStored: (stored: StoredToken) => void = () => {};
   onWorkerLine: (endpoint: SimulatedEndpoint, worker: string, line: WorkerLine) => void = () => {};

@@ -53,7 +53,7 @@ describe('the schedule', () => {
     const trace = twoDays({ outages, lostTicks: [bestScheduleHours * hourMs - 1] });
     const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
     expect(expired).toEqual([]);
-    // The dead man's switch hears of it, for nothing has run that could have told.
+    // The dead man's switch hears of it, for nothing has run that could have sent an alert.
     expect(hoursUntilNotified[0]).toBeLessThan(3);
   });
 
@@ -67,7 +67,7 @@ describe('the schedule', () => {
 describe('the simulation', () => {
   const broken = (begin: Refresher['begin']): Refresher => ({ ...shipped(5), begin });
 
-  it('shows a refresher that does nothing as broken, and that only the dead man’s switch tells', async () => {
+  it('shows a refresher that does nothing as broken, and that only the dead man’s switch alarms', async () => {
     const result = await liveThrough(
       twoDays(),
       broken(() => async () => {}),
@@ -96,13 +96,13 @@ describe('the simulation', () => {
     const machine = shipped(5);
     const { expiredMinutes, hoursOfWarning } = await liveThrough(twoDays(), {
       ...machine,
-      begin: (world, tell) => {
+      begin: (world, onFailure) => {
         const { invoke } = world;
         world.invoke = async (name, event) => {
           if (name === 'update-runpod') throw new Error('Nobody wrote this one.');
           return invoke(name, event);
         };
-        return machine.begin(world, tell);
+        return machine.begin(world, onFailure);
       },
     });
     expect(expiredMinutes).toBe(36 * 60);
@@ -132,7 +132,7 @@ describe('the simulation', () => {
 });
 
 describe('the sums', () => {
-  it('count a login as expired from a token’s own end until the next is stored', () => {
+  it('count a token as expired from a token’s own end until the next is stored', () => {
     const stored = [
       { at: 0, end: 12 * hourMs },
       { at: 20 * hourMs, end: 32 * hourMs },

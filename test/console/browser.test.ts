@@ -121,7 +121,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(errors).toEqual([]);
   });
 
-  it('shows a state’s input and output, by mouse and by keys, with the login sealed', async () => {
+  it('shows a state’s input and output, by mouse and by keys, with the token sealed', async () => {
     await page.click('[data-state="FetchToken"]');
     await expect.poll(() => page.locator('#state').innerText()).toContain('"sealed": "v1.');
     expect(await page.getAttribute('[data-state="FetchToken"]', 'aria-pressed')).toBe('true');
@@ -137,7 +137,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       () => until(() => all('runs').some(({ trigger, status }) => trigger === 'push' && status === 'SUCCEEDED')),
     ],
     [
-      'logins that expire, and are replaced at once',
+      'tokens that expire, and are replaced at once',
       ['expire', 'refresh'],
       () =>
         until(
@@ -167,7 +167,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       () => until(() => all('states').some(({ phase }) => phase === 'retried')),
     ],
     [
-      'an ECR that refuses: told at once',
+      'an ECR that refuses: notified at once',
       ['ecr refuses', 'refresh'],
       () => until(() => all('mails').some(({ subject }) => subject.endsWith('failed'))),
     ],

@@ -14,8 +14,8 @@ const hear = (eventLog: EventLog, after?: number) => {
   return { heard, stop };
 };
 
-describe('a eventLog', () => {
-  it('tells a newcomer everything, and then what changes, once each', () => {
+describe('an event log', () => {
+  it('gives a newcomer everything, and then what changes, once each', () => {
     const eventLog = begin();
     eventLog.put('marks', mark('a'));
     const { heard, stop } = hear(eventLog);
@@ -52,8 +52,8 @@ describe('a eventLog', () => {
 
   it.each([
     ['was away for too long', 1],
-    ['heard of batches that never were', 10_000],
-  ])('tells a listener that %s everything anew', (_what, after) => {
+    ['knows of batches that never were', 10_000],
+  ])('gives a listener that %s everything anew', (_what, after) => {
     const eventLog = begin();
     for (let count = 0; count < 700; count += 1) {
       eventLog.set({ now: count });
@@ -64,7 +64,7 @@ describe('a eventLog', () => {
   });
 });
 
-describe('a long story', () => {
+describe('a long event log', () => {
   it('is forgotten at its far end, and what is not over stays', () => {
     const eventLog = begin();
     for (const [id, at] of [
@@ -85,7 +85,7 @@ describe('a long story', () => {
   });
 });
 
-describe('the gaps between logins', () => {
+describe('the gaps between tokens', () => {
   const token = (storedAt: number, expiresAt: number) => ({
     id: `${storedAt}`,
     refresher: 'ours',
@@ -98,7 +98,7 @@ describe('the gaps between logins', () => {
     ['none while each is replaced in time', [token(0, 12 * hour), token(5 * hour, 17 * hour)], 10 * hour, []],
     ['one since the last has ended', [token(0, 12 * hour)], 14 * hour, [{ from: 12 * hour, to: 14 * hour }]],
     [
-      'one between an end and the next login',
+      'one between an end and the next token',
       [token(0, 12 * hour), token(15 * hour, 27 * hour)],
       16 * hour,
       [{ from: 12 * hour, to: 15 * hour }],

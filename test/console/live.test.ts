@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 describe('the live console', () => {
-  it('tells of runs, logins, proofs, alarms and metrics of the deployed stack', () => {
+  it('shows runs, tokens, proofs, alarms and metrics of the deployed stack', () => {
     const { eventLog } = source;
     expect(eventLog.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
     expect(eventLog.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
@@ -62,7 +62,7 @@ describe('the live console', () => {
       'done',
       'active',
     ]);
-    // Those within the Map are told by executions of their own.
+    // Those within the Map are in executions of their own.
     expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
     expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
     expect(JSON.stringify(source.eventLog.whole())).not.toContain(mark);
@@ -72,7 +72,7 @@ describe('the live console', () => {
     expect([source.turn(), world.stepFunctions.executions.size]).toEqual([false, 2]);
   });
 
-  it('shows no more targets than fit a glance, and those whose logins end first', async () => {
+  it('shows no more targets than fit a glance, and those whose tokens end first', async () => {
     const targets = Array.from({ length: 45 }, (_, index) => {
       const registry = `credential${index}`;
       world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
@@ -80,13 +80,13 @@ describe('the live console', () => {
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
     await world.refresh({ trigger: 'schedule' });
-    await expect.poll(() => source.eventLog.scalars.title).toMatch(/: the 40 of 46 targets whose logins end first$/);
+    await expect.poll(() => source.eventLog.scalars.title).toMatch(/: the 40 of 46 targets whose tokens end first$/);
     expect(source.eventLog.all('refreshers')).toHaveLength(40);
     // The one of the first run is the oldest.
     expect(source.eventLog.get('refreshers', 'production')).toBeDefined();
   });
 
-  it('says when AWS cannot be looked at, and when it can again', async () => {
+  it('says when AWS cannot be read, and when it can again', async () => {
     const repair = world.faults.add({
       on: /DescribeAlarms/,
       does: awsRefuses,
@@ -178,7 +178,7 @@ describe('npm run console', () => {
       1,
     ],
     ['a port that is none', ['--port', 'x'], /--port: expected a number from 0 to 65535, found "x"/, 2],
-    ['an option that there is not', ['--colour'], /Unknown option '--colour'/, 2],
+    ['an option that there is not', ['--colour'], /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, expected, code) => {
     const { ended, printedErrors } = begin(words);
     expect([await ended, printedErrors()]).toEqual([code, expect.stringMatching(expected)]);

@@ -104,7 +104,7 @@ export const runInTerminal = (
   pty.onData((text) => {
     written += text;
     emulator.write(text, () => {
-      for (const look of watchers) look();
+      for (const check of watchers) check();
     });
   });
   const screen = (): string[] => {
@@ -114,27 +114,27 @@ export const runInTerminal = (
   };
   // Once the shell has said how the command ended, all that the command wrote has arrived.
   const ended = new Promise<number>((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       const [, code] = endPattern.exec(written) ?? [];
       if (code === undefined) return;
-      watchers.delete(look);
+      watchers.delete(check);
       pty.kill('SIGKILL');
       resolve(Number(code));
     };
-    watchers.add(look);
+    watchers.add(check);
   });
   const seen = (what: () => string, text: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!what().includes(text)) return;
-        watchers.delete(look);
+        watchers.delete(check);
         resolve();
       };
-      watchers.add(look);
-      look();
+      watchers.add(check);
+      check();
       void ended.then(() => {
-        look();
-        if (watchers.has(look)) {
+        check();
+        if (watchers.has(check)) {
           reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
         }
       });
