@@ -1,7 +1,7 @@
 import type { ShownToken } from './view.ts';
 
 /** A stretch of time without a token that is good. */
-export interface Gap {
+interface Gap {
   readonly from: number;
   readonly to: number;
 }

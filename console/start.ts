@@ -1,40 +1,10 @@
-import { once } from 'node:events';
 import { Command } from 'commander';
-import { readDefinition } from '../runner/definition.ts';
-import { type CallerOptions, readCaller } from '../stack/caller.ts';
 import { reportFailure, UsageError } from '../stack/failure.ts';
-import { buildPage } from './build.ts';
-import { EmbeddedSource } from './embedded.ts';
-import { layOut } from './layout.ts';
-import { LiveSource } from './live.ts';
-import { serveConsole } from './server.ts';
-import type { Source } from './source.ts';
-
-interface ConsoleOptions extends CallerOptions {
-  readonly live?: boolean;
-  readonly port: string;
-  readonly json?: boolean;
-}
+import type { ConsoleOptions } from './serve.ts';
 
 const readPort = (port: string): number => {
   if (/^\d{1,5}$/.test(port) && Number(port) < 65_536) return Number(port);
   throw new UsageError(`--port: expected a number from 0 to 65535, found ${JSON.stringify(port)}.`);
-};
-
-const serve = async ({ live = false, port, json = false, ...caller }: ConsoleOptions): Promise<void> => {
-  const chosenPort = readPort(port);
-  const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-  const [files, drawing] = await Promise.all([buildPage(), layOut(definition as Parameters<typeof layOut>[0])]);
-  const source: Source = live ? await LiveSource.begin(readCaller(caller)) : await EmbeddedSource.begin();
-  const served = await serveConsole(source, files, drawing, chosenPort);
-  process.stdout.write(
-    json
-      ? `${JSON.stringify({ url: served.url })}\n`
-      : `The console is at ${served.url}\nIt opens once; Ctrl-C ends it.\n`,
-  );
-  await once(process, 'SIGINT');
-  await served.close();
-  await source.end();
 };
 
 const program = new Command('npm run console')
@@ -43,7 +13,7 @@ const program = new Command('npm run console')
   .option('--stage <name>', 'its stage', 'dev')
   .option('--region <region>', 'its AWS region (default: AWS_REGION, else us-east-1)')
   .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
-  .option('--port <number>', 'the port to serve on; 0 for one that is free', '0')
+  .option('--port <number>', 'the port to serve on; 0 for one that is free', readPort, 0)
   .option('--json', 'print the address as JSON, for machines')
   .addHelpText(
     'after',
@@ -59,7 +29,8 @@ Exit codes: 0 ended by Ctrl-C, 1 it cannot go on, 2 the command line has a mista
   .exitOverride()
   .showSuggestionAfterError()
   .configureHelp({ helpWidth: 100 })
-  .action(serve);
+  // What the page is built and drawn with is loaded when it is served.
+  .action(async (options: ConsoleOptions) => (await import('./serve.ts')).serve(options));
 
 try {
   await program.parseAsync();

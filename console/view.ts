@@ -1,7 +1,7 @@
 /** What the console shows, as the server keeps it and the page draws it. Times are epoch milliseconds. */
 
 /** Something that keeps tokens fresh: us, and beside us the guide's Lambda. */
-export interface ShownRefresher {
+interface ShownRefresher {
   readonly id: string;
   readonly title: string;
 }
@@ -14,7 +14,7 @@ export interface ShownToken {
   readonly expiresAt: number;
 }
 
-export interface ShownRun {
+interface ShownRun {
   readonly id: string;
   readonly refresher: string;
   readonly trigger: string;
@@ -25,14 +25,14 @@ export interface ShownRun {
 }
 
 /** Something that happened at a moment: a push. */
-export interface ShownMark {
+interface ShownMark {
   readonly id: string;
   readonly at: number;
   readonly text: string;
 }
 
 /** A time in which an upstream failed. */
-export interface ShownOutage {
+interface ShownOutage {
   readonly id: string;
   readonly text: string;
   readonly from: number;
@@ -50,7 +50,7 @@ export interface ShownEndpoint {
   readonly at?: number;
 }
 
-export interface ShownWorker {
+interface ShownWorker {
   readonly id: string;
   readonly endpoint: string;
   readonly status: string;
@@ -60,21 +60,21 @@ export interface ShownWorker {
 }
 
 /** An alert, as its reader gets it. */
-export interface ShownMail {
+interface ShownMail {
   readonly id: string;
   readonly at: number;
   readonly subject: string;
   readonly text: string;
 }
 
-export interface ShownAlarm {
+interface ShownAlarm {
   readonly id: string;
   readonly isOpen: boolean;
   readonly description: string;
 }
 
 /** What CloudWatch measured last. */
-export interface ShownMetric {
+interface ShownMetric {
   readonly id: string;
   readonly value: number;
   readonly at: number;

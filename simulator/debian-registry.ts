@@ -29,7 +29,7 @@ const freePort = (): Promise<number> =>
   });
 
 /** What went over the wire, at the front and at the blob store together. */
-export interface Traffic {
+interface Traffic {
   readonly requests: number;
   readonly bytes: number;
   readonly connections: number;

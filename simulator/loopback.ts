@@ -31,7 +31,7 @@ export type FaultEffect =
   | { readonly delayMs: number };
 
 /** An effect, for the requests it concerns. */
-export interface Fault {
+interface Fault {
   /** Matches "METHOD /path?query", after "AWSTarget " where the request is one to AWS. */
   readonly on: Pick<RegExp, 'test'>;
   readonly does: FaultEffect;

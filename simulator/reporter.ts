@@ -4,7 +4,7 @@ import type { Execution, StepFunctions } from './aws/step-functions.ts';
 import type { World } from './world.ts';
 
 /** Something that happened, for machines: one JSON line each. `at` is ISO 8601 by the world's clock. */
-export type ReportedEvent =
+type ReportedEvent =
   | { readonly at: string; readonly kind: 'scenario'; readonly name: string; readonly title: string }
   | { readonly at: string; readonly kind: 'remark'; readonly text: string }
   | {

@@ -4,13 +4,13 @@ import type { SimulatedEndpoint } from './runpod/server.ts';
 import { account, region, type World } from './world.ts';
 
 /** What a scenario promises to show; each line says whether it happened. */
-export interface Promised {
+interface Promised {
   readonly what: string;
   readonly happened: boolean;
 }
 
 /** Something that happens to the product, from its beginning to its end. */
-export interface Scenario {
+interface Scenario {
   readonly title: string;
   play(world: World, endpoint: SimulatedEndpoint, reporter: Reporter): Promise<Promised[]>;
 }

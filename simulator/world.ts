@@ -46,13 +46,13 @@ const stackKey = 'AKIAEMBEDDEDSTACK000';
 const secretAccessKey = 'embedded';
 
 /** Where a world's AWS is, and who its stack is there. */
-export interface WorldAws extends AwsConnection {
+interface WorldAws extends AwsConnection {
   readonly endpoint: string;
   readonly region: string;
 }
 
 /** What can be chosen of a world. */
-export interface WorldOptions {
+interface WorldOptions {
   /** Settings of the functions that are not the defaults. */
   readonly environment?: Record<string, string>;
   /** The content of targets.yml. */

@@ -7,7 +7,7 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** From one moment until another, in milliseconds from the year's beginning. */
-export interface Spell {
+interface Spell {
   readonly from: number;
   readonly to: number;
 }

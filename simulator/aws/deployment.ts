@@ -2,7 +2,7 @@ import type { WorldClock } from '../clock.ts';
 import { type AwsCaller, AwsError, type AwsService, xml } from './server.ts';
 
 /** A CloudWatch alarm. */
-export interface SimulatedAlarm {
+interface SimulatedAlarm {
   readonly name: string;
   state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
   actionsEnabled: boolean;

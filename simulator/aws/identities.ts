@@ -11,7 +11,7 @@ export interface Principal {
 }
 
 /** A role that others may assume. */
-export interface Role extends Principal {
+interface Role extends Principal {
   readonly externalId?: string;
 }
 

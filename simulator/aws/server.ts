@@ -8,13 +8,13 @@ export interface AwsCaller {
 }
 
 /** A request to an AWS service in one of its JSON protocols. */
-export type JsonOperation = (input: Record<string, unknown>, caller: AwsCaller) => Promise<object> | object;
+type JsonOperation = (input: Record<string, unknown>, caller: AwsCaller) => Promise<object> | object;
 
 /** A request to an AWS service in its query protocol. The answer is the XML inside `<ActionResult>`. */
-export type QueryOperation = (input: URLSearchParams, caller: AwsCaller) => Promise<string> | string;
+type QueryOperation = (input: URLSearchParams, caller: AwsCaller) => Promise<string> | string;
 
 /** A request to an AWS service in its REST protocol. @param name the last segment of the path */
-export type RestOperation = (name: string, caller: AwsCaller) => object;
+type RestOperation = (name: string, caller: AwsCaller) => object;
 
 /** An error as AWS reports it. */
 export class AwsError extends Error {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { parseJson } from '../../functions/lib/json.ts';
 import { json, type LoopbackRequest, type Reply } from '../loopback.ts';
 import type { RegistryToken } from './server.ts';
 
@@ -20,13 +21,10 @@ export const methodNotAllowed = (): Reply => problem(405, 'Method Not Allowed', 
 export const forbidden = (): Reply => problem(403, 'Forbidden', 'access denied');
 export const unprocessable = (): Reply => problem(422, 'Unprocessable Entity', 'Request validation failed.');
 
-/** What a body holds; nothing where it is not JSON. */
-export const readObject = (body: string): Record<string, unknown> => {
-  try {
-    return JSON.parse(body) as Record<string, unknown>;
-  } catch {
-    return {};
-  }
+/** What a body holds; nothing where it is no JSON object. */
+export const readObject = (body: string): Readonly<Record<string, unknown>> => {
+  const value = parseJson(body);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 };
 
 const maxUsername = 191;

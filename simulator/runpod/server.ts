@@ -14,7 +14,7 @@ export interface RegistryToken {
 }
 
 /** A token that was stored, and by which API. */
-export interface StoredToken {
+interface StoredToken {
   readonly credential: string;
   readonly token: RegistryToken;
   /** Epoch milliseconds. */
@@ -47,7 +47,7 @@ export interface SimulatedEndpoint {
 }
 
 /** Which of its ways of updating a credential Runpod offers. */
-export interface Offers {
+interface Offers {
   v2: boolean;
   graphql: boolean;
   v1: boolean;

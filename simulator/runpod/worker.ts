@@ -8,10 +8,10 @@ export interface WorkerLine {
   readonly line: string;
 }
 
-export type WorkerStatus = 'RUNNING' | 'IDLE' | 'INITIALIZING' | 'THROTTLED' | 'UNHEALTHY';
+type WorkerStatus = 'RUNNING' | 'IDLE' | 'INITIALIZING' | 'THROTTLED' | 'UNHEALTHY';
 
 /** What a host needs to start a worker. */
-export interface WorkerHost {
+interface WorkerHost {
   readonly clock: WorldClock;
   /** Where the embedded registries are; an image's host is the first part of the path there. */
   readonly registryOrigin: () => string;

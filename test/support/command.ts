@@ -23,13 +23,13 @@ const environmentOf = (world: World, more: Record<string, string | undefined>): 
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 };
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly folder?: string;
   readonly environment?: Record<string, string | undefined>;
 }
 
 /** How a command ended whose input and output were pipes. */
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly printed: string;
   readonly printedErrors: string;
@@ -62,7 +62,7 @@ export const runPiped = async (
 };
 
 /** A command in a terminal, as a person has it before them. */
-export interface TerminalSession {
+interface TerminalSession {
   /** What the terminal shows, a line each, without what trails. */
   screen(): string[];
   /** Everything that was ever written to it, escapes included. */
