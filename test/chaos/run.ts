@@ -51,7 +51,7 @@ const perCore = 4;
 /** So many histories are played from one seed. */
 const perSeed = 10;
 
-/** Processes take seed after seed until none is left: the embedded world is one to a process. */
+/** Processes take seed after seed until none is left: each has a core of its own. */
 const spread = async (histories: number, seed: number): Promise<void> => {
   const shares = Array.from({ length: Math.ceil(histories / perSeed) }, (_, index) => ({
     histories: Math.min(perSeed, histories - index * perSeed),

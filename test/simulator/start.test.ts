@@ -11,12 +11,10 @@ const startWith = (environment: Record<string, string>, ...words: string[]) =>
 const start = (...words: string[]) => startWith({}, ...words);
 
 describe('npm start', () => {
-  it('plays every scenario in under 15 seconds, and ends with 0 because all of it happened', () => {
-    const startedAt = performance.now();
+  it('plays every scenario, and ends with 0 because all of it happened', () => {
     const { status, stdout, stderr } = start();
     expect(stderr).toBe('');
     expect(status).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
     for (const said of [
       'Your authorization token has expired',
       'Status: Downloaded newer image',
