@@ -27,5 +27,5 @@ export const logTo = (entries: LogEntry[]): Log => ({
 
 /** A meter that keeps what it is given. */
 export const meterTo = (measurements: Measurement[], now: () => number): Meter => ({
-  add: (name, value, dimensions = {}) => void measurements.push({ name, value, dimensions, at: now() }),
+  add: (name, value, dimensions = {}, at = now()) => void measurements.push({ name, value, dimensions, at }),
 });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { AwsConnection } from '../functions/lib/aws/client.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
-import type { Platform } from '../functions/lib/platform.ts';
+import type { BasePlatform } from '../functions/lib/platform.ts';
 import { childrenOf, readDefinition } from '../runner/definition.ts';
 import { createEngine } from '../runner/engine.ts';
 import { createInvokeFunction, functionNames, type InvokeFunction } from '../runner/functions.ts';
@@ -224,7 +224,7 @@ export class World {
   }
 
   /** What the functions get from outside in this world. */
-  platform(): Platform {
+  platform(): BasePlatform {
     return {
       settings: { ...readSettings(this.environment), aws: this.aws },
       now: () => this.clock.now() + this.skewMs,
