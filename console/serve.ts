@@ -18,7 +18,7 @@ export interface ConsoleOptions extends CallerOptions {
 /** Serves the console until Ctrl-C. */
 export const serve = async ({ live = false, port, json = false, ...caller }: ConsoleOptions): Promise<void> => {
   const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-  const [files, drawing] = await Promise.all([buildPage(), layOut(definition as Parameters<typeof layOut>[0])]);
+  const [files, drawing] = await Promise.all([buildPage(), layOut(definition)]);
   const source: Source = live ? await LiveSource.begin(readCaller(caller)) : await EmbeddedSource.begin();
   const served = await serveConsole(source, files, drawing, port);
   process.stdout.write(

@@ -17,7 +17,7 @@ const resolve = (value: unknown): string => {
   if (typeof value === 'string') return value;
   const text = JSON.stringify(value);
   const { SEAL_KEY_ID = '', ALERT_TOPIC_ARN = '', STATE_MACHINE_ARN = '' } = world.environment;
-  if (text.includes('StackKey')) return SEAL_KEY_ID;
+  if (text.includes('SealKey')) return SEAL_KEY_ID;
   if (text.includes('AlertTopic')) return ALERT_TOPIC_ARN;
   return STATE_MACHINE_ARN;
 };
