@@ -56,11 +56,17 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
 };
 
 /** Everything that can be wrong with the deployed stack, in the order in which a person would look. */
-export const stackChecks = (
-  caller: Caller,
-  identity: () => Promise<Identity>,
-  targets: () => Promise<readonly Target[]>,
-): Check[] => {
+export const stackChecks = ({
+  caller,
+  identity,
+  targets,
+  now,
+}: {
+  readonly caller: Caller;
+  readonly identity: () => Promise<Identity>;
+  readonly targets: () => Promise<readonly Target[]>;
+  readonly now: () => number;
+}): Check[] => {
   const found = once(async () => {
     await need('AWS credentials', identity());
     return readStack(caller);
@@ -112,7 +118,7 @@ export const stackChecks = (
         const periodMs = periodOf(schedule.expression);
         if (periodMs === undefined || periodMs > 11 * hourMs) {
           return wrong(
-            `The schedule is ${schedule.expression}; a login lives 12 hours.`,
+            `The schedule is ${schedule.expression}; a token lives 12 hours.`,
             'Deploy again, with scheduleHours of at most 11.',
           );
         }
@@ -192,7 +198,7 @@ export const stackChecks = (
             'No run has ended yet.',
             'One starts by itself right after a deploy: look again in a few minutes.',
           );
-        const ago = span(Math.max(0, Date.now() - (last.stopDate?.getTime() ?? 0)));
+        const ago = span(Math.max(0, now() - (last.stopDate?.getTime() ?? 0)));
         if (last.status === 'SUCCEEDED') return ok(`The last run succeeded, ${ago} ago.`);
         const report = reports.find(({ execution }) => execution === last.executionArn);
         const why = report?.error === undefined ? '' : `: ${report.error.name}: ${report.error.message}`;
@@ -212,18 +218,18 @@ export const stackChecks = (
         if (named.length === 0) return skipped('There is no target.');
         return named.map(({ name }) => {
           const expiresAt = seen.find((each) => each.name === name)?.expiresAt;
-          const leftMs = Date.parse(expiresAt ?? '') - Date.now();
+          const leftMs = Date.parse(expiresAt ?? '') - now();
           if (Number.isNaN(leftMs))
             return wrong(
-              `${name}: no run on record has stored a login.`,
+              `${name}: no run on record has stored a token.`,
               'Deploy this targets.yml, or refresh at once from here: npm run refresh.',
             );
           if (leftMs <= 0)
             return wrong(
-              `${name}: its login expired ${span(-leftMs)} ago.`,
+              `${name}: its token expired ${span(-leftMs)} ago.`,
               'Refresh at once from here: npm run refresh.',
             );
-          const text = `${name}: its login is good for ${span(leftMs)}.`;
+          const text = `${name}: its token is good for ${span(leftMs)}.`;
           return leftMs < 3 * hourMs ? warning(text, 'See why it was not replaced: npm run status.') : ok(text);
         });
       },

@@ -1,6 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { createFetchToken } from '../../functions/fetch-token.ts';
+import { defined } from '../../functions/lib/defined.ts';
 import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createListPushes } from '../../functions/lib/ecr/pushes.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/registry.ts';
@@ -20,6 +22,7 @@ import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
+import { sendUntil } from '../runpod.ts';
 import { findOpenApi, noWay } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
 
@@ -34,7 +37,10 @@ export interface RefreshRun {
   readonly patienceMinutes: number;
   /** Told of each call of a function, before and after. */
   readonly onCall: (call: FunctionCall) => void;
+  /** Its requests may end with `signal`. */
   readonly platform: Platform;
+  /** What a token is stored with: once begun, storing goes on to its end. */
+  readonly storingPlatform: Platform;
   readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
@@ -66,7 +72,7 @@ const payloadSchema = z.object({
 const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
   const { name, target, endpoint } = z.safeParse(payloadSchema, payload).data ?? {};
   const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
-  return { target: subject, ...(endpoint === undefined ? {} : { endpoint: endpoint.id }) };
+  return { target: subject, ...defined({ endpoint: endpoint?.id }) };
 };
 
 const runpodFor = (platform: Platform) => {
@@ -91,13 +97,13 @@ const describeUpdate = (platform: Platform) => {
     const { way } = await findOpenApi(runpod(apiKey).client, platform.settings, registry);
     if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
     throw new DryRunEnd(
-      `Would store a login that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
+      `Would store a token that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
     );
   };
 };
 
-/** What is not as in the stack: logins stay in memory, targets are those chosen here, and nobody is told by SNS. */
-const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial<Builders> => {
+/** What is not as in the stack: tokens stay in memory, targets are those chosen here, and nobody is told by SNS. */
+const buildersOf = ({ targets, isDryRun, patienceMinutes, storingPlatform }: RefreshRun): Partial<Builders> => {
   const { seal, unseal } = createMemorySeal();
   const loadTargets = () => targets;
   return {
@@ -125,20 +131,24 @@ const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial
         ? describeUpdate(platform)
         : createUpdateRunpod({
             unseal,
-            runpodFor: runpodFor(platform),
-            updateCredential: createUpdateCredential(platform.settings),
-            now: platform.now,
+            runpodFor: runpodFor(storingPlatform),
+            updateCredential: createUpdateCredential(storingPlatform.settings),
+            now: storingPlatform.now,
           }),
     notify: () => async () => ({ published: 0 }),
   };
 };
 
-/** What functions get from outside when a person's own process runs them. */
-export const ownPlatform = ({ settings }: Caller): Platform => ({
+/**
+ * What functions get from outside when a person's own process runs them.
+ *
+ * @param signal ends requests and waits
+ */
+export const ownPlatform = ({ settings }: Caller, signal?: AbortSignal): Platform => ({
   settings,
   now: Date.now,
-  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-  send,
+  sleep: (milliseconds) => sleep(milliseconds, undefined, defined({ signal })),
+  send: signal === undefined ? send : sendUntil(signal),
   // The report says what there is to say.
   log: { info: () => {}, error: () => {} },
   meter: { add: () => {} },

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registryHost, World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 let world: World;
@@ -297,7 +297,7 @@ const cases: readonly Case[] = [
 
 describe('doctor', () => {
   it('finds nothing wrong where nothing is', async () => {
-    const { code, printed, printedErrors } = await runPiped(world, ['doctor']);
+    const { code, printed, printedErrors } = await run(world, ['doctor']);
     expect(printed).toContain('✓ Nothing is wrong.');
     expect(printed).not.toMatch(/^ {2}[!✗–]/m);
     expect([code, printedErrors]).toEqual([0, '']);
@@ -312,7 +312,7 @@ describe('doctor', () => {
     code,
   }) => {
     happen?.();
-    const ended = await runPiped(world, ['doctor', ...words], { environment: { COLUMNS: '1000', ...environment?.() } });
+    const ended = await run(world, ['doctor', ...words], { environment: { COLUMNS: '1000', ...environment?.() } });
     const text = ended.printed.replaceAll(/\n {3,}(?!→)/g, ' ');
     expect(text).toMatch(line);
     if (remedy !== undefined) expect(text).toMatch(remedy);
@@ -326,7 +326,7 @@ describe('doctor', () => {
     world = await World.begin();
     world.runpod.keys.clear();
     await world.refresh({ trigger: 'schedule' });
-    const { code, printed } = await runPiped(world, ['doctor']);
+    const { code, printed } = await run(world, ['doctor']);
     const text = printed.replaceAll(/\n {4,}(?!→)/g, ' ');
     expect(text).toMatch(/✗ The last run ended FAILED, 0 min ago: RunpodUnauthorizedError: production: Runpod refused/);
     expect(text).toMatch(/→ docs\/runbook\.md, RunpodUnauthorizedError\. Refresh at once from here: npm run refresh/);
@@ -336,7 +336,7 @@ describe('doctor', () => {
 
   it('says what it could not look at, and for want of what', async () => {
     world.secrets.parameters.clear();
-    const { printed } = await runPiped(world, ['doctor']);
+    const { printed } = await run(world, ['doctor']);
     expect(printed).toContain('– scopes: not looked at, for want of an API key.');
   });
 
@@ -359,7 +359,7 @@ describe('doctor', () => {
       does: { hang: true },
     });
     const startedAt = performance.now();
-    const { printed } = await runPiped(world, ['doctor'], {
+    const { printed } = await run(world, ['doctor'], {
       environment: { TARGETS_FILE: targetsFile(`targets:\n${targets.join('\n')}`) },
     });
     expect(performance.now() - startedAt).toBeLessThan(10_000);
@@ -370,7 +370,7 @@ describe('doctor', () => {
 
   it('prints one JSON document for machines', async () => {
     world.runpod.credentials.clear();
-    const { code, printed } = await runPiped(world, ['doctor', '--json']);
+    const { code, printed } = await run(world, ['doctor', '--json']);
     const { isGood, findings } = JSON.parse(printed) as { isGood: boolean; findings: object[] };
     expect(isGood).toBe(false);
     expect(findings).toContainEqual(
@@ -381,7 +381,7 @@ describe('doctor', () => {
 
   it.each([80, 200])('fits a terminal of %i columns, and shows what is under way', async (columns) => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
-    const session = runInTerminal(world, ['doctor'], { columns });
+    const session = runOnScreen(world, ['doctor'], { columns });
     await session.shows(' of 20 ');
     expect(await session.ended).toBe(1);
     const screen = session.screen();
@@ -393,7 +393,7 @@ describe('doctor', () => {
 
   it('stops at Ctrl-C, at once', async () => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
-    const session = runInTerminal(world, ['doctor']);
+    const session = runOnScreen(world, ['doctor']);
     await session.shows(' of 20 ');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => world.end());
 
 const refresh = (words: readonly string[] = [], environment: Record<string, string | undefined> = {}) =>
-  runPiped(world, ['refresh', ...words], { environment });
+  run(world, ['refresh', ...words], { environment });
 
 const targetsFile = (yaml: string): string => {
   const path = join(mkdtempSync(join(tmpdir(), 'targets-')), 'targets.yml');
@@ -123,6 +123,7 @@ describe('refresh', () => {
       isDryRun: false,
       patienceMinutes: 40,
       platform: world.platform(),
+      storingPlatform: world.platform(),
       clock: world.clock,
       onCall: ({ name, phase }) => void calls.push(`${name} ${phase}`),
       signal: new AbortController().signal,
@@ -221,7 +222,7 @@ describe('refresh', () => {
 
   it.each([80, 200])('shows in a terminal of %i columns how far it is, and then how it ended', async (columns) => {
     world.faults.add({ on: /GetAuthorizationToken/, does: { hang: true }, times: 1 });
-    const session = runInTerminal(world, ['refresh'], { columns });
+    const session = runOnScreen(world, ['refresh'], { columns });
     await session.shows('minting a login');
     expect(await session.ended).toBe(0);
     const screen = session.screen().join('\n');
@@ -232,7 +233,7 @@ describe('refresh', () => {
 
   it('stops at Ctrl-C, and stores to its end what it has begun to store', async () => {
     const { asked } = whenAsked(world.faults, /^PATCH \/v2\/registries/, { delayMs: 500 });
-    const session = runInTerminal(world, ['refresh']);
+    const session = runOnScreen(world, ['refresh']);
     await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseTargets } from '../../functions/lib/targets.ts';
 import { registryHost, World } from '../../simulator/world.ts';
-import { emptyFolder, keys, runInTerminal, runPiped } from '../support/command.ts';
+import { emptyFolder, keys, run, runOnScreen } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -31,12 +31,12 @@ const here = (environment: Record<string, string | undefined> = {}) => ({
   environment: { TARGETS_FILE: 'targets.yml', ...environment },
 });
 const piped = (words: readonly string[], input = '', environment: Record<string, string | undefined> = {}) =>
-  runPiped(world, ['setup', ...words], { ...here(environment), input });
+  run(world, ['setup', ...words], { ...here(environment), input });
 const inTerminal = (
   words: readonly string[] = [],
   columns = 100,
   environment: Record<string, string | undefined> = {},
-) => runInTerminal(world, ['setup', ...words], { ...here(environment), columns });
+) => runOnScreen(world, ['setup', ...words], { ...here(environment), columns });
 const file = (name: string): string => readFileSync(join(folder, name), 'utf8');
 /** The credential that targets.yml names for the target production. */
 const registered = (): string | undefined =>
@@ -449,7 +449,7 @@ describe('setup, through pipes', () => {
   it('reads no more of its input than a key can be, however long it goes on', async () => {
     const input = 'x'.repeat(10_000);
     const options = { ...here(), input, endsInput: false };
-    const { code, printedErrors } = await runPiped(world, ['setup', '--yes', '--key-stdin'], options);
+    const { code, printedErrors } = await run(world, ['setup', '--yes', '--key-stdin'], options);
     expect(printedErrors).toMatch(/--key-stdin: expected 8 to 512 printable characters/);
     expect(code).toBe(1);
   });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
 
 let world: World;
@@ -27,7 +27,7 @@ const deployed = (change: Pick<World['deployment'], 'status'>) => void Object.as
 
 describe('status', () => {
   it('shows hours left, the proof of each endpoint, runs and alarms', async () => {
-    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printedErrors).toBe('');
     expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
     expect(printed).toMatch(/^ {2}4m7x2k9q {3}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
@@ -38,7 +38,7 @@ describe('status', () => {
   });
 
   it('prints one JSON document for machines', async () => {
-    const { code, printed } = await runPiped(world, ['status', '--json']);
+    const { code, printed } = await run(world, ['status', '--json']);
     const status = JSON.parse(printed) as Record<string, unknown>;
     expect(status).toMatchObject({
       version: 1,
@@ -106,7 +106,7 @@ describe('status', () => {
     ],
   ])('tells of %s', async (_what, happen, expected, expectedCode) => {
     happen();
-    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printed + printedErrors).toMatch(expected);
     expect(code).toBe(expectedCode);
   });
@@ -131,13 +131,13 @@ describe('status', () => {
     ['a stage that is none', ['--stage', 'a b'], {}, /--stage: expected letters, digits and -, found "a b"/, 2],
     ['an option that there is not', ['--colour'], {}, /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, environment, expected, expectedCode) => {
-    const { code, printed, printedErrors } = await runPiped(world, ['status', ...words], { environment });
+    const { code, printed, printedErrors } = await run(world, ['status', ...words], { environment });
     expect(printedErrors).toMatch(expected);
     expect([code, printed]).toEqual([expectedCode, '']);
   });
 
   it.each([80, 200])('fits a terminal of %i columns, in colour', async (columns) => {
-    const session = runInTerminal(world, ['status'], { columns });
+    const session = runOnScreen(world, ['status'], { columns });
     expect(await session.ended).toBe(0);
     const screen = session.screen();
     expect(screen.every((line) => line.length <= columns)).toBe(true);
@@ -154,7 +154,7 @@ describe('status', () => {
     ['--no-color says so', ['--no-color'], {}],
     ['the terminal is dumb', [], { TERM: 'dumb' }],
   ])('shows no colours where %s', async (_what, words, environment) => {
-    const session = runInTerminal(world, ['status', ...words], { environment });
+    const session = runOnScreen(world, ['status', ...words], { environment });
     await session.ended;
     expect(session.written()).not.toContain('\x1b[3');
     expect(session.written()).not.toContain('\x1b[1m');
@@ -163,14 +163,14 @@ describe('status', () => {
 
   it('stops at Ctrl-C, at once', async () => {
     const { asked } = whenAsked(world.faults, /DescribeStacks/, { hang: true });
-    const session = runInTerminal(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
+    const session = runOnScreen(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
     await asked;
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });
 
   it('keeps looking with --watch, and ends well by Ctrl-C with the cursor back', async () => {
-    const session = runInTerminal(world, ['status', '--watch']);
+    const session = runOnScreen(world, ['status', '--watch']);
     await session.shows('Ctrl-C ends.');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(0);
@@ -186,7 +186,7 @@ describe('status', () => {
       registry: '6n2k8v4d',
     });
     await world.refresh({ trigger: 'schedule' });
-    const { printed } = await runPiped(world, ['status']);
+    const { printed } = await run(world, ['status']);
     expect(printed).toContain('hostile0');
     expect([...printed].filter((sign) => sign < ' ' && sign !== '\n')).toEqual([]);
     world.runpod.endpoints.delete('hostile0');

@@ -1,4 +1,5 @@
 import { Transform } from 'node:stream';
+import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { createPartCounter, maxParts } from '../json-parts.ts';
 import { quote } from '../quote.ts';
@@ -10,15 +11,19 @@ const usualBytes = 256 * 1024;
 class BoundedHttpHandler extends NodeHttpHandler {
   readonly #timeoutMs: number;
   readonly #maxBytes: number;
+  readonly #signal: AbortSignal | undefined;
 
-  constructor(timeoutMs: number, maxBytes: number) {
+  constructor(timeoutMs: number, maxBytes: number, signal: AbortSignal | undefined) {
     super({ connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true });
     this.#timeoutMs = timeoutMs;
     this.#maxBytes = maxBytes;
+    this.#signal = signal;
   }
 
   override async handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
-    const { response } = await super.handle(...args);
+    const [request, options] = args;
+    const abortSignal = this.#signal;
+    const { response } = await super.handle(request, abortSignal === undefined ? options : { ...options, abortSignal });
     const source = response.body;
     const maxBytes = this.#maxBytes;
     let length = 0;
@@ -47,18 +52,30 @@ class BoundedHttpHandler extends NodeHttpHandler {
   }
 }
 
+/** Where AWS is and who asks it. Whatever is left out, the SDK finds by itself, as it finds all of it in Lambda. */
+export type AwsConnection = Readonly<
+  Pick<STSClientConfig, 'endpoint' | 'region' | 'credentials' | 'profile' | 'useFipsEndpoint' | 'useDualstackEndpoint'>
+> & {
+  /** Ends every request that is under way, and every one that would follow. */
+  readonly signal?: AbortSignal;
+};
+
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
  *
  * @param maxBytes how long an answer may be
  */
 export const awsClientDefaults = (
-  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  { UPSTREAM_TIMEOUT_SECONDS, aws = {} }: { readonly UPSTREAM_TIMEOUT_SECONDS: number; readonly aws?: AwsConnection },
   maxBytes = usualBytes,
-) => ({
-  maxAttempts: 2,
-  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes),
-});
+) => {
+  const { signal, ...connection } = aws;
+  return {
+    ...connection,
+    maxAttempts: 2,
+    requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes, signal),
+  };
+};
 
 /** How an AWS call failed, as far as we act on it. */
 export type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';

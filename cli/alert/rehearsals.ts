@@ -1,6 +1,6 @@
-import { type Alert, composeAlerts, composeDelay, composeDigest } from '../functions/lib/report/alerts.ts';
-import type { Outcome } from '../functions/lib/report/outcome.ts';
-import type { Report } from '../functions/lib/report/report.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest } from '../../functions/lib/report/alerts.ts';
+import type { Outcome } from '../../functions/lib/report/outcome.ts';
+import type { Report } from '../../functions/lib/report/report.ts';
 
 /** One alert that somebody may get one day, composed by what composes the real ones. */
 export interface Rehearsal {
