@@ -1,4 +1,5 @@
 import type { AwsConnection } from '../functions/lib/aws/client.ts';
+import type { EngineClock } from '../runner/engine.ts';
 
 /** A stream that a command writes to. */
 export interface CommandOutput extends NodeJS.WritableStream {
@@ -24,6 +25,8 @@ export interface CommandContext {
   readonly aws: AwsConnection;
   /** Epoch milliseconds. */
   readonly now: () => number;
+  /** What a refresh waits by, where that is not the clock on the wall. */
+  readonly clock?: EngineClock;
   /** Ends when somebody presses Ctrl-C. */
   readonly interrupted: AbortSignal;
 }

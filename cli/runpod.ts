@@ -5,22 +5,17 @@ import type { RegistryToken } from '../functions/lib/aws/seal.ts';
 import { defined } from '../functions/lib/defined.ts';
 import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
-import { type Send, send } from '../functions/lib/http.ts';
+import { send, sendUntil } from '../functions/lib/http.ts';
 import { listOf } from '../functions/lib/json-parts.ts';
 import {
   type ConnectRunpod,
   createConnectRunpod,
+  isOperationMissing,
   type RunpodCall,
   type RunpodClient,
   refusalOf,
   under,
 } from '../functions/lib/runpod/client.ts';
-
-/** Sends requests that also end with a signal. */
-export const sendUntil =
-  (signal: AbortSignal): Send =>
-  (url, request) =>
-    send(url, { ...request, signal: AbortSignal.any([request.signal, signal]) });
 
 /**
  * Makes Runpod clients for a person's command.
@@ -64,7 +59,7 @@ export const listDelegations = async (
     scope: 'for reading registry credentials',
   };
   const answer = await client.send(call);
-  if ([404, 405, 410, 501].includes(answer.status)) return [];
+  if (answer.status === 404 || isOperationMissing(answer.status)) return [];
   if (answer.status !== 200) throw refusalOf(answer, call);
   const list = z.safeParse(delegationsSchema, answer.json);
   if (list.success) return list.data.delegations;

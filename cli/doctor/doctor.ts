@@ -22,7 +22,7 @@ const firstChecks = (
   {
     group: 'AWS',
     title: 'targets.yml',
-    look: async () => {
+    run: async () => {
       const { length } = await targets();
       return ok(`${caller.settings.TARGETS_FILE} names ${length} target${length === 1 ? '' : 's'}, without a mistake.`);
     },
@@ -30,14 +30,14 @@ const firstChecks = (
   {
     group: 'AWS',
     title: 'identity',
-    look: async () => {
+    run: async () => {
       const { account, arn } = await identity();
       return ok(`You are ${arn}, in account ${account}; the stack is looked for in ${caller.region}.`);
     },
   },
 ];
 
-/** Everything that can be wrong, in the order in which a person would look. */
+/** Everything that can be wrong, in the order in which a person would check it. */
 const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandContext): Promise<Check[]> => {
   const targets = once(async () => readTargets(caller.settings.TARGETS_FILE, folder));
   const identity = once(() => readIdentity(caller));

@@ -19,7 +19,7 @@ export const useChecks = ({ target, key, token, endpoints }: TargetView): Check[
     {
       group,
       title: 'endpoints',
-      look: async () => {
+      run: async () => {
         const all = await need('a list of endpoints', key.endpoints());
         const findings: Finding[] = [];
         for (const { id } of named ?? []) {
@@ -68,7 +68,7 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
     {
       group,
       title: 'tags',
-      look: async () => {
+      run: async () => {
         const users = await needEndpoints();
         const floating = users.filter(({ image }) => {
           const { tag, digest } = parseImageReference(image) ?? {};
@@ -89,7 +89,7 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
     {
       group,
       title: 'workers',
-      look: async () => {
+      run: async () => {
         const users = await needEndpoints();
         if (users.length === 0) return skipped('There is no endpoint to look at.');
         const parked = users.filter(({ workers }) => workers.max === 0).map(({ id }) => id);
@@ -104,7 +104,7 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
     {
       group,
       title: 'delegation',
-      look: async () => {
+      run: async () => {
         await need('an API key', key.key());
         const delegations = await key.delegations();
         const users = await needEndpoints();

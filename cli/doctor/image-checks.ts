@@ -30,7 +30,7 @@ export const imageChecks = ({ target, token, images }: TargetView): Check[] => {
     {
       group,
       title: 'token',
-      look: async () => {
+      run: async () => {
         try {
           const { registry } = await token();
           return ok(`ECR mints tokens for ${registry}.`);
@@ -46,7 +46,7 @@ export const imageChecks = ({ target, token, images }: TargetView): Check[] => {
     {
       group,
       title: 'images',
-      look: async () => {
+      run: async () => {
         const tried = await images();
         if (tried.length === 0) return skipped('There is no image to try.');
         return tried.map((each) =>
@@ -59,7 +59,7 @@ export const imageChecks = ({ target, token, images }: TargetView): Check[] => {
     {
       group,
       title: 'size',
-      look: async () => {
+      run: async () => {
         const tried = await need('an image', images());
         const large = tried.filter((each) => 'sizeInBytes' in each && each.sizeInBytes > largeBytes);
         if (large.length === 0)

@@ -22,7 +22,7 @@ export const keyChecks = ({ caller, target, key, credential }: TargetView): Chec
     {
       group,
       title: 'API key',
-      look: async () => {
+      run: async () => {
         await key.key();
         if (!runpod.apiKey.startsWith('ssm:')) return ok(`The API key is in ${runpod.apiKey}.`);
         return (await isEncrypted(caller, runpod.apiKey.slice('ssm:'.length)))
@@ -33,7 +33,7 @@ export const keyChecks = ({ caller, target, key, credential }: TargetView): Chec
     {
       group,
       title: 'scopes',
-      look: async () => {
+      run: async () => {
         await need('an API key', key.key());
         const { length } = await key.endpoints();
         return ok(`The key may list endpoints; there ${length === 1 ? 'is' : 'are'} ${length}.`);
@@ -42,7 +42,7 @@ export const keyChecks = ({ caller, target, key, credential }: TargetView): Chec
     {
       group,
       title: 'credential',
-      look: async () => {
+      run: async () => {
         await need('an API key', key.key());
         await credential();
         return ok(`Runpod has credential ${runpod.registry}.`);
@@ -51,7 +51,7 @@ export const keyChecks = ({ caller, target, key, credential }: TargetView): Chec
     {
       group,
       title: 'way of updating',
-      look: async () => {
+      run: async () => {
         await need('an API key', key.key());
         await need('the credential', credential());
         const { way, missingWays } = await findOpenApi(key.client, caller.settings, runpod.registry);

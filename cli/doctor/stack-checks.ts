@@ -6,7 +6,7 @@ import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
 import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
-import { type Check, type Finding, NotLooked, need, ok, once, skipped, warning, wrong } from './check.ts';
+import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 const group = 'Deployment';
 const hourMs = 3_600_000;
@@ -55,7 +55,7 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
       );
 };
 
-/** Everything that can be wrong with the deployed stack, in the order in which a person would look. */
+/** Everything that can be wrong with the deployed stack, in the order in which a person would check it. */
 export const stackChecks = ({
   caller,
   identity,
@@ -74,7 +74,8 @@ export const stackChecks = ({
   const stack = async (): Promise<Stack & { readonly stateMachine: string }> => {
     const present = await need('a stack', found());
     const stateMachine = present?.stateMachine;
-    if (present === undefined || stateMachine === undefined) throw new NotLooked('not looked at, for want of a stack.');
+    if (present === undefined || stateMachine === undefined)
+      throw new NotChecked('not looked at, for want of a stack.');
     return { ...present, stateMachine };
   };
   const runs = once(async () => readRuns(caller, (await stack()).stateMachine));
@@ -83,7 +84,7 @@ export const stackChecks = ({
     {
       group,
       title: 'stack',
-      look: async () => {
+      run: async () => {
         const present = await found();
         if (present === undefined)
           return wrong(
@@ -109,7 +110,7 @@ export const stackChecks = ({
     {
       group,
       title: 'schedule',
-      look: async () => {
+      run: async () => {
         await stack();
         const schedule = await readSchedule(caller);
         if (schedule === undefined) return wrong('There is no schedule.', 'Deploy again.');
@@ -128,7 +129,7 @@ export const stackChecks = ({
     {
       group,
       title: 'pushes',
-      look: async () => {
+      run: async () => {
         await stack();
         const state = await readRule(caller);
         if (state === undefined) return wrong('There is no rule for image pushes.', 'Deploy again.');
@@ -151,7 +152,7 @@ export const stackChecks = ({
     {
       group,
       title: 'listeners',
-      look: async () => {
+      run: async () => {
         const { alertTopic, alarmTopic } = await stack();
         const judge = async (what: string, topic: string | undefined): Promise<Finding> =>
           topic === undefined
@@ -163,7 +164,7 @@ export const stackChecks = ({
     {
       group,
       title: 'alarms',
-      look: async () => {
+      run: async () => {
         await stack();
         const alarms = await readAlarms(caller);
         if (alarms.length === 0) return wrong('There are no alarms.', 'Deploy again.');
@@ -175,7 +176,7 @@ export const stackChecks = ({
               `docs/runbook.md, ${name.slice(caller.stackName.length + 1)}.`,
             ),
           );
-        const silent = alarms.filter(({ tells }) => !tells).map(({ name }) => name);
+        const silent = alarms.filter(({ notifies }) => !notifies).map(({ name }) => name);
         if (silent.length > 0)
           findings.push(
             warning(
@@ -189,7 +190,7 @@ export const stackChecks = ({
     {
       group,
       title: 'last run',
-      look: async () => {
+      run: async () => {
         await stack();
         const { executions, reports } = await runs();
         const last = executions.find(({ stopDate }) => stopDate !== undefined);
@@ -211,7 +212,7 @@ export const stackChecks = ({
     {
       group,
       title: 'hours left',
-      look: async () => {
+      run: async () => {
         await stack();
         const seen = targetsOf((await need('the runs', runs())).reports);
         const named = await targets();

@@ -2,10 +2,10 @@ import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { createMintToken, type MintedToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
+import { sendUntil } from '../../functions/lib/http.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
-import { sendUntil } from '../runpod.ts';
 import { need, once } from './check.ts';
 import type { KeyView } from './key-view.ts';
 

@@ -104,7 +104,7 @@ export const refresh = async (
   terminal: Terminal,
 ): Promise<number> => {
   const { json: isJson = false, dryRun: isDryRun = false } = options;
-  const { interrupted } = context;
+  const { interrupted, clock = wallClock } = context;
   const patienceMinutes = readPatience(options.patience ?? '30');
   const caller = readCaller(options, interruptible(context));
   const all = readTargets(caller.settings.TARGETS_FILE, context.folder);
@@ -122,9 +122,9 @@ export const refresh = async (
       targets,
       isDryRun,
       patienceMinutes,
-      platform: ownPlatform(caller, interrupted),
-      storingPlatform: ownPlatform(readCaller(options, context)),
-      clock: wallClock,
+      platform: ownPlatform(caller, clock.now, interrupted),
+      lasting: ownPlatform(readCaller(options, context), clock.now),
+      clock,
       signal: interrupted,
     };
     report = await runRefresh({ ...run, onCall: progress.onCall });

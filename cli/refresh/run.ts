@@ -7,7 +7,7 @@ import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createListPushes } from '../../functions/lib/ecr/pushes.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/registry.ts';
 import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/http.ts';
+import { send, sendUntil } from '../../functions/lib/http.ts';
 import type { Platform } from '../../functions/lib/platform.ts';
 import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
@@ -22,12 +22,11 @@ import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
-import { sendUntil } from '../runpod.ts';
 import { findOpenApi, noWay } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
 
 /** A run of the state machine in this process. */
-export interface RefreshRun {
+interface RefreshRun {
   readonly region: string;
   readonly account: string;
   readonly targets: readonly Target[];
@@ -39,8 +38,8 @@ export interface RefreshRun {
   readonly onCall: (call: FunctionCall) => void;
   /** Its requests may end with `signal`. */
   readonly platform: Platform;
-  /** What a token is stored with: once begun, storing goes on to its end. */
-  readonly storingPlatform: Platform;
+  /** What a token is stored with instead: once begun, storing goes on to its end. */
+  readonly lasting: Pick<Platform, 'settings' | 'send' | 'sleep'>;
   readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
@@ -50,7 +49,7 @@ export interface RefreshRun {
 export interface FunctionCall {
   readonly name: FunctionName;
   readonly target: string;
-  /** For functions that look at an endpoint. */
+  /** For functions that check an endpoint. */
   readonly endpoint?: string;
   readonly phase: 'begun' | 'ended' | 'failed';
   /** What it answered, or the message of what it threw. */
@@ -72,7 +71,7 @@ const payloadSchema = z.object({
 const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
   const { name, target, endpoint } = z.safeParse(payloadSchema, payload).data ?? {};
   const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
-  return { target: subject, ...defined({ endpoint: endpoint?.id }) };
+  return defined({ target: subject, endpoint: endpoint?.id });
 };
 
 const runpodFor = (platform: Platform) => {
@@ -88,7 +87,7 @@ const storedSchema = z.object({
   token: z.object({ expiresAt: text }),
 });
 
-/** Looks whether it could store, and ends there. */
+/** Finds out whether it could store, and ends there. */
 const describeUpdate = (platform: Platform) => {
   const runpod = runpodFor(platform);
   return async (event: unknown): Promise<never> => {
@@ -103,7 +102,7 @@ const describeUpdate = (platform: Platform) => {
 };
 
 /** What is not as in the stack: tokens stay in memory, targets are those chosen here, and nobody is told by SNS. */
-const buildersOf = ({ targets, isDryRun, patienceMinutes, storingPlatform }: RefreshRun): Partial<Builders> => {
+const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial<Builders> => {
   const { seal, unseal } = createMemorySeal();
   const loadTargets = () => targets;
   return {
@@ -131,9 +130,9 @@ const buildersOf = ({ targets, isDryRun, patienceMinutes, storingPlatform }: Ref
         ? describeUpdate(platform)
         : createUpdateRunpod({
             unseal,
-            runpodFor: runpodFor(storingPlatform),
-            updateCredential: createUpdateCredential(storingPlatform.settings),
-            now: storingPlatform.now,
+            runpodFor: runpodFor(platform),
+            updateCredential: createUpdateCredential(platform.settings),
+            now: platform.now,
           }),
     notify: () => async () => ({ published: 0 }),
   };
@@ -144,9 +143,9 @@ const buildersOf = ({ targets, isDryRun, patienceMinutes, storingPlatform }: Ref
  *
  * @param signal ends requests and waits
  */
-export const ownPlatform = ({ settings }: Caller, signal?: AbortSignal): Platform => ({
+export const ownPlatform = ({ settings }: Caller, now: () => number, signal?: AbortSignal): Platform => ({
   settings,
-  now: Date.now,
+  now,
   sleep: (milliseconds) => sleep(milliseconds, undefined, defined({ signal })),
   send: signal === undefined ? send : sendUntil(signal),
   // The report says what there is to say.
@@ -160,10 +159,12 @@ export const ownPlatform = ({ settings }: Caller, signal?: AbortSignal): Platfor
  * @throws {CommandError} it was interrupted, or ended without a report
  */
 export const runRefresh = async (run: RefreshRun): Promise<Report> => {
-  const { region, account, platform, clock, onCall, signal } = run;
+  const { region, account, platform, lasting, clock, onCall, signal } = run;
   const arnOf = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
   const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
-  const invoke = createInvokeFunction(platform, buildersOf(run));
+  const builders = buildersOf(run);
+  const invoke = createInvokeFunction(platform, builders);
+  const invokeToItsEnd = createInvokeFunction({ ...platform, ...lasting }, builders);
   const storing = new Set<Promise<unknown>>();
 
   const call = async (resource: string, payload: unknown): Promise<unknown> => {
@@ -172,8 +173,9 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
     if (signal.aborted) throw new CommandError('Interrupted.');
     const subject = { name, ...subjectOf(payload) };
     onCall({ ...subject, phase: 'begun' });
-    const answering = invoke(name, payload);
-    if (name === 'update-runpod') storing.add(answering);
+    const isStoring = name === 'update-runpod';
+    const answering = (isStoring ? invokeToItsEnd : invoke)(name, payload);
+    if (isStoring) storing.add(answering);
     try {
       const answer = await answering;
       onCall({ ...subject, phase: 'ended', answer });

@@ -6,7 +6,7 @@ import { UsageError } from '../../stack/failure.ts';
 import type { RunpodCredential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
 import { type Conversation, newCredential } from './conversation.ts';
-import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './look.ts';
+import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './endpoints.ts';
 
 /** The target to set up: one of targets.yml, or a new one. */
 export const chooseTarget = async (

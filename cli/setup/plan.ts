@@ -4,13 +4,13 @@ import type { Caller } from '../../stack/caller.ts';
 import { deployCommand } from '../../stack/stack.ts';
 import { plain } from '../terminal.ts';
 import { newCredential } from './conversation.ts';
+import { type EcrEndpoint, nameOf } from './endpoints.ts';
 import type { JournalChange } from './journal.ts';
-import { type EcrEndpoint, nameOf } from './look.ts';
 import { addTarget } from './targets-file.ts';
 
 /** A change that is planned: what it does, and what it is once the credential's id is known. */
 export interface PlannedChange {
-  readonly says: string;
+  readonly summary: string;
   readonly change: (credentialId: string) => JournalChange;
 }
 
@@ -46,14 +46,14 @@ export const planChanges = ({
   const planned: PlannedChange[] = [];
   if (repository !== undefined) {
     planned.push({
-      says: `create ECR repository ${repository} in ${ecr.region}`,
+      summary: `create ECR repository ${repository} in ${ecr.region}`,
       change: () => ({ kind: 'repository', region: ecr.region, name: repository }),
     });
   }
   if (newKey !== undefined) {
     const { versionBefore } = newKey;
     planned.push({
-      says: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
+      summary: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
       change: () => ({
         kind: 'api-key',
         parameter: source.slice('ssm:'.length),
@@ -63,14 +63,14 @@ export const planChanges = ({
   }
   if (credential === newCredential) {
     planned.push({
-      says: `create credential runpod-ecr-refresh-${name} at Runpod, with the token that was just tried`,
+      summary: `create credential runpod-ecr-refresh-${name} at Runpod, with the token that was just tried`,
       change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}` }),
     });
   }
   const which = credential === newCredential ? 'it' : `credential ${credential}`;
   for (const endpoint of selected) {
     planned.push({
-      says: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
+      summary: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
       change: (after) => ({ kind: 'endpoint', endpoint: endpoint.id, before: endpoint.registry, after }),
     });
   }
@@ -80,7 +80,7 @@ export const planChanges = ({
     // What would be written is checked before anything is changed.
     write(credential);
     planned.push({
-      says: `write target ${name} to ${path}`,
+      summary: `write target ${name} to ${path}`,
       change: (id) => ({
         kind: 'targets',
         path,

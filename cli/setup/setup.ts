@@ -13,9 +13,9 @@ import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, versionOf, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
+import { ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
-import { ecrEndpointsOf, nameOf } from './look.ts';
 import { nextSteps, type PlannedChange, planChanges, type Wanted } from './plan.ts';
 import { readTargetsFile } from './targets-file.ts';
 import { tryToken } from './try-token.ts';
@@ -91,14 +91,14 @@ const makeAll = async (
   { print, terminal, context: { interrupted } }: Conversation,
 ): Promise<number> => {
   let credential = chosen;
-  for (const [index, { says, change }] of planned.entries()) {
+  for (const [index, { summary, change }] of planned.entries()) {
     if (interrupted.aborted) return index;
     const begun = change(credential);
     const note = journal.begin(begun);
     const made = await make(begun, workshop, secrets);
     note(made);
     if (made.kind === 'credential') credential = made.id ?? credential;
-    print(`${terminal.paint('green', '✓')} Done: ${says}.`);
+    print(`${terminal.paint('green', '✓')} Done: ${summary}.`);
   }
   return planned.length;
 };
@@ -171,7 +171,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   const file = existing === undefined ? { path, content } : undefined;
   const wanted: Wanted = { name, ecr, source, newKey, credential, repository, selected, file };
   const planned = planChanges(wanted);
-  const changes = planned.map(({ says }) => says);
+  const changes = planned.map(({ summary }) => summary);
   const next = nextSteps(caller, wanted, token.registry, watched.length > 0);
 
   if (planned.length > 0) {

@@ -2,7 +2,7 @@ import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts'
 import type { MintedToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
-import { sendUntil } from '../runpod.ts';
+import { sendUntil } from '../../functions/lib/http.ts';
 import { plain } from '../terminal.ts';
 import type { Conversation } from './conversation.ts';
 

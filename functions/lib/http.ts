@@ -71,6 +71,12 @@ export const send: Send = (url, { method, headers, body, signal }) =>
     sent.end(body);
   });
 
+/** Sends requests that also end with a signal. */
+export const sendUntil =
+  (signal: AbortSignal): Send =>
+  (url, request) =>
+    send(url, { ...request, signal: AbortSignal.any([signal, request.signal]) });
+
 const codeOf = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : '';
 

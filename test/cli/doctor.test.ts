@@ -244,7 +244,7 @@ const cases: readonly Case[] = [
   {
     what: 'a schedule that is too slow',
     happen: () => void Object.assign(world.deployment.schedule, { expression: 'rate(12 hours)' }),
-    line: /✗ The schedule is rate\(12 hours\); a login lives 12 hours/,
+    line: /✗ The schedule is rate\(12 hours\); a token lives 12 hours/,
     code: 1,
   },
   {
@@ -321,7 +321,7 @@ describe('doctor', () => {
     expect(ended.printed).not.toContain(world.apiKey);
   });
 
-  it('tells of a run that failed, and of a login that was never stored', async () => {
+  it('tells of a run that failed, and of a token that was never stored', async () => {
     await world.end();
     world = await World.begin();
     world.runpod.keys.clear();
@@ -330,7 +330,7 @@ describe('doctor', () => {
     const text = printed.replaceAll(/\n {4,}(?!→)/g, ' ');
     expect(text).toMatch(/✗ The last run ended FAILED, 0 min ago: RunpodUnauthorizedError: production: Runpod refused/);
     expect(text).toMatch(/→ docs\/runbook\.md, RunpodUnauthorizedError\. Refresh at once from here: npm run refresh/);
-    expect(text).toMatch(/✗ production: no run on record has stored a login/);
+    expect(text).toMatch(/✗ production: no run on record has stored a token/);
     expect(code).toBe(1);
   });
 

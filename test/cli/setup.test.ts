@@ -370,12 +370,12 @@ describe('setup, through pipes', () => {
         1,
       ],
       [
-        'a login that pulls nothing',
+        'a token that pulls nothing',
         () => world.registry.deleteTag(`${registryHost}/team/worker`, 'v1'),
         ['--yes', '--key-stdin'],
         apiKey,
         {},
-        /A fresh login pulls none of the images: .*Nothing was changed/,
+        /A fresh token pulls none of the images: .*Nothing was changed/,
         1,
       ],
       [

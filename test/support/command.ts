@@ -11,6 +11,8 @@ import headless from '@xterm/headless';
 import { runCommand } from '../../cli/commands.ts';
 import type { CommandContext, CommandInput } from '../../cli/context.ts';
 import type { AwsConnection } from '../../functions/lib/aws/client.ts';
+import { defined } from '../../functions/lib/defined.ts';
+import type { EngineClock } from '../../runner/engine.ts';
 import type { World } from '../../simulator/world.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
@@ -75,14 +77,17 @@ export interface RunOptions extends CommandOptions {
   readonly input?: string;
   /** Whether the input ends where it ends, or goes on without saying more. */
   readonly endsInput?: boolean;
+  /** What it tells time by. */
   readonly now?: () => number;
+  /** What a refresh waits by. */
+  readonly clock?: EngineClock;
 }
 
 /** Runs a command in this process as if through pipes, to its end. */
 export const run = async (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, input = '', endsInput = true, now = Date.now }: RunOptions = {},
+  { folder = tmpdir(), environment = {}, input = '', endsInput = true, now = Date.now, clock }: RunOptions = {},
 ): Promise<Ended> => {
   const variables = environmentOf(world, environment);
   let [printed, printedErrors] = ['', ''];
@@ -101,6 +106,7 @@ export const run = async (
     folder,
     aws: connectionOf(variables),
     now,
+    ...defined({ clock }),
     interrupted: new AbortController().signal,
   });
   return { code, printed, printedErrors };
@@ -116,7 +122,7 @@ const spawnCommand = (
 export const runPiped = async (
   world: World,
   words: readonly string[],
-  { input = '', endsInput = true, ...options }: Omit<RunOptions, 'now'> = {},
+  { input = '', endsInput = true, ...options }: Omit<RunOptions, 'now' | 'clock'> = {},
 ): Promise<Ended> => {
   const child = spawnCommand(world, words, options);
   let [printed, printedErrors] = ['', ''];

@@ -123,6 +123,12 @@ export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
   return new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered ${came}.`);
 };
 
+/**
+ * Whether a status says that there is no such operation. A 404 may say so, too, or that there is no such thing: what it
+ * means is for the caller to know.
+ */
+export const isOperationMissing = (status: number): boolean => [405, 410, 501].includes(status);
+
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {
   const unsafe = segments.find((segment) => /^\.{0,2}$/.test(segment));
