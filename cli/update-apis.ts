@@ -11,7 +11,7 @@ import {
 import { type UpdateApi, updateApis } from '../functions/lib/runpod/update-credential.ts';
 
 /** By which of Runpod's APIs a token can be stored, and which before it Runpod said it does not have. */
-export interface OpenApi {
+interface OpenApi {
   /** `undefined` where none is. */
   readonly way: UpdateApi | undefined;
   readonly missingWays: readonly UpdateApi[];

@@ -23,7 +23,7 @@ export interface Caller {
 }
 
 /** What a command runs in, as far as AWS is concerned. */
-export interface CallerContext {
+interface CallerContext {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** What of the connection to AWS is not left to the SDK, which finds it where the AWS command line does. */
   readonly aws?: AwsConnection;

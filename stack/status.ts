@@ -97,7 +97,7 @@ export const readSchedule = async ({
 };
 
 /** An alarm of a stack. */
-export interface StackAlarm {
+interface StackAlarm {
   readonly name: string;
   readonly description: string;
   readonly isOpen: boolean;

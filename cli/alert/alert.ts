@@ -10,7 +10,7 @@ import { type CommandContext, type CommonOptions, interruptible } from '../conte
 import type { Terminal } from '../terminal.ts';
 import { composeRehearsals, type Rehearsal } from './rehearsals.ts';
 
-export interface AlertOptions extends CommonOptions {
+interface AlertOptions extends CommonOptions {
   readonly kind?: string;
   readonly severity?: string;
   readonly to: string;

@@ -9,7 +9,7 @@ import { createKeyViews } from './key-view.ts';
 import { stackChecks } from './stack-checks.ts';
 import { targetChecks } from './target-checks.ts';
 
-export interface DoctorOptions extends CallerOptions, CommonOptions {}
+interface DoctorOptions extends CallerOptions, CommonOptions {}
 
 /** More at once would ask a Runpod key faster than its quota. */
 const maxChecksAtOnce = 12;

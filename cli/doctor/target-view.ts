@@ -10,7 +10,7 @@ import { need, once } from './check.ts';
 import type { KeyView } from './key-view.ts';
 
 /** An image that was pulled with a fresh token, or what is wrong with it. */
-export type TriedImage =
+type TriedImage =
   | { readonly image: string; readonly sizeInBytes: number }
   | { readonly image: string; readonly problem: string; readonly kind: PullError['problem'] | undefined };
 

@@ -9,7 +9,7 @@ import { plain, type Terminal, wrap } from '../terminal.ts';
 import { createProgress } from './progress.ts';
 import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';
 
-export interface RefreshOptions extends CallerOptions, CommonOptions {
+interface RefreshOptions extends CallerOptions, CommonOptions {
   readonly dryRun?: boolean;
   readonly target?: readonly string[];
   readonly endpoint?: readonly string[];
@@ -24,7 +24,7 @@ const readPatience = (patience: string): number => {
 };
 
 /** Narrows targets down to those asked for, and the endpoints that are watched to those asked for. */
-export const narrow = (
+const narrow = (
   targets: readonly Target[],
   names: readonly string[] | undefined,
   endpoints: readonly string[] | undefined,

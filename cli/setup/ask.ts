@@ -4,7 +4,7 @@ import { CommandError, UsageError } from '../../stack/failure.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** One of several answers. */
-export interface Choice<Value> {
+interface Choice<Value> {
   readonly value: Value;
   readonly name: string;
 }

@@ -37,7 +37,7 @@ const journalSchema = z.object({
   entries: z.array(entrySchema),
 });
 type JournalContent = z.output<typeof journalSchema>;
-export type JournalEntry = z.output<typeof entrySchema>;
+type JournalEntry = z.output<typeof entrySchema>;
 
 /** Writes a file whole or not at all. */
 export const writeWhole = (path: string, content: string): void => {

@@ -31,7 +31,7 @@ const readPiped = async (stdin: CommandInput): Promise<string> => {
 };
 
 /** A key that Runpod takes, and whether it is the one that is stored. */
-export interface FoundKey {
+interface FoundKey {
   readonly key: string;
   readonly isStored: boolean;
 }

@@ -6,7 +6,7 @@ import { type CommandContext, type CommonOptions, interruptible } from '../conte
 import { type Terminal, truncate } from '../terminal.ts';
 import { showStatus } from './show.ts';
 
-export interface StatusOptions extends CallerOptions, CommonOptions {
+interface StatusOptions extends CallerOptions, CommonOptions {
   readonly watch?: boolean;
 }
 

@@ -97,7 +97,8 @@ const cases: readonly Case[] = [
   {
     what: 'Runpod hanging',
     happen: () => void world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } }),
-    line: /✗ Runpod, asked to list the serverless endpoints, gave no answer: .*did not answer within 2 s/,
+    environment: () => ({ UPSTREAM_TIMEOUT_SECONDS: '0.5' }),
+    line: /✗ Runpod, asked to list the serverless endpoints, gave no answer: .*did not answer within 0\.5 s/,
     code: 1,
   },
   {
@@ -140,6 +141,12 @@ const cases: readonly Case[] = [
   {
     what: 'a Runpod whose v2 lacks the update',
     happen: () => void Object.assign(world.runpod.offers, { v2: false }),
+    line: /! Runpod takes updates by graphql; v2 said to have no such operation/,
+    code: 0,
+  },
+  {
+    what: 'a Runpod whose v2 does not implement the update',
+    happen: () => void world.faults.add({ on: /PATCH \/v2\/registries/, does: { answer: { status: 501, body: '' } } }),
     line: /! Runpod takes updates by graphql; v2 said to have no such operation/,
     code: 0,
   },
@@ -340,7 +347,7 @@ describe('doctor', () => {
     expect(printed).toContain('– scopes: not looked at, for want of an API key.');
   });
 
-  it('takes under 10 seconds for 10 targets, and asks no key faster than its quota', async () => {
+  it('asks what 10 targets share only once, and no key faster than its quota', async () => {
     const targets = Array.from({ length: 10 }, (_, index) => {
       const registry = `credential${index}`;
       world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
@@ -358,13 +365,12 @@ describe('doctor', () => {
       },
       does: { hang: true },
     });
-    const startedAt = performance.now();
     const { printed } = await run(world, ['doctor'], {
       environment: { TARGETS_FILE: targetsFile(`targets:\n${targets.join('\n')}`) },
     });
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(printed.match(/can be pulled/g)).toHaveLength(10);
     expect(asked.length).toBeGreaterThan(20);
+    expect(asked.filter((text) => /^GET \/v2\/serverless(?:\?|$)/.test(text))).toHaveLength(1);
     expect(asked.length).toBeLessThanOrEqual(60);
   });
 

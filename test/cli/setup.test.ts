@@ -120,6 +120,19 @@ describe('setup, in a terminal', () => {
     expect(session.written()).not.toContain(apiKey);
   });
 
+  it('changes nothing when Ctrl-C ends a request', async () => {
+    const before = everything();
+    const { asked } = whenAsked(world.faults, /GET \/v2\/registries/, { hang: true });
+    const session = inTerminal([], 100, { UPSTREAM_TIMEOUT_SECONDS: '60' });
+    await session.shows('Runpod API key');
+    session.type(`${apiKey}${keys.enter}`);
+    await asked;
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped. Nothing was changed.');
+    expect(everything()).toEqual(before);
+  });
+
   it('stops between two changes at Ctrl-C, and goes on when run again', async () => {
     const { asked, repair } = whenAsked(world.faults, /PutParameter/, { delayMs: 1000 });
     const session = inTerminal(['--credential', 'new']);

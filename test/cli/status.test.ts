@@ -1,5 +1,9 @@
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { showStatus } from '../../cli/status/show.ts';
+import { createTerminal } from '../../cli/terminal.ts';
 import { World } from '../../simulator/world.ts';
+import type { Status } from '../../stack/status.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
 
@@ -11,7 +15,7 @@ beforeAll(async () => {
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
   await world.refresh({ trigger: 'schedule' });
-});
+}, 60_000);
 
 afterAll(() => world.end());
 
@@ -98,17 +102,19 @@ describe('status', () => {
       /AWS, asked to list the alarms, answered 400 AccessDeniedException "no"\. Allow cloudwatch:DescribeAlarms to whoever runs this\./,
       1,
     ],
-    [
-      'AWS that hangs',
-      () => void world.faults.add({ on: /DescribeStacks/, does: { hang: true } }),
-      /AWS, asked to look stack .* up, answered TimeoutError .*Check the network and the region/,
-      1,
-    ],
   ])('tells of %s', async (_what, happen, expected, expectedCode) => {
     happen();
     const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printed + printedErrors).toMatch(expected);
     expect(code).toBe(expectedCode);
+  });
+
+  it('tells of AWS that hangs', async () => {
+    world.faults.add({ on: /DescribeStacks/, does: { hang: true } });
+    const environment = { UPSTREAM_TIMEOUT_SECONDS: '0.2' };
+    const { code, printedErrors } = await run(world, ['status'], { environment });
+    expect(printedErrors).toMatch(/AWS, asked to look stack .* up, answered .*Check the network and the region/);
+    expect(code).toBe(1);
   });
 
   it.each<readonly [string, readonly string[], Record<string, string | undefined>, RegExp, number]>([
@@ -189,5 +195,35 @@ describe('status', () => {
     expect(printed).toContain('hostile0');
     expect([...printed].filter((sign) => sign < ' ' && sign !== '\n')).toEqual([]);
     world.runpod.endpoints.delete('hostile0');
+  });
+});
+
+describe('a target of more endpoints than a report holds', () => {
+  const terminal = createTerminal({
+    stdin: process.stdin,
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    environment: {},
+  });
+  const at = Date.parse('2026-11-23T12:00:00Z');
+  const shown = (proofs: Record<string, number>): string => {
+    const iso = new Date(at).toISOString();
+    const endpoint = { endpoint: '4m7x2k9q', proof: 'failed', reason: 'image-missing' } as const;
+    const status: Status = {
+      version: 1,
+      at: iso,
+      ownVersion: '0.1.0',
+      stack: { name: 'refresh', region: 'us-east-1', status: 'UPDATE_COMPLETE', isBusy: false, version: '0.1.0' },
+      targets: [{ name: 'production', lookedAt: iso, proofs, endpoints: [endpoint] }],
+      running: [],
+      openAlarms: [],
+      troubles: [],
+    };
+    return showStatus(status, at, terminal).join('\n');
+  };
+
+  it('tells of the others by their proofs, whether they are well or not', () => {
+    expect(shown({ failed: 4, observed: 7 })).toMatch(/^ +and more: 3 failed, 7 observed$/m);
+    expect(shown({ failed: 1 })).not.toContain('and more');
   });
 });
