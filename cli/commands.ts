@@ -5,7 +5,7 @@ import type { CommandContext, CommonOptions } from './context.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 /** Runs a command. @returns its exit code */
-type Run<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
+type PerformCommand<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
 
 const exitCodesText = `
 Exit codes: 0 done, and all is well; 1 something is wrong, and what is printed says what; 2 the command line has a
@@ -29,7 +29,7 @@ const createProgram = (context: CommandContext, end: (exitCode: number) => void)
   const { stdout, stderr } = context;
   /** A command's code is loaded when it is called. */
   const perform =
-    <Options extends CommonOptions>(load: () => Promise<Run<Options>>) =>
+    <Options extends CommonOptions>(load: () => Promise<PerformCommand<Options>>) =>
     async (options: Options): Promise<void> => {
       const run = await load();
       const { json: isJson = false, color: mayColour = true } = options;

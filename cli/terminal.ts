@@ -5,7 +5,7 @@ import { createLogUpdate } from 'log-update';
 import wrapAnsi from 'wrap-ansi';
 import type { CommandContext, CommandInput, CommandOutput } from './context.ts';
 
-type Style = Parameters<typeof styleText>[0];
+type TextStyle = Parameters<typeof styleText>[0];
 
 /** What a person sees of a command, and whether there is a person at all. */
 export interface Terminal {
@@ -15,7 +15,7 @@ export interface Terminal {
   readonly isLive: boolean;
   readonly columns: () => number;
   /** Colours text, where colours are wanted. */
-  readonly paint: (style: Style, text: string) => string;
+  readonly paint: (style: TextStyle, text: string) => string;
   /** Prints a line, above what is drawn. */
   readonly print: (line: string) => void;
   /** The same, to standard error. */

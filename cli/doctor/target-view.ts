@@ -10,7 +10,7 @@ import { need, once } from './check.ts';
 import type { KeyView } from './key-view.ts';
 
 /** An image that was pulled with a fresh token, or what is wrong with it. */
-type TriedImage =
+type PullTrial =
   | { readonly image: string; readonly sizeInBytes: number }
   | { readonly image: string; readonly problem: string; readonly kind: PullError['problem'] | undefined };
 
@@ -23,7 +23,7 @@ export interface TargetView {
   readonly token: () => Promise<MintedToken>;
   /** The endpoints that a run would watch. */
   readonly endpoints: () => Promise<readonly Endpoint[]>;
-  readonly images: () => Promise<readonly TriedImage[]>;
+  readonly images: () => Promise<readonly PullTrial[]>;
 }
 
 export const createTargetView = ({
@@ -47,7 +47,7 @@ export const createTargetView = ({
       : all.filter(({ id }) => named.some((each) => each.id === id));
   });
 
-  const tryImage = async (image: string, { login, registry }: MintedToken): Promise<TriedImage> => {
+  const tryImage = async (image: string, { login, registry }: MintedToken): Promise<PullTrial> => {
     const reference = parseImageReference(image);
     if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
       return { image, problem: `it is not in ${registry}, whose token the credential gets`, kind: undefined };
