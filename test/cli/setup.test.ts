@@ -133,7 +133,7 @@ describe('setup, in a terminal', () => {
     expect(everything()).toEqual(before);
   });
 
-  it('stops between two changes at Ctrl-C, and goes on when run again', async () => {
+  it('stops between two changes at Ctrl-C while AWS makes one, and goes on when run again', async () => {
     const { asked, repair } = whenAsked(world.faults, /PutParameter/, { delayMs: 1000 });
     const session = inTerminal(['--credential', 'new']);
     await session.shows('Runpod API key');
@@ -160,6 +160,26 @@ describe('setup, in a terminal', () => {
     expect([code, printed.includes('store the Runpod API key')]).toEqual([0, false]);
     await piped(['--undo', '--yes']);
     expect([world.secrets.parameters.size, world.runpod.credentials.size]).toEqual([0, 1]);
+  });
+
+  it('finishes and notes what Runpod is changing at Ctrl-C', async () => {
+    const session = inTerminal(['--credential', 'new']);
+    await session.shows('Runpod API key');
+    session.type(`${apiKey}${keys.enter}`);
+    await session.shows('Which endpoints');
+    session.type(keys.enter);
+    await session.shows('Go on?');
+    // Before, it was asked whether a credential could be created.
+    const { asked } = whenAsked(world.faults, /^POST \/v2\/registries/, { delayMs: 1000 });
+    session.type(keys.enter);
+    await asked;
+    session.type(keys.interrupt);
+    await session.echoes('^C');
+    await world.clock.advance(1000);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped after 2 of 4 changes. Run it again to go on');
+    const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ change: { id?: string } }> };
+    expect([...world.runpod.credentials.keys()]).toContain(entries[1]?.change.id);
   });
 
   it('stops undoing between two changes at Ctrl-C, and goes on when run again', async () => {
