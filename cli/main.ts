@@ -17,7 +17,8 @@ for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', () => interruption.abort());
 }
 
-// Not by process.exit: what is printed to a pipe may not have been read yet.
+// Not by process.exit: what is printed to a pipe may not have been read yet. Connections that are kept for the next request
+// hold no process: Node's Agent unrefs them (https://nodejs.org/api/http.html#class-httpagent).
 process.exitCode = await runCommand(process.argv.slice(2), {
   stdin: process.stdin,
   stdout: process.stdout,
