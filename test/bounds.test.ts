@@ -70,6 +70,7 @@ const ofTheImage = Object.fromEntries(
     'a million empty objects',
     'half a million empty objects',
     '100,000 layers',
+    'a million brackets',
   ].map((shape) => [shape, 'ImageNotPullableError']),
 );
 

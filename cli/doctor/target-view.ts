@@ -1,7 +1,8 @@
 import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { createMintToken, type MintedToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../functions/lib/ecr/registry.ts';
 import { sendUntil } from '../../functions/lib/http.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Target } from '../../functions/lib/targets.ts';
@@ -47,13 +48,13 @@ export const createTargetView = ({
       : all.filter(({ id }) => named.some((each) => each.id === id));
   });
 
-  const tryImage = async (image: string, { login, registry }: MintedToken): Promise<PullTrial> => {
+  const tryImage = async (image: string, { token: minted, registry }: MintedToken): Promise<PullTrial> => {
     const reference = parseImageReference(image);
     if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
       return { image, problem: `it is not in ${registry}, whose token the credential gets`, kind: undefined };
     }
     try {
-      const { sizeInBytes } = await registryClient.tryImage(reference, login);
+      const { sizeInBytes } = await registryClient.tryImage(reference, minted);
       return { image, sizeInBytes };
     } catch (error) {
       if (!(error instanceof PullError)) throw error;

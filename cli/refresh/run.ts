@@ -1,22 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
-import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
-import { createFetchToken } from '../../functions/fetch-token.ts';
 import { defined } from '../../functions/lib/defined.ts';
-import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createListPushes } from '../../functions/lib/ecr/pushes.ts';
-import { createRegistryClient } from '../../functions/lib/ecr/registry.ts';
 import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
 import { send, sendUntil } from '../../functions/lib/http.ts';
-import type { Platform } from '../../functions/lib/platform.ts';
+import type { BasePlatform, Platform } from '../../functions/lib/platform.ts';
 import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
-import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
-import { createUpdateCredential } from '../../functions/lib/runpod/update-credential.ts';
 import type { Target } from '../../functions/lib/targets.ts';
-import { createResolveTargets } from '../../functions/resolve-targets.ts';
-import { createUpdateRunpod } from '../../functions/update-runpod.ts';
-import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
 import { readDefinition } from '../../runner/definition.ts';
 import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
@@ -37,9 +27,9 @@ interface RefreshRun {
   /** Told of each call of a function, before and after. */
   readonly onCall: (call: FunctionCall) => void;
   /** Its requests may end with `signal`. */
-  readonly platform: Platform;
+  readonly platform: BasePlatform;
   /** What a token is stored with instead: once begun, storing goes on to its end. */
-  readonly lasting: Pick<Platform, 'settings' | 'send' | 'sleep'>;
+  readonly lasting: Pick<BasePlatform, 'settings' | 'send' | 'sleep'>;
   readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
@@ -74,14 +64,6 @@ const subjectOf = (payload: unknown): { readonly target: string; readonly endpoi
   return defined({ target: subject, endpoint: endpoint?.id });
 };
 
-const runpodFor = (platform: Platform) => {
-  const connect = connectRunpod(platform);
-  return (keySource: string) => {
-    const client = connect(keySource);
-    return { client, management: createRunpodManagement(client, platform.settings) };
-  };
-};
-
 const storedSchema = z.object({
   target: z.object({ name: text, runpod: z.object({ apiKey: text, registry: text }) }),
   token: z.object({ expiresAt: text }),
@@ -89,11 +71,11 @@ const storedSchema = z.object({
 
 /** Finds out whether it could store, and ends there. */
 const describeUpdate = (platform: Platform) => {
-  const runpod = runpodFor(platform);
+  const connect = connectRunpod(platform);
   return async (event: unknown): Promise<never> => {
     const { target, token } = storedSchema.parse(event);
     const { registry, apiKey } = target.runpod;
-    const { way } = await findOpenApi(runpod(apiKey).client, platform.settings, registry);
+    const { way } = await findOpenApi(connect(apiKey), platform.settings, registry);
     if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
     throw new DryRunEnd(
       `Would store a token that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
@@ -101,49 +83,27 @@ const describeUpdate = (platform: Platform) => {
   };
 };
 
-/** What is not as in the stack: tokens stay in memory, targets are those chosen here, and nobody is told by SNS. */
-const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial<Builders> => {
-  const { seal, unseal } = createMemorySeal();
-  const loadTargets = () => targets;
-  return {
-    'resolve-targets': ({ settings, now }) =>
-      createResolveTargets({
-        loadTargets,
-        now,
-        requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
-        // It stops being patient half an hour before the next run would begin.
-        scheduleHours: (patienceMinutes + 30) / 60,
-      }),
-    'discover-endpoints': (platform) => {
-      const runpod = runpodFor(platform);
-      return createDiscoverEndpoints({ loadTargets, runpodFor: (keySource) => runpod(keySource).management });
-    },
-    'fetch-token': ({ settings, now }) => createFetchToken({ mintToken: createMintToken(settings, now), seal, now }),
-    'verify-image-pull': ({ settings, send: sendRequest }) =>
-      createVerifyImagePull({
-        unseal,
-        registryClient: createRegistryClient(settings, sendRequest),
-        listPushes: createListPushes(settings),
-      }),
-    'update-runpod': (platform) =>
-      isDryRun
-        ? describeUpdate(platform)
-        : createUpdateRunpod({
-            unseal,
-            runpodFor: runpodFor(platform),
-            updateCredential: createUpdateCredential(platform.settings),
-            now: platform.now,
-          }),
-    notify: () => async () => ({ published: 0 }),
-  };
-};
+/** What is not as in the stack: tokens stay in memory, targets are those chosen here, and patience is what was asked for. */
+const platformOf = ({ platform, targets, patienceMinutes }: RefreshRun): Platform => ({
+  ...platform,
+  ...createMemorySeal(),
+  loadTargets: () => targets,
+  // It stops being patient half an hour before the next run would begin.
+  settings: { ...platform.settings, SCHEDULE_HOURS: (patienceMinutes + 30) / 60 },
+});
+
+/** Nobody is told by SNS, and a dry run stores nothing. */
+const buildersOf = ({ isDryRun }: RefreshRun): Partial<Builders> => ({
+  ...(isDryRun ? { 'update-runpod': describeUpdate } : {}),
+  notify: () => async () => ({ published: 0 }),
+});
 
 /**
  * What functions get from outside when a person's own process runs them.
  *
  * @param signal ends requests and waits
  */
-export const ownPlatform = ({ settings }: Caller, now: () => number, signal?: AbortSignal): Platform => ({
+export const ownPlatform = ({ settings }: Caller, now: () => number, signal?: AbortSignal): BasePlatform => ({
   settings,
   now,
   sleep: (milliseconds) => sleep(milliseconds, undefined, defined({ signal })),
@@ -159,10 +119,10 @@ export const ownPlatform = ({ settings }: Caller, now: () => number, signal?: Ab
  * @throws {CommandError} it was interrupted, or ended without a report
  */
 export const runRefresh = async (run: RefreshRun): Promise<Report> => {
-  const { region, account, platform, lasting, clock, onCall, signal } = run;
+  const { region, account, lasting, clock, onCall, signal } = run;
   const arnOf = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
   const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
-  const builders = buildersOf(run);
+  const [platform, builders] = [platformOf(run), buildersOf(run)];
   const invoke = createInvokeFunction(platform, builders);
   const invokeToItsEnd = createInvokeFunction({ ...platform, ...lasting }, builders);
   const storing = new Set<Promise<unknown>>();

@@ -184,7 +184,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   } else print(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
 
   const workshop = lastingWorkshop(runpod.key, source, conversation);
-  const secrets: Secrets = { apiKey: runpod.key, token: token.login };
+  const secrets: Secrets = { apiKey: runpod.key, token: token.token };
   return async () => {
     const count = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
     if (count < planned.length) {
