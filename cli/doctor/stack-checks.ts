@@ -6,7 +6,7 @@ import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
 import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
-import { type Check, type Finding, NotLooked, need, ok, once, skipped, warning, wrong } from './check.ts';
+import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 const group = 'Deployment';
 const hourMs = 3_600_000;
@@ -55,12 +55,18 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
       );
 };
 
-/** Everything that can be wrong with the deployed stack, in the order in which a person would look. */
-export const stackChecks = (
-  caller: Caller,
-  identity: () => Promise<Identity>,
-  targets: () => Promise<readonly Target[]>,
-): Check[] => {
+/** Everything that can be wrong with the deployed stack, in the order in which a person would check it. */
+export const stackChecks = ({
+  caller,
+  identity,
+  targets,
+  now,
+}: {
+  readonly caller: Caller;
+  readonly identity: () => Promise<Identity>;
+  readonly targets: () => Promise<readonly Target[]>;
+  readonly now: () => number;
+}): Check[] => {
   const found = once(async () => {
     await need('AWS credentials', identity());
     return readStack(caller);
@@ -68,7 +74,8 @@ export const stackChecks = (
   const stack = async (): Promise<Stack & { readonly stateMachine: string }> => {
     const present = await need('a stack', found());
     const stateMachine = present?.stateMachine;
-    if (present === undefined || stateMachine === undefined) throw new NotLooked('not looked at, for want of a stack.');
+    if (present === undefined || stateMachine === undefined)
+      throw new NotChecked('not looked at, for want of a stack.');
     return { ...present, stateMachine };
   };
   const runs = once(async () => readRuns(caller, (await stack()).stateMachine));
@@ -77,7 +84,7 @@ export const stackChecks = (
     {
       group,
       title: 'stack',
-      look: async () => {
+      run: async () => {
         const present = await found();
         if (present === undefined)
           return wrong(
@@ -103,7 +110,7 @@ export const stackChecks = (
     {
       group,
       title: 'schedule',
-      look: async () => {
+      run: async () => {
         await stack();
         const schedule = await readSchedule(caller);
         if (schedule === undefined) return wrong('There is no schedule.', 'Deploy again.');
@@ -112,7 +119,7 @@ export const stackChecks = (
         const periodMs = periodOf(schedule.expression);
         if (periodMs === undefined || periodMs > 11 * hourMs) {
           return wrong(
-            `The schedule is ${schedule.expression}; a login lives 12 hours.`,
+            `The schedule is ${schedule.expression}; a token lives 12 hours.`,
             'Deploy again, with scheduleHours of at most 11.',
           );
         }
@@ -122,7 +129,7 @@ export const stackChecks = (
     {
       group,
       title: 'pushes',
-      look: async () => {
+      run: async () => {
         await stack();
         const state = await readRule(caller);
         if (state === undefined) return wrong('There is no rule for image pushes.', 'Deploy again.');
@@ -145,7 +152,7 @@ export const stackChecks = (
     {
       group,
       title: 'listeners',
-      look: async () => {
+      run: async () => {
         const { alertTopic, alarmTopic } = await stack();
         const judge = async (what: string, topic: string | undefined): Promise<Finding> =>
           topic === undefined
@@ -157,7 +164,7 @@ export const stackChecks = (
     {
       group,
       title: 'alarms',
-      look: async () => {
+      run: async () => {
         await stack();
         const alarms = await readAlarms(caller);
         if (alarms.length === 0) return wrong('There are no alarms.', 'Deploy again.');
@@ -169,7 +176,7 @@ export const stackChecks = (
               `docs/runbook.md, ${name.slice(caller.stackName.length + 1)}.`,
             ),
           );
-        const silent = alarms.filter(({ tells }) => !tells).map(({ name }) => name);
+        const silent = alarms.filter(({ notifies }) => !notifies).map(({ name }) => name);
         if (silent.length > 0)
           findings.push(
             warning(
@@ -183,7 +190,7 @@ export const stackChecks = (
     {
       group,
       title: 'last run',
-      look: async () => {
+      run: async () => {
         await stack();
         const { executions, reports } = await runs();
         const last = executions.find(({ stopDate }) => stopDate !== undefined);
@@ -192,7 +199,7 @@ export const stackChecks = (
             'No run has ended yet.',
             'One starts by itself right after a deploy: look again in a few minutes.',
           );
-        const ago = span(Math.max(0, Date.now() - (last.stopDate?.getTime() ?? 0)));
+        const ago = span(Math.max(0, now() - (last.stopDate?.getTime() ?? 0)));
         if (last.status === 'SUCCEEDED') return ok(`The last run succeeded, ${ago} ago.`);
         const report = reports.find(({ execution }) => execution === last.executionArn);
         const why = report?.error === undefined ? '' : `: ${report.error.name}: ${report.error.message}`;
@@ -205,25 +212,25 @@ export const stackChecks = (
     {
       group,
       title: 'hours left',
-      look: async () => {
+      run: async () => {
         await stack();
         const seen = targetsOf((await need('the runs', runs())).reports);
         const named = await targets();
         if (named.length === 0) return skipped('There is no target.');
         return named.map(({ name }) => {
           const expiresAt = seen.find((each) => each.name === name)?.expiresAt;
-          const leftMs = Date.parse(expiresAt ?? '') - Date.now();
+          const leftMs = Date.parse(expiresAt ?? '') - now();
           if (Number.isNaN(leftMs))
             return wrong(
-              `${name}: no run on record has stored a login.`,
+              `${name}: no run on record has stored a token.`,
               'Deploy this targets.yml, or refresh at once from here: npm run refresh.',
             );
           if (leftMs <= 0)
             return wrong(
-              `${name}: its login expired ${span(-leftMs)} ago.`,
+              `${name}: its token expired ${span(-leftMs)} ago.`,
               'Refresh at once from here: npm run refresh.',
             );
-          const text = `${name}: its login is good for ${span(leftMs)}.`;
+          const text = `${name}: its token is good for ${span(leftMs)}.`;
           return leftMs < 3 * hourMs ? warning(text, 'See why it was not replaced: npm run status.') : ok(text);
         });
       },

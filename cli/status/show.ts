@@ -5,7 +5,7 @@ import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 
 const hourMs = 3_600_000;
 const lifeMs = 12 * hourMs;
-/** With less than this left, somebody should look. */
+/** With less than this left, a person should know. */
 const comfortableMs = 3 * hourMs;
 
 const time = (text: string): string => `${text.slice(11, 16)} UTC`;
@@ -26,7 +26,7 @@ const showTarget = (
   const colour = leftMs <= 0 ? 'red' : leftMs < comfortableMs ? 'yellow' : 'green';
   const words =
     expiresAt === undefined
-      ? 'no login on record'
+      ? 'no token on record'
       : leftMs <= 0
         ? `expired ${span(-leftMs)} ago`
         : `${span(leftMs)} left, until ${time(expiresAt)}`;
@@ -36,12 +36,16 @@ const showTarget = (
     const text = plain(evidence ?? reason);
     return `  ${label(endpoint)}${paint(colourOfProof(proof), proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
   });
-  const unlisted = Object.values(proofs).reduce((sum, count) => sum + count, 0) - endpoints.length;
+  // A report holds no more endpoints than fit, and the number of all of them by proof.
+  const unlisted = Object.entries(proofs)
+    .map(([proof, count]) => ({ proof, count: count - endpoints.filter((each) => each.proof === proof).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ proof, count }) => paint(colourOfProof(proof), `${count} ${proof}`));
   return [
     `${paint('bold', label(name))}  ${paint(colour, bar(leftMs, width))}  ${paint(colour, words)}`,
     ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
     ...listed,
-    ...(unlisted > 0 ? [`  ${label('')}and ${unlisted} more that are well`] : []),
+    ...(unlisted.length > 0 ? [`  ${label('')}and more: ${unlisted.join(', ')}`] : []),
   ];
 };
 
@@ -55,12 +59,12 @@ const showRun = ({ trigger, status, startedAt, endedAt = startedAt, error }: Run
 export const showStatus = (status: Status, now: number, terminal: Terminal): string[] => {
   const { paint, columns } = terminal;
   const { stack, targets, lastRun, running, schedule, openAlarms, troubles } = status;
-  const longest = Math.max(
+  const maxLabel = Math.max(
     10,
     ...targets.map(({ name }) => name.length),
     ...targets.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint.length)),
   );
-  const label = (text: string): string => plain(text).padEnd(longest + 1);
+  const label = (text: string): string => plain(text).padEnd(maxLabel + 1);
   const busy = stack.isBusy ? paint('yellow', ` (being deployed: ${stack.status})`) : '';
   const next =
     schedule?.nextRunAt === undefined

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
 import { defined } from './defined.ts';
@@ -123,11 +124,15 @@ export const parseTargets = (yaml: string, source = 'targets.yml'): Target[] => 
   return result.data.targets;
 };
 
-/** Reads a targets file from disk. */
-export const readTargets = (path: string): Target[] => {
+/**
+ * Reads a targets file from disk.
+ *
+ * @param folder what a relative path is relative to
+ */
+export const readTargets = (path: string, folder = ''): Target[] => {
   let yaml: string;
   try {
-    yaml = readFileSync(path, 'utf8');
+    yaml = readFileSync(resolve(folder, path), 'utf8');
   } catch (error) {
     throw new ConfigurationError(
       `${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,

@@ -1,6 +1,6 @@
 import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { ExchangeError } from '../exchange.ts';
-import { type Send, send } from '../http.ts';
+import { type Send, send, sendUntil } from '../http.ts';
 import { quote } from '../quote.ts';
 import { createAwsHttpHandler } from './http-handler.ts';
 
@@ -10,7 +10,10 @@ const usualBytes = 256 * 1024;
 /** Where AWS is and who asks it. Whatever is left out, the SDK finds by itself, as it finds all of it in Lambda. */
 export type AwsConnection = Readonly<
   Pick<STSClientConfig, 'endpoint' | 'region' | 'credentials' | 'profile' | 'useFipsEndpoint' | 'useDualstackEndpoint'>
->;
+> & {
+  /** Ends every request that is under way, and every one that would follow. */
+  readonly signal?: AbortSignal;
+};
 
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
@@ -21,11 +24,15 @@ export const awsClientDefaults = (
   { UPSTREAM_TIMEOUT_SECONDS, aws = {} }: { readonly UPSTREAM_TIMEOUT_SECONDS: number; readonly aws?: AwsConnection },
   maxBytes = usualBytes,
   sendRequest: Send = send,
-) => ({
-  ...aws,
-  maxAttempts: 2,
-  requestHandler: createAwsHttpHandler(sendRequest, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
-});
+) => {
+  const { signal, ...connection } = aws;
+  const sendBy = signal === undefined ? sendRequest : sendUntil(signal, sendRequest);
+  return {
+    ...connection,
+    maxAttempts: 2,
+    requestHandler: createAwsHttpHandler(sendBy, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
+  };
+};
 
 /** How an AWS call failed, as far as we act on it. */
 type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';

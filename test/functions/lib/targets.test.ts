@@ -35,6 +35,12 @@ describe('targets.yml', () => {
     expect(parseTargets(commented).map(({ name }) => name)).toEqual(['production', 'research']);
   });
 
+  it('is looked for in the folder that a command runs in', () => {
+    const folder = new URL('../../..', import.meta.url).pathname;
+    expect(readTargets('targets.example.yml', folder)).toHaveLength(1);
+    expect(() => readTargets('targets.example.yml', '/nowhere')).toThrow(/^targets\.example\.yml cannot be read/);
+  });
+
   it('may name endpoints, with a canary where one is wanted', () => {
     const [target] = parseTargets(
       one('    endpoints: [4m7x2k9q, { id: abc, canary: { input: { prompt: hi } } }, { id: plain }]'),
