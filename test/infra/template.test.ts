@@ -1,9 +1,16 @@
-import { readFileSync, statSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import {
+  maxPackagingMs,
+  type Packaged,
+  packagedStage,
+  packageStack,
+  type Resource,
+  type Template,
+} from '../support/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;
@@ -17,10 +24,9 @@ let packaged: Packaged;
 let template: Template;
 
 beforeAll(() => {
-  packaged = packageStack('--stage', 'prod');
+  packaged = packageStack();
   template = packaged.template;
 }, maxPackagingMs);
-afterAll(() => packaged?.remove());
 
 const ofType = (type: string): Array<readonly [string, Resource]> =>
   Object.entries(template.Resources).filter(([, { Type }]) => Type === type);
@@ -195,7 +201,7 @@ describe('least privilege', () => {
       list(Action).some((each) => each.startsWith('states:')),
     );
     for (const { Resource } of children) {
-      for (const each of list(Resource).map(text)) expect(each).toContain(':runpod-ecr-refresh-prod');
+      for (const each of list(Resource).map(text)) expect(each).toContain(`:runpod-ecr-refresh-${packagedStage}`);
     }
   });
 });
@@ -213,7 +219,7 @@ describe('the functions', () => {
   it('end before the state that waits for them', () => {
     const definition = JSON.stringify(only('AWS::StepFunctions::StateMachine').Definition);
     for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
-      const name = pascalCase(String(Properties.FunctionName).replace('runpod-ecr-refresh-prod-', ''));
+      const name = pascalCase(String(Properties.FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, ''));
       const timeout = new RegExp(`\\$\\{${name}FunctionArn\\}","TimeoutSeconds":(\\d+)`).exec(definition)?.[1];
       if (timeout !== undefined) expect(Number(Properties.Timeout), name).toBeLessThanOrEqual(Number(timeout));
       else expect(name).toBe('StartRefresh');
@@ -258,7 +264,9 @@ describe('the state machine', () => {
       expect(version?.Type, name).toBe('AWS::Lambda::Version');
       const { Ref: functionId = '' } = version?.Properties.FunctionName as { Ref?: string };
       const { FunctionName } = template.Resources[functionId]?.Properties ?? {};
-      expect(`${pascalCase(String(FunctionName).replace('runpod-ecr-refresh-prod-', ''))}FunctionArn`).toBe(name);
+      expect(`${pascalCase(String(FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, ''))}FunctionArn`).toBe(
+        name,
+      );
     }
   });
 
@@ -433,31 +441,29 @@ describe('the stack', () => {
     expect(referred.filter((name) => name !== undefined && !known.has(name))).toEqual([]);
   });
 
-  it(
-    'lives beside another stage: no name or export is shared',
-    () => {
-      const other = packageStack('--stage', 'other');
-      const namesIn = ({ Resources, Outputs }: Template): string[] => [
-        ...Object.values(Resources).flatMap(({ Type, Properties }) =>
-          Object.entries(Properties)
-            .filter(([key]) =>
-              /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
-                key,
-              ),
-            )
-            .filter(([, value]) => typeof value === 'string' && value !== 'live')
-            .map(([, value]) => `${Type} ${value}`),
-        ),
-        ...Object.values(Outputs).flatMap(({ Export }) =>
-          Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
-        ),
-      ];
-      const [prod, others] = [namesIn(template), namesIn(other.template)];
-      other.remove();
-      expect(prod.length).toBeGreaterThan(20);
-      expect(prod.filter((name) => others.includes(name))).toEqual([]);
-      expect(new Set(prod).size).toBe(prod.length);
-    },
-    maxPackagingMs,
-  );
+  it('lives beside another stage: every name and export bears its stage, which no source names', () => {
+    const { Resources, Outputs } = template;
+    const names = [
+      ...Object.values(Resources).flatMap(({ Type, Properties }) =>
+        Object.entries(Properties)
+          .filter(([key]) =>
+            /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
+              key,
+            ),
+          )
+          .filter(([, value]) => typeof value === 'string' && value !== 'live')
+          .map(([, value]) => `${Type} ${value}`),
+      ),
+      ...Object.values(Outputs).flatMap(({ Export }) =>
+        Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
+      ),
+    ];
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !name.includes(packagedStage))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
+    const root = new URL('../../', import.meta.url);
+    const sources = ['serverless.yml', ...globSync('infra/**/*.{yml,ts,cjs}', { cwd: root })];
+    expect(sources.length).toBeGreaterThan(5);
+    expect(sources.filter((path) => readFileSync(new URL(path, root), 'utf8').includes(packagedStage))).toEqual([]);
+  });
 });
