@@ -24,7 +24,7 @@ const median = (values: readonly number[]): number =>
 const source = await EmbeddedSource.begin();
 const files = await buildPage();
 const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-const drawing = await layOut(definition as Parameters<typeof layOut>[0]);
+const drawing = await layOut(definition);
 const served = await serveConsole(source, files, drawing, 0);
 const browser = await startBrowser();
 const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });

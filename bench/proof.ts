@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../functions/lib/ecr/pull.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
 import { buildImage } from '../simulator/images.ts';

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from '../functions/lib/aws/client.ts';
+import { createPublish } from '../functions/lib/aws/publish.ts';
 import { type Messages, writeMessages } from '../functions/lib/report/messages.ts';
-import { createPublish } from '../functions/notify.ts';
 import { composeRehearsals, type Rehearsal } from './rehearsals.ts';
 
 const help = `Rehearses alerts: shows what people would get, or sends it to them as a test.

@@ -8,6 +8,7 @@ import { listOf } from '../functions/lib/json-parts.ts';
 import {
   type ConnectRunpod,
   createConnectRunpod,
+  isOperationMissing,
   type RunpodCall,
   type RunpodClient,
   refusalOf,
@@ -52,7 +53,7 @@ export const listDelegations = async (
     scope: 'for reading registry credentials',
   };
   const answer = await client.send(call);
-  if ([404, 405, 410, 501].includes(answer.status)) return [];
+  if (answer.status === 404 || isOperationMissing(answer.status)) return [];
   if (answer.status !== 200) throw refusalOf(answer, call);
   const list = z.safeParse(delegationsSchema, answer.json);
   if (list.success) return list.data.delegations;

@@ -1,18 +1,6 @@
 import elk, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
+import { type Definition, type State, statesOf } from '../runner/definition.ts';
 import type { Drawing } from './story.ts';
-
-/** A state of the Amazon States Language, as far as it is drawn. */
-interface State {
-  readonly Type: string;
-  readonly Comment?: string;
-  readonly Next?: string;
-  readonly Default?: string;
-  readonly Choices?: ReadonlyArray<{ readonly Next: string }>;
-  readonly Catch?: ReadonlyArray<{ readonly Next: string }>;
-  readonly Retry?: readonly unknown[];
-  readonly ItemProcessor?: { readonly StartAt: string; readonly States: Readonly<Record<string, State>> };
-}
-type States = Readonly<Record<string, State>>;
 
 type EdgeKind = Drawing['edges'][number]['kind'];
 
@@ -43,32 +31,37 @@ const layered = {
   'elk.layered.cycleBreaking.strategy': 'MODEL_ORDER',
 };
 
-const toElk = (id: string, states: States): ElkNode => ({
+const group = (id: string, padding: string): ElkNode & { children: ElkNode[]; edges: ElkExtendedEdge[] } => ({
   id,
-  layoutOptions: { ...layered, 'elk.padding': '[top=44,left=18,bottom=18,right=18]' },
-  children: Object.entries(states).map(([name, { ItemProcessor: inner }]) =>
-    inner === undefined ? { id: name, width: widthOf(name), height: nodeHeight } : toElk(name, inner.States),
-  ),
-  edges: Object.entries(states).flatMap(([name, state]) =>
-    targetsOf(state).map(
-      ([to, kind]): ElkExtendedEdge => ({ id: `${name}>${to}>${kind}`, sources: [name], targets: [to] }),
-    ),
-  ),
+  layoutOptions: { ...layered, 'elk.padding': padding },
+  children: [],
+  edges: [],
 });
 
-const flatten = (states: States): Array<readonly [string, State]> =>
-  Object.entries(states).flatMap(([name, state]) => [
-    [name, state] as const,
-    ...(state.ItemProcessor === undefined ? [] : flatten(state.ItemProcessor.States)),
-  ]);
+/** The states as ELK's nodes, each within that of its Map. */
+const toElk = (definition: Definition): ElkNode => {
+  const root = group('root', '[top=8,left=8,bottom=8,right=8]');
+  const groups = new Map([['', root]]);
+  for (const { name, state, parents, path } of statesOf(definition)) {
+    const outer = groups.get(parents.join('/')) ?? root;
+    if (state.ItemProcessor === undefined) {
+      outer.children.push({ id: name, width: widthOf(name), height: nodeHeight });
+    } else {
+      const inner = group(name, '[top=44,left=18,bottom=18,right=18]');
+      groups.set(path, inner);
+      outer.children.push(inner);
+    }
+    for (const [to, kind] of targetsOf(state)) {
+      outer.edges.push({ id: `${name}>${to}>${kind}`, sources: [name], targets: [to] });
+    }
+  }
+  return root;
+};
 
 /** Lays a state machine out from top to bottom, states of a Map within it. */
-export const layOut = async (definition: { readonly States: States }): Promise<Drawing> => {
-  const root = await new elk.default().layout({
-    ...toElk('root', definition.States),
-    layoutOptions: { ...layered, 'elk.padding': '[top=8,left=8,bottom=8,right=8]' },
-  });
-  const states = new Map(flatten(definition.States));
+export const layOut = async (definition: Definition): Promise<Drawing> => {
+  const root = await new elk.default().layout(toElk(definition));
+  const states = new Map([...statesOf(definition)].map(({ name, state }) => [name, state]));
   const nodes: Array<Drawing['nodes'][number]> = [];
   const edges: Array<Drawing['edges'][number]> = [];
   const collect = (node: ElkNode, left: number, top: number): void => {

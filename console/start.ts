@@ -71,7 +71,7 @@ const run = async (words: readonly string[]): Promise<number> => {
   }
   const port = readPort(chosen.port);
   const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-  const [files, drawing] = await Promise.all([buildPage(), layOut(definition as Parameters<typeof layOut>[0])]);
+  const [files, drawing] = await Promise.all([buildPage(), layOut(definition)]);
   const source = await begin(chosen);
   const served = await serveConsole(source, files, drawing, port);
   process.stdout.write(

@@ -1,14 +1,10 @@
 import * as z from 'zod/mini';
+import { defined } from './lib/defined.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
-import { quote } from './lib/quote.ts';
-import { boundOutcome, type FinalProof, finalProofs, type Outcome } from './lib/report/outcome.ts';
-
-/** What conclude-target needs from outside. */
-export interface ConcludeTargetDeps {
-  readonly now: () => number;
-}
-
-const failureSchema = z.object({ Error: z.string(), Cause: z.optional(z.string()) });
+import { boundOutcome } from './lib/report/bound-outcome.ts';
+import { failureSchema, messageOfCause } from './lib/report/cause.ts';
+import { concludeProof, countByProof, notChecked } from './lib/report/conclude-proofs.ts';
+import { endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
 const inputSchema = z.object({
@@ -23,120 +19,56 @@ const inputSchema = z.object({
       warnings: z.array(z.string()),
     }),
   ),
-  images: z.optional(
-    z.object({
-      images: z.array(
-        z.object({
-          image: z.string(),
-          digest: z.optional(z.string()),
-          sizeInBytes: z.optional(z.number()),
-          layers: z.optional(z.number()),
-          problem: z.optional(z.string()),
-          behindBy: z.optional(z.number()),
-        }),
-      ),
-    }),
-  ),
+  images: z.optional(z.object({ images: z.array(imageRecordSchema) })),
   stored: z.optional(
     z.object({
       status: z.string(),
       storedAt: z.optional(z.string()),
       expiresAt: z.optional(z.string()),
-      way: z.optional(z.string()),
-      missingWays: z.optional(z.array(z.string())),
+      api: z.optional(z.string()),
+      unsupportedApis: z.optional(z.array(z.string())),
     }),
   ),
-  proofs: z.optional(
-    z.array(
-      z.object({
-        endpoint: z.string(),
-        proof: z.string(),
-        reason: z.string(),
-        evidence: z.optional(z.string()),
-        worker: z.optional(z.string()),
-        line: z.optional(z.string()),
-        at: z.optional(z.string()),
-      }),
-    ),
-  ),
+  proofs: z.optional(z.array(endpointProofSchema)),
   delay: z.optional(z.object({ rounds: z.number() })),
-  /** There once people have been told that the target is delayed. */
-  told: z.optional(z.unknown()),
+  /** There once people have been notified that the target is delayed. */
+  notified: z.optional(z.unknown()),
   failure: z.optional(failureSchema),
 });
 
-const lambdaErrorSchema = z.object({ errorMessage: z.string() });
-
-/** A Lambda's Cause is JSON with the message and a stack trace; Step Functions' own is a sentence. */
-export const messageOfCause = (cause: string): string => {
-  let json: unknown;
-  try {
-    json = JSON.parse(cause);
-  } catch {
-    return quote(cause);
-  }
-  const error = z.safeParse(lambdaErrorSchema, json);
-  return error.success ? error.data.errorMessage.slice(0, 1000) : quote(cause);
-};
-
-const isFinal = (proof: string): proof is FinalProof => finalProofs.some((each) => each === proof);
-
-/** A token was stored, and then watching broke down: nothing is known, and that is told. */
-const notWatched = ({ id }: { readonly id: string }) => ({
-  endpoint: id,
-  proof: 'degraded',
-  reason: 'not-looked',
-  evidence: 'The new token is stored and ECR takes it, but watching the endpoint broke down. Look at the execution.',
-});
+const unlessEmpty = (items: readonly string[] = []): string[] | undefined =>
+  items.length === 0 ? undefined : [...items];
 
 /** Sums up what became of a target, in as many bytes as the run allows it. */
 export const createConcludeTarget =
-  ({ now }: ConcludeTargetDeps) =>
+  ({ now }: Pick<Platform, 'now'>) =>
   async (event: unknown): Promise<Outcome> => {
-    const { name, outcomeBytes, startAt, discovered, images, stored, proofs, delay, told, failure } = parseInput(
-      'conclude-target',
-      inputSchema,
-      event,
-    );
-    const refreshed = stored?.status === 'stored';
-    const watched = proofs ?? (refreshed ? (discovered?.endpoints ?? []).map(notWatched) : []);
-    const endpoints = watched.map(({ proof, ...each }) => ({
-      ...each,
-      proof: isFinal(proof) ? proof : ('degraded' as const),
-    }));
-    const counts = Object.fromEntries(
-      finalProofs
-        .map((proof) => [proof, endpoints.filter((each) => each.proof === proof).length] as const)
-        .filter(([, count]) => count > 0),
-    );
-    const outcome: Outcome = {
-      target: name,
-      refreshed,
-      ...(refreshed || failure === undefined
-        ? {}
-        : { error: { name: failure.Error, message: messageOfCause(failure.Cause ?? '') } }),
-      ...(refreshed
-        ? {
-            ...(stored.way === undefined ? {} : { way: stored.way }),
-            ...(stored.missingWays === undefined || stored.missingWays.length === 0
-              ? {}
-              : { missingWays: stored.missingWays }),
-            ...(stored.storedAt === undefined ? {} : { storedAt: stored.storedAt }),
-            ...(stored.expiresAt === undefined ? {} : { expiresAt: stored.expiresAt }),
-          }
-        : {}),
-      seconds: Math.round((now() - startAt) / 1000),
-      proofs: counts,
+    const input = parseInput('conclude-target', inputSchema, event);
+    const { discovered, failure } = input;
+    const stored = input.stored?.status === 'stored' ? input.stored : undefined;
+    const unwatched = stored === undefined ? [] : (discovered?.endpoints ?? []);
+    const endpoints = input.proofs?.map(concludeProof) ?? unwatched.map(({ id }) => notChecked(id));
+    const isFailed = stored === undefined && failure !== undefined;
+    const outcome = defined({
+      target: input.name,
+      refreshed: stored !== undefined,
+      error: isFailed ? { name: failure.Error, message: messageOfCause(failure.Cause) } : undefined,
+      way: stored?.api,
+      missingWays: unlessEmpty(stored?.unsupportedApis),
+      storedAt: stored?.storedAt,
+      expiresAt: stored?.expiresAt,
+      seconds: Math.round((now() - input.startAt) / 1000),
+      proofs: countByProof(endpoints),
       endpoints,
-      ...(images === undefined ? {} : { images: images.images }),
-      ...(discovered === undefined || discovered.otherUsers.length === 0 ? {} : { otherUsers: discovered.otherUsers }),
-      ...(discovered === undefined || discovered.warnings.length === 0 ? {} : { warnings: discovered.warnings }),
-      ...(delay === undefined ? {} : { delayedRounds: delay.rounds }),
-      ...(told === undefined ? {} : { delayTold: true }),
-    };
-    return boundOutcome(outcome, outcomeBytes);
+      images: input.images?.images,
+      otherUsers: unlessEmpty(discovered?.otherUsers),
+      warnings: unlessEmpty(discovered?.warnings),
+      delayedRounds: input.delay?.rounds,
+      delayTold: input.notified === undefined ? undefined : true,
+    });
+    return boundOutcome(outcome, input.outcomeBytes);
   };
 
-export const buildConcludeTarget = ({ now }: Platform) => createConcludeTarget({ now });
+export const buildConcludeTarget = ({ now }: Pick<Platform, 'now'>) => createConcludeTarget({ now });
 
 export const handler = lambda('conclude-target', buildConcludeTarget);

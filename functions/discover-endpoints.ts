@@ -1,31 +1,22 @@
 import * as z from 'zod/mini';
 import { ConfigurationError } from './lib/errors.ts';
-import { lambda, type Platform, parseInput } from './lib/platform.ts';
+import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { chooseEndpoints, type DiscoveredEndpoint } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { createLoadTargets, type Target } from './lib/targets.ts';
+import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
-export interface DiscoverEndpointsDeps {
-  readonly loadTargets: () => readonly Target[];
+interface DiscoverEndpointsDeps {
+  readonly loadTargets: LoadTargets;
   /** Runpod, as the key at `keySource` sees it. */
   readonly runpodFor: (keySource: string) => RunpodManagement;
 }
 
 const inputSchema = z.object({ name: z.string() });
 
-/** An endpoint whose pulls this run watches. */
-export interface DiscoveredEndpoint {
-  readonly id: string;
-  /** The image it references now; empty where the endpoint does not exist. */
-  readonly image: string;
-  /** Whether targets.yml names it, rather than it having been found by its credential. */
-  readonly isNamed: boolean;
-  readonly canary?: NonNullable<NonNullable<Target['endpoints']>[number]['canary']>;
-}
-
 /** What uses a target's credential. */
-export interface DiscoverEndpointsOutput {
+interface DiscoverEndpointsOutput {
   /** The target as targets.yml describes it, so that a deploy does not change it under a run. */
   readonly target: Pick<Target, 'name' | 'ecr' | 'runpod'>;
   readonly endpoints: readonly DiscoveredEndpoint[];
@@ -56,29 +47,20 @@ export const createDiscoverEndpoints =
         `targets.yml has no target ${name} any more. Deploying has removed it during this run.`,
       );
     }
-    const { ecr, runpod, endpoints: named } = found;
+    const { ecr, runpod } = found;
     const management = runpodFor(runpod.apiKey);
     const warnings: string[] = [];
 
     await management.requireCredential(runpod.registry);
     const all = await management.listEndpoints();
     // Only for the report: a key that may not list pods still refreshes.
-    const otherUsers = await management.listOtherUsers(runpod.registry).catch((error: Error) => {
-      warnings.push(`Templates and pods that use the credential are not known: ${error.message}`);
+    const otherUsers = await management.listOtherUsers(runpod.registry).catch((error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
 
-    const chosen: DiscoveredEndpoint[] =
-      named === undefined
-        ? all
-            .filter(({ registry }) => registry === runpod.registry)
-            .map(({ id, image }) => ({ id, image, isNamed: false }))
-        : named.map(({ id, canary }) => ({
-            id,
-            image: all.find((each) => each.id === id)?.image ?? '',
-            isNamed: true,
-            ...(canary === undefined ? {} : { canary }),
-          }));
+    const chosen = chooseEndpoints(found, all);
     if (chosen.length > maxEndpoints) {
       warnings.push(
         `${chosen.length} endpoints use the credential; the first ${maxEndpoints} are watched. Name the important ones in targets.yml.`,
@@ -92,12 +74,14 @@ export const createDiscoverEndpoints =
     };
   };
 
-export const buildDiscoverEndpoints = (platform: Platform) => {
+export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
-    loadTargets: createLoadTargets(platform.settings.TARGETS_FILE),
+    loadTargets: platform.loadTargets,
     runpodFor: (keySource) => createRunpodManagement(connect(keySource), platform.settings),
   });
 };
 
-export const handler = lambda('discover-endpoints', buildDiscoverEndpoints);
+export const handler = lambda('discover-endpoints', (platform) =>
+  buildDiscoverEndpoints({ ...platform, loadTargets: createLoadTargets(platform.settings) }),
+);

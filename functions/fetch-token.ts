@@ -2,11 +2,10 @@ import * as z from 'zod/mini';
 import { createSeal, type Seal } from './lib/aws/seal.ts';
 import { regionPattern } from './lib/ecr/host.ts';
 import { createMintToken, type MintToken } from './lib/ecr/mint-token.ts';
-import { requireSetting } from './lib/env.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 
 /** What fetch-token needs from outside. */
-export interface FetchTokenDeps {
+interface FetchTokenDeps {
   readonly mintToken: MintToken;
   readonly seal: Seal;
   readonly now: () => number;
@@ -27,11 +26,11 @@ const inputSchema = z.object({
 
 /** A fresh token, sealed for the states that follow. */
 export interface FetchTokenOutput {
-  /** The login, which only this execution and target can open. */
+  /** The token, which only this execution and target can open. */
   readonly sealed: string;
   /** The ECR registry's host name. */
   readonly registry: string;
-  /** ISO 8601. */
+  /** When it was asked for, and when it ends (ISO 8601). */
   readonly mintedAt: string;
   readonly expiresAt: string;
 }
@@ -43,25 +42,23 @@ export interface FetchTokenOutput {
  * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} AWS did not answer
  * @throws {ConfigurationError} the sealing key cannot be used
  */
-export const createFetchToken =
+const createFetchToken =
   ({ mintToken, seal, now }: FetchTokenDeps) =>
   async (event: unknown): Promise<FetchTokenOutput> => {
     const { execution, target } = parseInput('fetch-token', inputSchema, event);
     const mintedAt = now();
-    const { login, registry, expiresAt } = await mintToken(target.ecr);
+    const { token, registry, expiresAt } = await mintToken(target.ecr);
     return {
-      sealed: await seal(login, { execution, target: target.name }),
+      sealed: await seal(token, { execution, target: target.name }),
       registry,
       mintedAt: isoSeconds(mintedAt),
       expiresAt: isoSeconds(expiresAt),
     };
   };
 
-export const buildFetchToken = ({ settings, now }: Platform) =>
-  createFetchToken({
-    mintToken: createMintToken(settings, now),
-    seal: createSeal(settings, requireSetting(settings, 'SEAL_KEY_ID')),
-    now,
-  });
+export const buildFetchToken = ({ settings, now, seal }: Pick<Platform, 'settings' | 'now' | 'seal'>) =>
+  createFetchToken({ mintToken: createMintToken(settings, now), seal, now });
 
-export const handler = lambda('fetch-token', buildFetchToken);
+export const handler = lambda('fetch-token', (platform) =>
+  buildFetchToken({ ...platform, seal: createSeal(platform.settings) }),
+);

@@ -2,53 +2,50 @@ import * as z from 'zod/mini';
 import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 
 /** What plan-retry needs from outside. */
-export interface PlanRetryDeps {
+interface PlanRetryDeps {
   readonly now: () => number;
   /** Milliseconds between two tries. */
   readonly retryMs: number;
-  /** Milliseconds an upstream may fail before people are told. */
-  readonly tellAfterMs: number;
 }
+
+/** An upstream may fail this long before people hear of it. */
+const maxSilenceMs = 30 * 60_000;
 
 const inputSchema = z.object({
   giveUpAt: moment,
   /** What this state answered the last time round. */
   delay: z.optional(z.object({ rounds: z.number(), failingSince: moment })),
-  /** There once people have been told. */
-  told: z.optional(z.unknown()),
+  /** There once people have been notified. */
+  notified: z.optional(z.unknown()),
 });
 
 /** What to do about an upstream that keeps failing. Times are ISO 8601. */
-export interface PlanRetryOutput {
-  readonly next: 'wait' | 'tell' | 'give-up';
+interface PlanRetryOutput {
+  readonly next: 'wait' | 'notify' | 'give-up';
   /** How many times the quick retries have been used up. */
   readonly rounds: number;
   readonly failingSince: string;
   readonly retryAt: string;
 }
 
-/** Decides, when quick retries were not enough, whether to be patient, to tell people first, or to give up honestly. */
+/** Decides, when quick retries were not enough, whether to be patient, to notify people first, or to give up honestly. */
 export const createPlanRetry =
-  ({ now, retryMs, tellAfterMs }: PlanRetryDeps) =>
+  ({ now, retryMs }: PlanRetryDeps) =>
   async (event: unknown): Promise<PlanRetryOutput> => {
-    const { giveUpAt, delay, told } = parseInput('plan-retry', inputSchema, event);
+    const { giveUpAt, delay, notified } = parseInput('plan-retry', inputSchema, event);
     const failingSince = delay?.failingSince ?? now();
     const retryAt = now() + retryMs;
     const mayWait = retryAt < giveUpAt;
-    const mustTell = told === undefined && now() - failingSince >= tellAfterMs;
+    const mustNotify = notified === undefined && now() - failingSince >= maxSilenceMs;
     return {
-      next: !mayWait ? 'give-up' : mustTell ? 'tell' : 'wait',
+      next: !mayWait ? 'give-up' : mustNotify ? 'notify' : 'wait',
       rounds: (delay?.rounds ?? 0) + 1,
       failingSince: isoSeconds(failingSince),
       retryAt: isoSeconds(retryAt),
     };
   };
 
-export const buildPlanRetry = ({ settings, now }: Platform) =>
-  createPlanRetry({
-    now,
-    retryMs: settings.RETRY_MINUTES * 60_000,
-    tellAfterMs: settings.TELL_DELAY_MINUTES * 60_000,
-  });
+export const buildPlanRetry = ({ settings, now }: Pick<Platform, 'settings' | 'now'>) =>
+  createPlanRetry({ now, retryMs: settings.RETRY_MINUTES * 60_000 });
 
 export const handler = lambda('plan-retry', buildPlanRetry);

@@ -1,10 +1,11 @@
 import * as z from 'zod/mini';
-import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { type BasePlatform, isoSeconds, lambda, parseInput } from './lib/platform.ts';
+import { canaryMs, canaryTimeToLiveMs } from './lib/runpod/canary.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
 
 /** What submit-canary needs from outside. */
-export interface SubmitCanaryDeps {
+interface SubmitCanaryDeps {
   readonly jobsFor: (keySource: string) => RunpodJobs;
   readonly now: () => number;
 }
@@ -15,16 +16,10 @@ const inputSchema = z.object({
 });
 
 /** The job to follow, and when to stop following it (ISO 8601). */
-export interface SubmitCanaryOutput {
+interface SubmitCanaryOutput {
   readonly jobId: string;
   readonly giveUpAt: string;
 }
-
-/** Long enough for a cold start of a large image, short enough to cost little when nobody looks. */
-const canaryMs = 10 * 60_000;
-
-/** A job that nobody cancels ends by itself, later than a look at it that cancels it. */
-const timeToLiveMs = canaryMs + 3 * 60_000;
 
 /**
  * Submits one job to an endpoint that asked for it, so that a worker has to start. The machine calls this once and never
@@ -32,15 +27,15 @@ const timeToLiveMs = canaryMs + 3 * 60_000;
  *
  * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
  */
-export const createSubmitCanary =
+const createSubmitCanary =
   ({ jobsFor, now }: SubmitCanaryDeps) =>
   async (event: unknown): Promise<SubmitCanaryOutput> => {
     const { target, endpoint } = parseInput('submit-canary', inputSchema, event);
-    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, timeToLiveMs);
+    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, canaryTimeToLiveMs);
     return { jobId, giveUpAt: isoSeconds(now() + canaryMs) };
   };
 
-export const buildSubmitCanary = (platform: Platform) => {
+export const buildSubmitCanary = (platform: BasePlatform) => {
   const connect = connectRunpod(platform);
   return createSubmitCanary({
     jobsFor: (keySource) => createRunpodJobs(connect(keySource), platform.settings),

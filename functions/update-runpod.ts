@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
 import { minLifeMs } from './lib/ecr/mint-token.ts';
-import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { type BasePlatform, isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { createUpdateCredential, type UpdateApi, type UpdateCredential } from './lib/runpod/update-credential.ts';
 
 /** What update-runpod needs from outside. */
-export interface UpdateRunpodDeps {
+interface UpdateRunpodDeps {
   readonly unseal: Unseal;
   readonly runpodFor: (keySource: string) => { readonly client: RunpodClient; readonly management: RunpodManagement };
   readonly updateCredential: UpdateCredential;
@@ -22,14 +22,14 @@ const inputSchema = z.object({
 });
 
 /** Either the token is stored, or it is too old to be: then the machine mints anew. Times are ISO 8601. */
-export type UpdateRunpodOutput =
+type UpdateRunpodOutput =
   | {
       readonly status: 'stored';
       readonly storedAt: string;
       readonly expiresAt: string;
-      readonly way: UpdateApi;
-      /** Ways that Runpod said it does not have. */
-      readonly missingWays: readonly UpdateApi[];
+      readonly api: UpdateApi;
+      /** APIs of which Runpod said that they have no such operation. */
+      readonly unsupportedApis: readonly UpdateApi[];
     }
   | { readonly status: 'stale' };
 
@@ -46,19 +46,19 @@ const maxTokenAgeMs = 15 * 60_000;
 export const createUpdateRunpod =
   ({ unseal, runpodFor, updateCredential, now }: UpdateRunpodDeps) =>
   async (event: unknown): Promise<UpdateRunpodOutput> => {
-    const { execution, target, token } = parseInput('update-runpod', inputSchema, event);
-    if (now() - token.mintedAt > maxTokenAgeMs || token.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
+    const { execution, target, token: minted } = parseInput('update-runpod', inputSchema, event);
+    if (now() - minted.mintedAt > maxTokenAgeMs || minted.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
       return { status: 'stale' };
     }
-    const login = await unseal(token.sealed, { execution, target: target.name });
-    const { way, missingWays } = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, login);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(token.expiresAt), way, missingWays };
+    const token = await unseal(minted.sealed, { execution, target: target.name });
+    const updated = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, token);
+    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(minted.expiresAt), ...updated };
   };
 
-export const buildUpdateRunpod = (platform: Platform) => {
+export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {
   const connect = connectRunpod(platform);
   return createUpdateRunpod({
-    unseal: createUnseal(platform.settings),
+    unseal: platform.unseal,
     runpodFor: (keySource) => {
       const client = connect(keySource);
       return { client, management: createRunpodManagement(client, platform.settings) };
@@ -68,4 +68,6 @@ export const buildUpdateRunpod = (platform: Platform) => {
   });
 };
 
-export const handler = lambda('update-runpod', buildUpdateRunpod);
+export const handler = lambda('update-runpod', (platform) =>
+  buildUpdateRunpod({ ...platform, unseal: createUnseal(platform.settings) }),
+);

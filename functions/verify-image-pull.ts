@@ -1,15 +1,18 @@
 import * as z from 'zod/mini';
-import { createUnseal, type RegistryToken, type Unseal } from './lib/aws/seal.ts';
+import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
+import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
+import { reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
-import { createRegistryClient, PullError, type RegistryClient } from './lib/ecr/registry.ts';
-import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from './lib/errors.ts';
+import { PullError } from './lib/ecr/registry.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
+import type { ImageRecord } from './lib/report/outcome.ts';
 
 /** What verify-image-pull needs from outside. */
-export interface VerifyImagePullDeps {
+interface VerifyImagePullDeps {
   readonly unseal: Unseal;
   readonly registryClient: RegistryClient;
   readonly listPushes: ListPushes;
@@ -23,46 +26,12 @@ const inputSchema = z.object({
   endpoints: z.array(z.object({ image: z.string() })),
 });
 
-/** An image that the new token pulled. */
-export interface PullableImage {
-  readonly image: string;
-  readonly digest: string;
-  /** Compressed bytes that a cold host downloads. */
-  readonly sizeInBytes: number;
-  readonly layers: number;
-  /** How many pushes to its repository are newer; left out where that is not known. */
-  readonly behindBy?: number;
-}
-
-/** An image that it did not pull, and why, in a clause. */
-export interface UnpullableImage {
-  readonly image: string;
-  readonly problem: string;
-}
-
-type TriedImage = PullableImage | UnpullableImage;
-
 /** What trying the token on ECR came to. Images of other registries are left out: the token is not for them. */
-export interface VerifyImagePullOutput {
-  readonly images: readonly TriedImage[];
+interface VerifyImagePullOutput {
+  readonly images: readonly ImageRecord[];
 }
 
 const maxImagesAtOnce = 4;
-
-/** A token that is refused is refused for every image, and is never stored. */
-const rejectToken = (error: PullError): Error =>
-  new TokenRejectedError(
-    `ECR refused the token it had just minted: ${error.message}. The old token stays in Runpod. Check that the role that mints still exists and may pull.`,
-    { cause: error },
-  );
-
-const passingError = (error: PullError): Error | undefined => {
-  if (error.problem === 'throttled') return new EcrThrottledError(`${error.message}.`, { cause: error });
-  if (error.problem === 'unreachable') return new EcrUnavailableError(`${error.message}.`, { cause: error });
-  return undefined;
-};
-
-const isTokenProblem = ({ problem }: PullError): boolean => problem === 'token-refused' || problem === 'token-expired';
 
 /**
  * Pulls a target's images with the new token, as a worker would, before Runpod ever sees it.
@@ -77,54 +46,41 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
     const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputSchema, event);
-    const login = await unseal(sealed, { execution, target });
+    const token = await unseal(sealed, { execution, target });
     const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });
     if (images.length === 0) {
-      await tryLoginAlone(registryClient, registry, login);
+      await registryClient.tryToken(registry, token).catch((error: unknown) => {
+        throw error instanceof PullError ? reasonOfRegistry(error) : error;
+      });
       return { images: [] };
     }
 
     const failures: PullError[] = [];
-    const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<TriedImage> => {
+    const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<ImageRecord> => {
       try {
-        const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, login), listPushes(reference)]);
-        const behindBy = newerPushes(pushes, pulled.digest);
-        return { image, ...pulled, ...(behindBy === undefined ? {} : { behindBy }) };
+        const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, token), listPushes(reference)]);
+        return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
       } catch (error) {
         if (!(error instanceof PullError)) throw error;
         failures.push(error);
         return { image, problem: error.message };
       }
     });
-    const refused = failures.find(isTokenProblem);
-    if (refused) throw rejectToken(refused);
-    if (failures.length < images.length) return { images: tried };
-
-    const passing = failures.map(passingError).find((error) => error !== undefined);
-    if (passing) throw passing;
-    throw new ImageNotPullableError(
-      `The new token pulls none of the target's ${images.length} images, so it was not stored: ${failures[0]?.message}. Push the image, correct the endpoint, or allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on its repository to the role that mints.`,
-    );
+    const reason = reasonToWithhold(failures, images.length);
+    if (reason !== undefined) throw reason;
+    return { images: tried };
   };
 
-const tryLoginAlone = async (registryClient: RegistryClient, registry: string, login: RegistryToken): Promise<void> => {
-  try {
-    await registryClient.tryLogin(registry, login);
-  } catch (error) {
-    if (!(error instanceof PullError)) throw error;
-    if (isTokenProblem(error) || error.problem === 'repository-forbidden') throw rejectToken(error);
-    throw passingError(error) ?? new EcrUnavailableError(`${error.message}.`, { cause: error });
-  }
-};
-
-export const buildVerifyImagePull = ({ settings, send }: Platform) =>
+export const buildVerifyImagePull = ({ settings, send, unseal }: Pick<Platform, 'settings' | 'send' | 'unseal'>) =>
   createVerifyImagePull({
-    unseal: createUnseal(settings),
+    unseal,
     registryClient: createRegistryClient(settings, send),
     listPushes: createListPushes(settings),
   });
 
-export const handler = lambda('verify-image-pull', buildVerifyImagePull);
+export const handler = lambda('verify-image-pull', (platform) =>
+  buildVerifyImagePull({ ...platform, unseal: createUnseal(platform.settings) }),
+);

@@ -5,6 +5,9 @@ module.exports = async ({ resolveVariable }) => {
   const alertEmail = await resolveVariable("param:alertEmail, ''");
   const pagerUrl = await resolveVariable("param:pagerUrl, ''");
   const digestHour = await resolveVariable("param:digestHour, ''");
+  const runbookUrl = await resolveVariable("param:runbookUrl, ''");
+  const stage = await resolveVariable('sls:stage');
+  const region = await resolveVariable("opt:region, env:AWS_REGION, 'us-east-1'");
   const isDeploy = process.argv.slice(2).some((word) => word === 'deploy');
   return readStackSettings({
     folder: `${__dirname}/..`,
@@ -13,5 +16,7 @@ module.exports = async ({ resolveVariable }) => {
     alertEmail,
     pagerUrl,
     digestHour,
+    runbookUrl,
+    place: { stage, region },
   });
 };

@@ -1,10 +1,18 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ConfigurationError } from '../functions/lib/errors.ts';
-import { accountOf, readTargets, type Target } from '../functions/lib/targets.ts';
-
-/** A CloudFormation value that is put together at deploy time. */
-type Sub = { readonly 'Fn::Sub': string };
+import { readTargets } from '../functions/lib/targets.ts';
+import { alarmsOf, deadManPeriods, maxScheduleHours } from './alarms.ts';
+import {
+  describePermissions,
+  keyPermissions,
+  mintPermissions,
+  type PolicyStatement,
+  pushDetail,
+  type StackPlace,
+} from './permissions.ts';
+import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
 export interface StackSettings {
@@ -13,8 +21,18 @@ export interface StackSettings {
   readonly scheduleHours: number;
   /** `rate(6 hours)`. */
   readonly scheduleExpression: string;
-  /** Hours without a success after which the dead-man's switch alarms. */
-  readonly deadManHours: number;
+  /** Periods of five minutes without a scheduled run's report after which the dead-man's switch alarms. */
+  readonly deadManPeriods: number;
+  /** The runbook's address; empty where it has none. */
+  readonly runbookUrl: string;
+  /** What to do first, by section of the runbook. */
+  readonly firstSteps: Readonly<Record<string, string>>;
+  /** Alarms on the tokens' ends, as resources of the template. */
+  readonly tokenAlarms: Readonly<Record<string, object>>;
+  /** The ARNs of all alarms as a list in JSON, for the dashboard. */
+  readonly alarmArns: string;
+  /** Whether each target has an alarm, and so a metric, of its own. */
+  readonly hasTargetAlarms: boolean;
   /** Subscriptions of the topic for sentences, and of the one for alarms. */
   readonly alertSubscriptions: readonly object[];
   readonly alarmSubscriptions: readonly object[];
@@ -23,92 +41,22 @@ export interface StackSettings {
   /** Which ECR pushes are worth a look, as the `detail` of an event pattern. */
   readonly pushDetail: object;
   /** Statements for the roles that read Runpod keys. */
-  readonly keyStatements: readonly object[];
+  readonly keyStatements: readonly PolicyStatement[];
   /** Statements for the role that tells how far behind an image is. */
-  readonly describeStatements: readonly object[];
+  readonly describeStatements: readonly PolicyStatement[];
   /** Statements for the role that mints: what it may pull is what a token may pull. */
-  readonly mintStatements: readonly object[];
+  readonly mintStatements: readonly PolicyStatement[];
+  /** Policies of what does not fit these roles themselves, as resources of the template. */
+  readonly managedPolicies: Readonly<Record<string, object>>;
 }
 
-const placeholderAccount = '${AWS::AccountId}';
-
-const sub = (text: string): Sub | string => (text.includes('${') ? { 'Fn::Sub': text } : text);
-
-const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
-
-const statement = (
-  sid: string,
-  action: readonly string[],
-  resources: readonly string[],
-  more: object = {},
-): object[] =>
-  resources.length === 0 ? [] : [{ Sid: sid, Effect: 'Allow', Action: action, Resource: resources.map(sub), ...more }];
-
-const namesOf = (targets: readonly Target[], store: string): string[] =>
-  unique(
-    targets
-      .map(({ runpod: { apiKey } }) => apiKey)
-      .filter((apiKey) => apiKey.startsWith(`${store}:`))
-      .map((apiKey) => apiKey.slice(store.length + 1)),
-  );
-
-/** Secrets Manager adds six characters to a secret's name; an ARN is complete. */
-const secretArn = (name: string): string =>
-  name.startsWith('arn:')
-    ? name
-    : `arn:\${AWS::Partition}:secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${name}-??????`;
-
-const keyStatements = (targets: readonly Target[]): object[] => {
-  const parameters = namesOf(targets, 'ssm').map(
-    (name) => `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`,
-  );
-  return [
-    ...statement('ReadApiKeys', ['ssm:GetParameter'], parameters),
-    ...statement(
-      'ReadApiKeySecrets',
-      ['secretsmanager:GetSecretValue'],
-      namesOf(targets, 'secretsmanager').map(secretArn),
-    ),
-  ];
-};
-
-const repositoriesOf = (targets: readonly Target[]): string[] =>
-  unique(
-    targets.flatMap(({ ecr }) => {
-      const account = accountOf({ ecr }, placeholderAccount);
-      const names = ecr.repositories ?? ['*'];
-      return names.map((name) => `arn:\${AWS::Partition}:ecr:${ecr.region}:${account}:repository/${name}`);
-    }),
-  );
-
-const mintStatements = (targets: readonly Target[]): object[] => {
-  const minted = targets.filter(({ ecr }) => ecr.roleArn === undefined);
-  const roles = unique(targets.flatMap(({ ecr }) => (ecr.roleArn === undefined ? [] : [ecr.roleArn])));
-  return [
-    // ecr:GetAuthorizationToken knows no narrower resource ("Actions, resources, and condition keys for Amazon ECR").
-    ...statement('MintToken', ['ecr:GetAuthorizationToken'], minted.length > 0 ? ['*'] : []),
-    ...statement('PullImages', ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'], repositoriesOf(minted)),
-    ...statement('AssumePullRoles', ['sts:AssumeRole'], roles),
-  ];
-};
-
-/** Children of an index are pushed without a tag. Repositories matter only where every target says which are its own. */
-const pushDetail = (targets: readonly Target[]): object => {
-  const repositories = targets.map(({ ecr }) => ecr.repositories);
-  const named = repositories.filter((each) => each !== undefined);
-  return {
-    'action-type': ['PUSH'],
-    result: ['SUCCESS'],
-    'image-tag': [{ 'anything-but': [''] }],
-    ...(named.length === repositories.length ? { 'repository-name': unique(named.flat()) } : {}),
-  };
-};
+const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 
 const readScheduleHours = (text: unknown): number => {
   const hours = Number(text);
-  if (!Number.isInteger(hours) || hours < 1 || hours > 11) {
+  if (!Number.isInteger(hours) || hours < 1 || hours > maxScheduleHours) {
     throw new ConfigurationError(
-      `param scheduleHours: expected a whole number from 1 to 11, found ${JSON.stringify(text)}. A token lives 12 hours: a schedule above 11 leaves no time to try again before it ends.`,
+      `param scheduleHours: expected a whole number from 1 to ${maxScheduleHours}, found ${JSON.stringify(text)}. A token lives 12 hours: a longer schedule leaves no time to try again before it ends.`,
     );
   }
   return hours;
@@ -143,6 +91,8 @@ export const readStackSettings = ({
   alertEmail,
   pagerUrl,
   digestHour = '',
+  place,
+  runbookUrl = '',
 }: {
   readonly folder: string;
   readonly scheduleHours: unknown;
@@ -152,6 +102,9 @@ export const readStackSettings = ({
   readonly pagerUrl: string;
   /** The hour of the daily digest in UTC; empty for none. */
   readonly digestHour?: unknown;
+  readonly place: StackPlace;
+  /** Where the runbook is; empty for where the clone came from. */
+  readonly runbookUrl?: string;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -173,17 +126,26 @@ export const readStackSettings = ({
   const pager = pagerUrl === '' ? [] : [{ Protocol: 'https', Endpoint: pagerUrl }];
   const targets = readTargets(join(folder, targetsFile));
   const hours = readScheduleHours(scheduleHours);
+  const page = runbookUrl === '' ? (runbookPage(readOrigin(projectFolder)) ?? '') : runbookUrl;
+  const firstSteps = readFirstSteps(projectFolder, page);
+  const keys = keyPermissions(targets, place);
+  const mint = mintPermissions(targets, place);
+  const describe = describePermissions(targets, place);
   return {
     targetsFile,
     scheduleHours: hours,
     scheduleExpression: hours === 1 ? 'rate(1 hour)' : `rate(${hours} hours)`,
-    deadManHours: hours + 1,
+    deadManPeriods: deadManPeriods(hours),
+    runbookUrl: page,
+    firstSteps,
+    ...alarmsOf(targets, `runpod-ecr-refresh-${place.stage}`, firstSteps.TokenEndsSoon ?? ''),
     alertSubscriptions: email,
     alarmSubscriptions: [...email, ...pager],
     digest: readDigest(digestHour),
     pushDetail: pushDetail(targets),
-    keyStatements: keyStatements(targets),
-    describeStatements: statement('DescribeImages', ['ecr:DescribeImages'], repositoriesOf(targets)),
-    mintStatements: mintStatements(targets),
+    keyStatements: keys.statements,
+    describeStatements: describe.statements,
+    mintStatements: mint.statements,
+    managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
   };
 };

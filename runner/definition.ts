@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
 import { functionNames, pascalCase } from './functions.ts';
 
 /** Where the state machine finds what it calls. */
@@ -7,38 +8,100 @@ export interface Callees {
   readonly alertTopicArn: string;
 }
 
-const definitionPath = new URL('../statemachines/refresh-credentials.asl.json', import.meta.url);
+/** Which errors a state begins again after, and when. */
+export interface RetryRule {
+  readonly ErrorEquals: readonly string[];
+  readonly IntervalSeconds: number;
+  readonly MaxAttempts: number;
+  readonly BackoffRate: number;
+  readonly MaxDelaySeconds: number;
+  readonly JitterStrategy: string;
+}
+
+/** Where the machine goes on after an error. */
+export interface CatchRule {
+  readonly ErrorEquals: readonly string[];
+  readonly ResultPath?: string;
+  readonly Next: string;
+}
+
+/** A state of the Amazon States Language, with those of its fields that are read. */
+export interface State {
+  readonly Type: string;
+  readonly Comment?: string;
+  readonly Resource?: string;
+  readonly TimeoutSeconds?: number;
+  readonly MaxConcurrency?: number;
+  readonly ToleratedFailurePercentage?: number;
+  readonly Retry?: readonly RetryRule[];
+  readonly Catch?: readonly CatchRule[];
+  readonly Choices?: ReadonlyArray<{ readonly Next: string }>;
+  readonly Next?: string;
+  readonly Default?: string;
+  readonly ItemProcessor?: {
+    readonly ProcessorConfig: { readonly Mode: string; readonly ExecutionType?: string };
+    readonly StartAt: string;
+    readonly States: Readonly<Record<string, State>>;
+  };
+}
+
+/** A state machine's definition. */
+export interface Definition {
+  readonly StartAt: string;
+  readonly TimeoutSeconds: number;
+  readonly States: Readonly<Record<string, State>>;
+}
+
+/** A state, and where in the definition it stands. */
+export interface PlacedState {
+  readonly name: string;
+  readonly state: State;
+  /** The Maps that it is within, outermost first. */
+  readonly parents: readonly string[];
+  /** Its parents' names and its own, by slashes. */
+  readonly path: string;
+}
+
+/** The definition that ships: what runs here is what is deployed. */
+export const definitionUrl = new URL('../statemachines/refresh-credentials.asl.yml', import.meta.url);
+
+/** `yaml` takes more than 100 aliases for an attack unless told otherwise; a definition repeats its rules in every Task. */
+const maxAliasCount = 1000;
+
+/** Reads a definition's text, YAML with aliases. */
+export const parseDefinition = (text: string): Definition => parse(text, { maxAliasCount }) as Definition;
 
 /** Reads the state machine that ships, and fills its placeholders in as CloudFormation would. */
-export const readDefinition = ({ functionArn, alertTopicArn }: Callees): unknown => {
+export const readDefinition = ({ functionArn, alertTopicArn }: Callees): Definition => {
   const substitutions = new Map([
     ...functionNames.map((name) => [`${pascalCase(name)}FunctionArn`, functionArn(name)] as const),
     ['AlertTopicArn', alertTopicArn],
     ['SnsPublishArn', 'arn:aws:states:::sns:publish'],
   ]);
-  const text = readFileSync(definitionPath, 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
+  const text = readFileSync(definitionUrl, 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
     const value = substitutions.get(name);
     if (value === undefined) throw new Error(`The state machine's placeholder ${name} is not filled in.`);
     return value;
   });
-  return JSON.parse(text);
+  return parseDefinition(text);
 };
 
-interface AnyState {
-  readonly ItemProcessor?: {
-    readonly ProcessorConfig?: { readonly Mode?: string };
-    readonly States: Readonly<Record<string, AnyState>>;
-  };
+/** Goes through every state of a definition in the order of the file, each Map before the states within it. */
+export function* statesOf(
+  { States }: { readonly States: Readonly<Record<string, State>> },
+  parents: readonly string[] = [],
+): Generator<PlacedState> {
+  for (const [name, state] of Object.entries(States)) {
+    const here = [...parents, name];
+    yield { name, state, parents, path: here.join('/') };
+    if (state.ItemProcessor !== undefined) yield* statesOf(state.ItemProcessor, here);
+  }
 }
 
-const namesWithin = (states: Readonly<Record<string, AnyState>>): string[] =>
-  Object.entries(states).flatMap(([name, { ItemProcessor: inner }]) => [name, ...namesWithin(inner?.States ?? {})]);
-
 /** The Distributed Map of a state machine, and the names of all states within it. */
-export const childrenOf = (definition: unknown): { readonly map: string; readonly states: ReadonlySet<string> } => {
-  const { States: states } = definition as { readonly States: Readonly<Record<string, AnyState>> };
-  const [map, state] =
-    Object.entries(states).find(([, each]) => each.ItemProcessor?.ProcessorConfig?.Mode === 'DISTRIBUTED') ?? [];
+export const childrenOf = (definition: Definition): { readonly map: string; readonly states: ReadonlySet<string> } => {
+  const all = [...statesOf(definition)];
+  const map = all.find(({ state }) => state.ItemProcessor?.ProcessorConfig.Mode === 'DISTRIBUTED')?.name;
   if (map === undefined) throw new Error('The state machine has no Distributed Map.');
-  return { map, states: new Set(namesWithin(state?.ItemProcessor?.States ?? {})) };
+  return { map, states: new Set(all.filter(({ parents }) => parents.includes(map)).map(({ name }) => name)) };
 };

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { StateMachine, StateMachineDefinition } from 'aws-local-stepfunctions';
+import { type Definition, statesOf } from './definition.ts';
 
 type Engine = { readonly StateMachine: typeof StateMachine };
 /** Something that happened in an execution: a state entered, retried, caught, left. */
@@ -85,18 +86,6 @@ export interface EngineRun {
   abort(): void;
 }
 
-interface AnyState {
-  readonly Type: string;
-  readonly Resource?: string;
-  readonly ItemProcessor?: { readonly States: Record<string, AnyState> };
-}
-
-const tasksOf = (states: Record<string, AnyState>): Array<readonly [string, string]> =>
-  Object.entries(states).flatMap(([name, { Resource, ItemProcessor }]) => [
-    ...(Resource === undefined ? [] : [[name, Resource] as const]),
-    ...(ItemProcessor === undefined ? [] : tasksOf(ItemProcessor.States)),
-  ]);
-
 /** Lambda reports an error by name and message, and Step Functions hands that on as Error and Cause. */
 const asLambdaReports = (error: unknown): StateError => {
   if (error instanceof StateError) return error;
@@ -109,14 +98,16 @@ const asLambdaReports = (error: unknown): StateError => {
 const validated = new Set<string>();
 
 /** Makes a runner of a state machine's definition, the very one that ships, with its placeholders filled in. */
-export const createEngine = (clock: EngineClock, definition: unknown, callResource: CallResource) => {
+export const createEngine = (clock: EngineClock, definition: Definition, callResource: CallResource) => {
   const engine = loadEngine(clock);
   const asText = JSON.stringify(definition);
   const machine = new engine.StateMachine(definition as StateMachineDefinition, {
     validationOptions: { checkArn: false, noValidate: validated.has(asText) },
   });
   validated.add(asText);
-  const tasks = tasksOf((definition as { States: Record<string, AnyState> }).States);
+  const tasks = [...statesOf(definition)].flatMap(({ name, state: { Resource } }) =>
+    Resource === undefined ? [] : [[name, Resource] as const],
+  );
 
   return (input: unknown, execution: { readonly id: string; readonly name: string }): EngineRun => {
     const overrides = Object.fromEntries(

@@ -2,7 +2,9 @@ import type { Context } from 'aws-lambda';
 import { buildConcludeTarget } from '../functions/conclude-target.ts';
 import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
-import { type Platform, type Step, withPlatform } from '../functions/lib/platform.ts';
+import { createSeal, createUnseal } from '../functions/lib/aws/seal.ts';
+import { type BasePlatform, type LambdaFunction, type Platform, withPlatform } from '../functions/lib/platform.ts';
+import { createLoadTargets } from '../functions/lib/targets.ts';
 import { buildNotify } from '../functions/notify.ts';
 import { buildPlanRetry } from '../functions/plan-retry.ts';
 import { buildReport } from '../functions/report.ts';
@@ -31,7 +33,7 @@ export const functionNames = [
 export type FunctionName = (typeof functionNames)[number];
 
 /** Makes each function of what it needs from outside. */
-export type Builders = Record<FunctionName, (platform: Platform) => Step<unknown>>;
+export type Builders = Record<FunctionName, (platform: Platform) => LambdaFunction<unknown>>;
 
 /** The functions as they are deployed. */
 const deployed: Builders = {
@@ -62,9 +64,19 @@ export const pascalCase = (name: string): string =>
 /**
  * Builds each function when it is first invoked and keeps it warm, as Lambda does.
  *
+ * @param base what functions get from outside; what it lacks is as it is deployed
  * @param others builders to use in place of those that are deployed
  */
-export const createInvokeFunction = (platform: Platform, others: Partial<Builders> = {}): InvokeFunction => {
+export const createInvokeFunction = (
+  base: BasePlatform & Partial<Platform>,
+  others: Partial<Builders> = {},
+): InvokeFunction => {
+  const platform: Platform = {
+    ...base,
+    seal: base.seal ?? createSeal(base.settings),
+    unseal: base.unseal ?? createUnseal(base.settings),
+    loadTargets: base.loadTargets ?? createLoadTargets(base.settings),
+  };
   const builders = { ...deployed, ...others };
   const handlers = new Map<string, (event: unknown, context: Context) => Promise<unknown>>();
   return async (name, event) => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
-import type { Log, Meter, MetricName, Platform } from '../functions/lib/platform.ts';
+import type { BasePlatform, Log, Meter, MetricName } from '../functions/lib/platform.ts';
 import { childrenOf, readDefinition } from '../runner/definition.ts';
 import { createEngine } from '../runner/engine.ts';
 import { createInvokeFunction, functionNames, type InvokeFunction } from '../runner/functions.ts';
@@ -204,7 +204,7 @@ export class World {
   }
 
   /** What the functions get from outside in this world. */
-  platform(): Platform {
+  platform(): BasePlatform {
     const log: Log = {
       info: (message) => void this.logs.push({ level: 'info', message, fields: {} }),
       error: (message, error) => {
@@ -213,8 +213,8 @@ export class World {
       },
     };
     const meter: Meter = {
-      add: (name, value, dimensions = {}) =>
-        void this.measurements.push({ name, value, dimensions, at: this.clock.now() }),
+      add: (name, value, dimensions = {}, at = this.clock.now()) =>
+        void this.measurements.push({ name, value, dimensions, at }),
     };
     return {
       settings: readSettings(this.environment),

@@ -69,6 +69,7 @@ const ofTheImage = Object.fromEntries(
     'a million empty objects',
     'half a million empty objects',
     '100,000 layers',
+    'a million brackets',
   ].map((shape) => [shape, 'ImageNotPullableError']),
 );
 
@@ -165,11 +166,14 @@ const asked: ReadonlyArray<{
 
 /** What one process is sent, one after the other. */
 const callsPerProcess = 3;
-const sequences = Object.entries(hostile).reduce<Array<Array<readonly [string, FaultEffect]>>>((sequence, each, index) => {
-  if (index % callsPerProcess === 0) sequence.push([]);
-  sequence.at(-1)?.push(each);
-  return sequence;
-}, []);
+const sequences = Object.entries(hostile).reduce<Array<Array<readonly [string, FaultEffect]>>>(
+  (sequence, each, index) => {
+    if (index % callsPerProcess === 0) sequence.push([]);
+    sequence.at(-1)?.push(each);
+    return sequence;
+  },
+  [],
+);
 
 // A warm function keeps what it has of memory: what it is sent in a row stays within the bound together.
 describe.each(asked)('against $what, a packaged function', ({ name, event, on, becomes, but = {} }) => {

@@ -61,7 +61,7 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
       if (!url.pathname.startsWith('/v2/') || type.startsWith('text/event-stream')) return response;
       const answer = await text(response.body);
       const { method, body = '' } = request;
-      exchanges.push({ method, path: url.pathname, body, status: response.status, type, answer });
+      exchanges.push({ method, path: url.pathname, body: String(body), status: response.status, type, answer });
       return { ...response, body: Readable.from([Buffer.from(answer)]) };
     };
     world = await World.begin();

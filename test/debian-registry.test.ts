@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
-import { createRegistryClient } from '../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../functions/lib/ecr/pull.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
 import { buildImage, type ImageRecipe } from '../simulator/images.ts';

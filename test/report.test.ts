@@ -3,7 +3,6 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { reportSchema } from '../functions/lib/report/report.ts';
-import type { ResolveTargetsOutput } from '../functions/resolve-targets.ts';
 import { maxPayloadBytes } from '../runner/engine.ts';
 import { World } from '../simulator/world.ts';
 import { beginWithTargets, largestPayload, reportOf, troubles } from './support/many-targets.ts';
@@ -64,6 +63,12 @@ describe('the report', () => {
   });
 });
 
+/** What ResolveTargets hands on of all targets. */
+interface Resolved {
+  readonly names: readonly string[];
+  readonly outcomeBytes: number;
+}
+
 describe('a run of 1,000 targets with three endpoints each', () => {
   it.each(troubles)('$what would stay within what Step Functions holds, by what 100 and 200 of them take', async ({
     happen,
@@ -72,12 +77,12 @@ describe('a run of 1,000 targets with three endpoints each', () => {
     world = await beginWithTargets(1000);
     happen(world);
     const { invoke } = world;
-    const { names, outcomeBytes } = (await invoke('resolve-targets', inputs.resolveTargets())) as ResolveTargetsOutput;
+    const { names, outcomeBytes } = (await invoke('resolve-targets', inputs.resolveTargets())) as Resolved;
     expect(names).toHaveLength(1000);
     // Each target may say as much as it may beside 999 others.
     world.invoke = async (name, event) => {
       const answer = await invoke(name, event);
-      return name === 'resolve-targets' ? { ...(answer as ResolveTargetsOutput), outcomeBytes } : answer;
+      return name === 'resolve-targets' ? { ...(answer as Resolved), outcomeBytes } : answer;
     };
     const runOf = async (targets: number) => {
       const execution = await world.refresh({ targets: names.slice(0, targets) });

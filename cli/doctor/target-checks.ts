@@ -3,7 +3,8 @@ import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
 import { formatImageReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../functions/lib/ecr/registry.ts';
 import { EcrAccessDeniedError } from '../../functions/lib/errors.ts';
 import { send } from '../../functions/lib/http.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
@@ -84,7 +85,7 @@ export const targetChecks = (caller: Caller, target: Target, view: KeyView): Che
   };
 
   const tried = once(async () => {
-    const { login, registry } = await need('a login', token());
+    const { token: minted, registry } = await need('a login', token());
     const endpoints = await needEndpoints();
     const images = [...new Set(endpoints.map(({ image }) => image))];
     return Promise.all(
@@ -93,7 +94,7 @@ export const targetChecks = (caller: Caller, target: Target, view: KeyView): Che
         if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
           return { image, problem: `it is not in ${registry}, whose login the credential gets`, kind: undefined };
         }
-        return registryClient.tryImage(reference, login).then(
+        return registryClient.tryImage(reference, minted).then(
           ({ sizeInBytes }) => ({ image, sizeInBytes }),
           (error: unknown) => {
             if (!(error instanceof PullError)) throw error;

@@ -1,20 +1,11 @@
 import * as z from 'zod/mini';
-import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
-import { createFetchToken } from '../../functions/fetch-token.ts';
-import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createListPushes } from '../../functions/lib/ecr/pushes.ts';
-import { createRegistryClient } from '../../functions/lib/ecr/registry.ts';
+import { defined } from '../../functions/lib/defined.ts';
 import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
 import { send } from '../../functions/lib/http.ts';
-import type { Platform } from '../../functions/lib/platform.ts';
+import type { BasePlatform, Platform } from '../../functions/lib/platform.ts';
 import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
-import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
-import { createUpdateCredential } from '../../functions/lib/runpod/update-credential.ts';
 import type { Target } from '../../functions/lib/targets.ts';
-import { createResolveTargets } from '../../functions/resolve-targets.ts';
-import { createUpdateRunpod } from '../../functions/update-runpod.ts';
-import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
 import { readDefinition } from '../../runner/definition.ts';
 import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
@@ -24,7 +15,7 @@ import { findOpenApi, noWay } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
 
 /** A run of the state machine in this process. */
-export interface RefreshRun {
+interface RefreshRun {
   readonly region: string;
   readonly account: string;
   readonly targets: readonly Target[];
@@ -34,7 +25,7 @@ export interface RefreshRun {
   readonly patienceMinutes: number;
   /** Told of each call of a function, before and after. */
   readonly onCall: (call: FunctionCall) => void;
-  readonly platform: Platform;
+  readonly platform: BasePlatform;
   readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
@@ -44,7 +35,7 @@ export interface RefreshRun {
 export interface FunctionCall {
   readonly name: FunctionName;
   readonly target: string;
-  /** For functions that look at an endpoint. */
+  /** For functions that check an endpoint. */
   readonly endpoint?: string;
   readonly phase: 'begun' | 'ended' | 'failed';
   /** What it answered, or the message of what it threw. */
@@ -66,15 +57,7 @@ const payloadSchema = z.object({
 const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
   const { name, target, endpoint } = z.safeParse(payloadSchema, payload).data ?? {};
   const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
-  return { target: subject, ...(endpoint === undefined ? {} : { endpoint: endpoint.id }) };
-};
-
-const runpodFor = (platform: Platform) => {
-  const connect = connectRunpod(platform);
-  return (keySource: string) => {
-    const client = connect(keySource);
-    return { client, management: createRunpodManagement(client, platform.settings) };
-  };
+  return defined({ target: subject, endpoint: endpoint?.id });
 };
 
 const storedSchema = z.object({
@@ -82,59 +65,37 @@ const storedSchema = z.object({
   token: z.object({ expiresAt: text }),
 });
 
-/** Looks whether it could store, and ends there. */
+/** Finds out whether it could store, and ends there. */
 const describeUpdate = (platform: Platform) => {
-  const runpod = runpodFor(platform);
+  const connect = connectRunpod(platform);
   return async (event: unknown): Promise<never> => {
     const { target, token } = storedSchema.parse(event);
     const { registry, apiKey } = target.runpod;
-    const { way } = await findOpenApi(runpod(apiKey).client, platform.settings, registry);
+    const { way } = await findOpenApi(connect(apiKey), platform.settings, registry);
     if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
     throw new DryRunEnd(
-      `Would store a login that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
+      `Would store a token that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
     );
   };
 };
 
-/** What is not as in the stack: logins stay in memory, targets are those chosen here, and nobody is told by SNS. */
-const buildersOf = ({ targets, isDryRun, patienceMinutes }: RefreshRun): Partial<Builders> => {
-  const { seal, unseal } = createMemorySeal();
-  const loadTargets = () => targets;
-  return {
-    'resolve-targets': ({ settings, now }) =>
-      createResolveTargets({
-        loadTargets,
-        now,
-        requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
-        // It stops being patient half an hour before the next run would begin.
-        scheduleHours: (patienceMinutes + 30) / 60,
-      }),
-    'discover-endpoints': (platform) => {
-      const runpod = runpodFor(platform);
-      return createDiscoverEndpoints({ loadTargets, runpodFor: (keySource) => runpod(keySource).management });
-    },
-    'fetch-token': ({ settings, now }) => createFetchToken({ mintToken: createMintToken(settings, now), seal, now }),
-    'verify-image-pull': ({ settings, send: sendRequest }) =>
-      createVerifyImagePull({
-        unseal,
-        registryClient: createRegistryClient(settings, sendRequest),
-        listPushes: createListPushes(settings),
-      }),
-    'update-runpod': (platform) =>
-      isDryRun
-        ? describeUpdate(platform)
-        : createUpdateRunpod({
-            unseal,
-            runpodFor: runpodFor(platform),
-            updateCredential: createUpdateCredential(platform.settings),
-            now: platform.now,
-          }),
-    notify: () => async () => ({ published: 0 }),
-  };
-};
+/** What is not as in the stack: tokens stay in memory, targets are those chosen here, and patience is what was asked for. */
+const platformOf = ({ platform, targets, patienceMinutes }: RefreshRun): Platform => ({
+  ...platform,
+  ...createMemorySeal(),
+  loadTargets: () => targets,
+  // It stops being patient half an hour before the next run would begin.
+  settings: { ...platform.settings, SCHEDULE_HOURS: (patienceMinutes + 30) / 60 },
+});
+
+/** Nobody is told by SNS, and a dry run stores nothing. */
+const buildersOf = ({ isDryRun }: RefreshRun): Partial<Builders> => ({
+  ...(isDryRun ? { 'update-runpod': describeUpdate } : {}),
+  notify: () => async () => ({ published: 0 }),
+});
 
 /** What functions get from outside when a person's own process runs them. */
-export const ownPlatform = ({ settings }: Caller): Platform => ({
+export const ownPlatform = ({ settings }: Caller): BasePlatform => ({
   settings,
   now: Date.now,
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
@@ -150,10 +111,10 @@ export const ownPlatform = ({ settings }: Caller): Platform => ({
  * @throws {CommandError} it was interrupted, or ended without a report
  */
 export const runRefresh = async (run: RefreshRun): Promise<Report> => {
-  const { region, account, platform, clock, onCall, signal } = run;
+  const { region, account, clock, onCall, signal } = run;
   const arnOf = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
   const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
-  const invoke = createInvokeFunction(platform, buildersOf(run));
+  const invoke = createInvokeFunction(platformOf(run), buildersOf(run));
   const storing = new Set<Promise<unknown>>();
 
   const call = async (resource: string, payload: unknown): Promise<unknown> => {

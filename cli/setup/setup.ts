@@ -166,7 +166,7 @@ const converse = async (conversation: Conversation, interrupted: AbortSignal): P
 
   const { management, account, key } = runpod;
   const workshop: Workshop = { caller, account, management };
-  const secrets: Secrets = { apiKey: key, login: token.login };
+  const secrets: Secrets = { apiKey: key, login: token.token };
   const count = await makeAll(steps, credential, workshop, secrets, journal, interrupted, conversation);
   if (count < steps.length) {
     terminal.printError(

@@ -1,6 +1,7 @@
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import type { MintedToken } from '../../functions/lib/ecr/mint-token.ts';
-import { createRegistryClient, PullError } from '../../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../functions/lib/ecr/registry.ts';
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
 import { send } from '../../functions/lib/http.ts';
 import { plain } from '../terminal.ts';
@@ -19,7 +20,7 @@ export const tryLogin = async (
   const registry = createRegistryClient(caller.settings, send);
   const references = images.map(parseImageReference).filter((each) => each !== undefined);
   try {
-    if (references.length === 0) await registry.tryLogin(token.registry, token.login);
+    if (references.length === 0) await registry.tryToken(token.registry, token.token);
   } catch (error) {
     throw new TokenRejectedError(
       `ECR refuses the login it minted: ${error instanceof Error ? error.message : String(error)}. Nothing was changed.`,
@@ -29,7 +30,7 @@ export const tryLogin = async (
   const problems: string[] = [];
   for (const reference of references) {
     try {
-      const { sizeInBytes } = await registry.tryImage(reference, token.login);
+      const { sizeInBytes } = await registry.tryImage(reference, token.token);
       pulled += 1;
       say(
         `${terminal.paint('green', '✓')} A fresh login pulls ${reference.repository} (${(sizeInBytes / 1e6).toFixed(0)} MB, linux/amd64).`,

@@ -44,6 +44,8 @@ const environment = z.object({
   CHAT_TOPIC_ARN: z.optional(text),
   /** Where the runbook is, for links in alerts. */
   RUNBOOK_URL: z._default(text, 'docs/runbook.md'),
+  /** Whether each target has an alarm, and so a metric, of its own. */
+  TARGET_ALARMS: z._default(z.enum(['true', 'false']), 'false'),
   /** The stack's name, by which its metrics are told from those of other stages. */
   STACK_NAME: z._default(text, 'runpod-ecr-refresh'),
   /** The state machine, or the alias of it, that pushes start. */
@@ -51,11 +53,9 @@ const environment = z.object({
   /** Seconds in which pushes to one registry become one refresh. */
   PUSH_WINDOW_SECONDS: number(60, 1, 900),
   /** Hours between two scheduled runs: even where one is lost, a token of 12 hours sees the next. */
-  SCHEDULE_HOURS: number(5, 0.25, 11),
+  SCHEDULE_HOURS: number(5, 0.25, 9),
   /** Minutes between two tries while an upstream keeps failing. */
   RETRY_MINUTES: number(15, 1, 120),
-  /** Minutes an upstream may fail before people are told that a refresh is delayed. */
-  TELL_DELAY_MINUTES: number(30, 0, 600),
   /** Minutes Runpod may take to hand a new password to its hosts. Refused pulls count only afterwards. */
   PROPAGATION_MINUTES: number(10, 0, 60),
   /** Requests a minute that one Runpod key may make; targets of one key take turns to keep to it. */
@@ -78,7 +78,7 @@ const environment = z.object({
 export type Settings = z.output<typeof environment>;
 
 /** Settings that have no default. */
-export type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
+type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
 
 /**
  * Reads the settings, and everything that is wrong with them at once.

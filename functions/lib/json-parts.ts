@@ -24,16 +24,6 @@ export const createPartCounter = () => {
   };
 };
 
-/** Parses JSON that has no more parts than it may have. `undefined` for everything else. */
-export const parseBounded = (bytes: Uint8Array, text: string): unknown => {
-  if (createPartCounter()(bytes) > maxParts) return undefined;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-};
-
 /** A list whose length is looked at before its items are. */
-export const listOf = <Item extends z.ZodMiniType>(item: Item, most: number) =>
-  z.pipe(z.array(z.unknown()).check(z.maxLength(most)), z.array(item));
+export const listOf = <Item extends z.ZodMiniType>(item: Item, maxItems: number) =>
+  z.pipe(z.array(z.unknown()).check(z.maxLength(maxItems)), z.array(item));

@@ -3,10 +3,12 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics';
 import middy, { type MiddlewareObj } from '@middy/core';
 import type { Context } from 'aws-lambda';
 import * as z from 'zod/mini';
+import type { Seal, Unseal } from './aws/seal.ts';
 import { processSettings, type Settings } from './env.ts';
 import { InvalidInputError } from './errors.ts';
 import { parseOr } from './explain-issues.ts';
 import { type Send, send } from './http.ts';
+import type { LoadTargets } from './targets.ts';
 
 /** Writes structured lines for people who look into a run. Never given a secret. */
 export interface Log {
@@ -18,23 +20,22 @@ export interface Log {
 export const metricUnits = {
   TokenSecondsLeft: MetricUnit.Seconds,
   TargetTokenSecondsLeft: MetricUnit.Seconds,
-  TargetsRefreshed: MetricUnit.Count,
-  TargetsFailed: MetricUnit.Count,
+  ScheduledRunsReported: MetricUnit.Count,
   EndpointsObserved: MetricUnit.Count,
   EndpointsTested: MetricUnit.Count,
   EndpointsDegraded: MetricUnit.Count,
   EndpointsFailed: MetricUnit.Count,
-  RefreshSeconds: MetricUnit.Seconds,
 } as const;
 export type MetricName = keyof typeof metricUnits;
 
 /** Emits metrics in CloudWatch's embedded metric format. */
 export interface Meter {
-  add(name: MetricName, value: number, dimensions?: Record<string, string>): void;
+  /** @param at when it was so, in epoch milliseconds; now, where left out */
+  add(name: MetricName, value: number, dimensions?: Record<string, string>, at?: number): void;
 }
 
-/** What every function needs from outside. Tests and the embedded world bring their own. */
-export interface Platform {
+/** What every function gets from outside. Tests and the embedded world bring their own. */
+export interface BasePlatform {
   readonly settings: Settings;
   /** Epoch milliseconds. */
   readonly now: () => number;
@@ -44,12 +45,19 @@ export interface Platform {
   readonly meter: Meter;
 }
 
+/** All that functions get from outside. What some need alone is added in their own files: no other bundle carries it. */
+export interface Platform extends BasePlatform {
+  readonly seal: Seal;
+  readonly unseal: Unseal;
+  readonly loadTargets: LoadTargets;
+}
+
 /** What a function does, free of Lambda. */
-export type Step<Output> = (event: unknown) => Promise<Output>;
+export type LambdaFunction<Output> = (event: unknown) => Promise<Output>;
 
 const namespace = 'RunpodEcrRefresh';
 
-const lambdaPlatform = (name: string): Platform => {
+const lambdaPlatform = (name: string): BasePlatform => {
   const logger = new Logger({ serviceName: name });
   const settings = processSettings();
   return {
@@ -62,9 +70,10 @@ const lambdaPlatform = (name: string): Platform => {
       error: (message, error) => logger.error(message, { error }),
     },
     meter: {
-      add: (metric, value, dimensions = {}) => {
+      add: (metric, value, dimensions = {}, at = Date.now()) => {
         // One EMF line each, because each may have dimensions of its own.
         const metrics = new Metrics({ namespace, serviceName: name, singleMetric: true });
+        metrics.setTimestamp(at);
         metrics.addDimensions({ Stack: settings.STACK_NAME, ...dimensions });
         metrics.addMetric(metric, metricUnits[metric], value);
       },
@@ -73,24 +82,31 @@ const lambdaPlatform = (name: string): Platform => {
 };
 
 /** Logs how each call ended. Observes and rethrows: an `onError` that returned a value would turn failure into success. */
-const observe = <Output>(name: string, { log }: Platform): MiddlewareObj<unknown, Output, Error, Context> => {
+const observe = <Output>(
+  name: string,
+  { log }: Pick<Platform, 'log'>,
+): MiddlewareObj<unknown, Output, Error, Context> => {
   return {
     after: () => log.info(`${name} answered`),
     onError: ({ error }) => log.error(`${name} failed`, error),
   };
 };
 
-/** Wraps a step with what every function does around its work. */
-export const withPlatform = <Output>(name: string, platform: Platform, step: Step<Output>) =>
+/** Wraps a function with what every function does around its work. */
+export const withPlatform = <Output>(
+  name: string,
+  platform: Pick<Platform, 'log'>,
+  lambdaFunction: LambdaFunction<Output>,
+) =>
   middy<unknown, Output, Error, Context>()
     .use(observe<Output>(name, platform))
-    .handler((event) => step(event));
+    .handler((event) => lambdaFunction(event));
 
 /**
  * Makes a Lambda handler that is built on its first call, not when it is loaded: a faulty environment then reaches the
  * state machine as the ConfigurationError it is, and not as a nameless failure to start.
  */
-export const lambda = <Output>(name: string, build: (platform: Platform) => Step<Output>) => {
+export const lambda = <Output>(name: string, build: (platform: BasePlatform) => LambdaFunction<Output>) => {
   let handler: ReturnType<typeof withPlatform<Output>> | undefined;
   return async (event: unknown, context: Context): Promise<Output> => {
     if (handler === undefined) {

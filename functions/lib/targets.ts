@@ -1,12 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
+import { defined } from './defined.ts';
 import { regionPattern } from './ecr/host.ts';
+import type { Settings } from './env.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues } from './explain-issues.ts';
 
 /** More targets than this do not fit one run's 256 KiB of state; see docs/scale.md. */
-export const maxTargets = 1000;
+const maxTargets = 1000;
 
 const matching = (pattern: RegExp, expected: string) => z.string().check(z.regex(pattern, `expected ${expected}`));
 
@@ -28,10 +30,9 @@ const endpoint = z.pipe(
     ],
     { error: 'expected an endpoint id, such as 4m7x2k9q, or { id, canary: { input } }' },
   ),
-  z.transform((value: { id: string; canary?: z.output<typeof canary> | undefined }) => ({
-    id: value.id,
-    ...(value.canary === undefined ? {} : { canary: value.canary }),
-  })),
+  z.transform((value: { id: string; canary?: z.output<typeof canary> | undefined }) =>
+    defined({ id: value.id, canary: value.canary }),
+  ),
 );
 
 /** A target's name: a–z, 0–9 and -, at most 32. */
@@ -138,8 +139,11 @@ export const readTargets = (path: string): Target[] => {
   return parseTargets(yaml, path);
 };
 
+/** The targets that a function works on. */
+export type LoadTargets = () => readonly Target[];
+
 /** Reads a targets file when it is first asked for, and keeps it for as long as the Lambda lives. */
-export const createLoadTargets = (path: string): (() => readonly Target[]) => {
+export const createLoadTargets = ({ TARGETS_FILE: path }: Pick<Settings, 'TARGETS_FILE'>): LoadTargets => {
   let targets: readonly Target[] | undefined;
   return () => {
     targets ??= readTargets(path);

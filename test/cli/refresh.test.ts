@@ -80,7 +80,7 @@ describe('refresh', () => {
     world.runpod.offers.v2 = false;
     const { code, printed } = await refresh(['--dry-run']);
     expect(printed).toMatch(
-      /✓ production: Would store a login that is good until .* in credential 6n2k8v4d, by\s+graphql\./,
+      /✓ production: Would store a token that is good until .* in credential 6n2k8v4d, by\s+graphql\./,
     );
     expect(printed).toMatch(/✓ .*team\/worker:v1 can be pulled/);
     expect([code, world.runpod.stored]).toEqual([0, []]);

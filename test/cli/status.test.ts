@@ -101,7 +101,7 @@ describe('status', () => {
     [
       'AWS that hangs',
       () => void world.faults.add({ on: /DescribeStacks/, does: { hang: true } }),
-      /AWS, asked to look stack .* up, answered TimeoutError .*Check the network and the region/,
+      /AWS, asked to look stack .* up, answered .* did not answer within .*Check the network and the region/,
       1,
     ],
   ])('tells of %s', async (_what, happen, expected, expectedCode) => {

@@ -28,12 +28,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   const serve = async (port = 0): Promise<void> => {
     const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-    served = await serveConsole(
-      source,
-      await buildPage(),
-      await layOut(definition as Parameters<typeof layOut>[0]),
-      port,
-    );
+    served = await serveConsole(source, await buildPage(), await layOut(definition), port);
   };
 
   beforeAll(async () => {

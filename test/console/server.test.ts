@@ -40,7 +40,7 @@ const ask = (
 const definition = () => readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
 
 const serve = async (): Promise<ServedConsole> =>
-  serveConsole(source, await buildPage(), await layOut(definition() as Parameters<typeof layOut>[0]), 0);
+  serveConsole(source, await buildPage(), await layOut(definition()), 0);
 
 const cookieOf = ({ headers }: Answer): string => String(headers['set-cookie']).split(';')[0] ?? '';
 
@@ -175,7 +175,7 @@ describe('the story', () => {
 
 describe('the drawing', () => {
   it('has every state and every way between two, from the file that ships', async () => {
-    const drawing = await layOut(definition() as Parameters<typeof layOut>[0]);
+    const drawing = await layOut(definition());
     const names = [...JSON.stringify(definition()).matchAll(/"(\w+)":\{"(?:Comment":"(?:[^"\\]|\\.)*",")?Type":/g)].map(
       ([, name]) => name ?? '',
     );
@@ -187,7 +187,7 @@ describe('the drawing', () => {
   });
 
   it('lays no state over another', async () => {
-    const { nodes } = await layOut(definition() as Parameters<typeof layOut>[0]);
+    const { nodes } = await layOut(definition());
     const states = nodes.filter(({ isGroup }) => !isGroup);
     const overlaps = states.flatMap((one) =>
       states.filter(

@@ -61,7 +61,7 @@ beforeAll(async () => {
     'plan-retry': {
       giveUpAt: '2100-01-01T00:00:00Z',
       delay: { rounds: 1, failingSince: '2026-11-23T12:00:00Z' },
-      told: {},
+      notified: {},
     },
     'conclude-target': {
       name: 'production',
@@ -72,7 +72,7 @@ beforeAll(async () => {
     report: {
       execution: executionArn,
       startedAt: '2026-01-01T00:00:00Z',
-      run: { resolved: { trigger: 'manual', names: ['production'], turns: [] } },
+      run: { resolved: { trigger: 'manual', names: ['production'], outcomes: [] } },
     },
     notify: { kind: 'report', report },
   };

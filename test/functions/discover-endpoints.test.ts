@@ -24,7 +24,6 @@ const discover = (
       listEndpoints: async () => all,
       getEndpoint: async () => undefined,
       listWorkers: async () => [],
-      getRollout: async () => ({ inProgress: false, percentOnLatest: 100 }),
       listOtherUsers: otherUsers,
     }),
   })({ name: 'a' });

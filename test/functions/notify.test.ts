@@ -1,48 +1,59 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createReadEarlierReports } from '../../functions/lib/aws/history.ts';
 import type { Messages } from '../../functions/lib/report/messages.ts';
+import type { Outcome } from '../../functions/lib/report/outcome.ts';
+import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
 import { World } from '../../simulator/world.ts';
 import { executionArn } from '../support/runs.ts';
 
-const failed = (target: string) => ({
+const failed = (target: string): Outcome => ({
   target,
   refreshed: false,
   error: { name: 'E', message: 'It broke.' },
   proofs: {},
   endpoints: [],
 });
-const degraded = (target: string) => ({
+const degraded = (target: string): Outcome => ({
   target,
   refreshed: true,
   proofs: { degraded: 1 },
   endpoints: [{ endpoint: 'ep', proof: 'degraded', reason: 'parked' }],
 });
 
-const tell = async (...targets: object[]) => {
-  const sent: Messages[] = [];
-  const measured: Array<[string, number, object | undefined]> = [];
+type Published = { sent: Messages[]; measured: Array<[string, number, object | undefined]>; logged: string[] };
+
+/** Notifies at 12:00 with what is on record. */
+const notifyOf = async (
+  notice: object,
+  readEarlierReports: () => Promise<Report[]> = async () => [],
+  hasTargetAlarms = false,
+) => {
+  const seen: Published = { sent: [], measured: [], logged: [] };
   const notify = createNotify({
-    publish: async (messages) => void sent.push(messages),
-    readEarlierReports: async () => [],
+    publish: async (messages) => void seen.sent.push(messages),
+    readEarlierReports,
     now: () => Date.parse('2026-11-23T12:00:00Z'),
-    scheduleMs: 1,
+    scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
-    log: { info: () => {}, error: () => {} },
-    meter: { add: (...measurement) => void measured.push([measurement[0], measurement[1], measurement[2]]) },
+    hasTargetAlarms,
+    log: { info: () => {}, error: (message) => void seen.logged.push(message) },
+    meter: { add: (...measurement) => void seen.measured.push([measurement[0], measurement[1], measurement[2]]) },
   });
-  const report = {
-    version: 1,
-    execution: executionArn,
-    trigger: 'schedule',
-    startedAt: 's',
-    endedAt: 'e',
-    outcome: 'failed',
-    targets,
-  };
-  const { published } = await notify({ kind: 'report', report });
-  return { published, sent, measured };
+  return { ...(await notify(notice)), ...seen };
 };
+
+const reportOf = (targets: Report['targets']): Report => ({
+  version: 1,
+  execution: executionArn,
+  trigger: 'schedule',
+  startedAt: '2026-11-23T11:59:00Z',
+  endedAt: '2026-11-23T12:00:00Z',
+  outcome: 'failed',
+  targets,
+});
+
+const tell = (...targets: Report['targets']) => notifyOf({ kind: 'report', report: reportOf(targets) });
 
 describe('notify', () => {
   it('makes one message of many troubles, the worst first', async () => {
@@ -55,15 +66,88 @@ describe('notify', () => {
   });
 
   it('says nothing where nothing has changed, and still measures', async () => {
-    expect(await tell()).toEqual({ published: 0, sent: [], measured: [] });
+    expect(await tell()).toEqual({ published: 0, sent: [], measured: [], logged: [] });
     const good = { target: 'a', refreshed: true, expiresAt: '2026-11-24T00:00:00Z', proofs: {}, endpoints: [] };
-    expect(await tell(good, failed('b'))).toMatchObject({
+    const report = { kind: 'report', report: reportOf([good, failed('b')]) };
+    expect(await notifyOf(report)).toMatchObject({ measured: [['TokenSecondsLeft', 0, undefined]] });
+    expect(await notifyOf(report, undefined, true)).toMatchObject({
       measured: [
         ['TargetTokenSecondsLeft', 43_200, { Target: 'a' }],
         ['TargetTokenSecondsLeft', 0, { Target: 'b' }],
         ['TokenSecondsLeft', 0, undefined],
       ],
     });
+  });
+
+  it('measures the token that ends first, of targets too that this run did not concern', async () => {
+    const token = (target: string, expiresAt: string) => ({
+      target,
+      refreshed: true,
+      expiresAt,
+      proofs: {},
+      endpoints: [],
+    });
+    const report = { kind: 'report', report: reportOf([token('a', '2026-11-24T00:00:00Z')]) };
+    const earlier = async () => [reportOf([token('b', '2026-11-23T13:00:00Z'), token('a', '2026-11-23T12:30:00Z')])];
+    expect(await notifyOf(report, earlier)).toMatchObject({ measured: [['TokenSecondsLeft', 3600, undefined]] });
+  });
+});
+
+const stored = (expiresAt: string): Outcome => ({ target: 'a', refreshed: true, expiresAt, proofs: {}, endpoints: [] });
+
+describe('notify of a run', () => {
+  it('counts from now on how long a token is good, and never less than nothing', async () => {
+    const left = async (expiresAt: string) => (await tell(stored(expiresAt))).measured.map(([, seconds]) => seconds);
+    expect(await left('2026-11-23T12:00:01Z')).toEqual([1]);
+    expect(await left('2026-11-23T11:59:59Z')).toEqual([0]);
+  });
+
+  it('knows the token of an earlier run, and how long the next run takes to come', async () => {
+    const failure = { kind: 'report', report: reportOf([failed('a')]) };
+    const severity = async (expiresAt: string) =>
+      JSON.parse((await notifyOf(failure, async () => [reportOf([stored(expiresAt)])])).sent[0]?.machine ?? '')
+        .severity;
+    expect(await severity('2026-11-23T17:00:00.000Z')).toBe('critical');
+    expect(await severity('2026-11-23T17:00:00.001Z')).toBe('warning');
+  });
+
+  it('is told, perhaps twice, where the history cannot be read', async () => {
+    const unread = () => Promise.reject(new Error('no history'));
+    const { published, logged } = await notifyOf({ kind: 'report', report: reportOf([failed('a')]) }, unread);
+    expect([published, logged]).toEqual([1, ['The history of earlier runs cannot be read']]);
+  });
+});
+
+describe('notify of a delay', () => {
+  const delayed = {
+    kind: 'delayed',
+    name: 'a',
+    execution: executionArn,
+    giveUpAt: '2026-11-23T16:30:00Z',
+    delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
+    failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
+  };
+
+  it('says since when, why, and until when we try', async () => {
+    const { published, sent, measured } = await notifyOf(delayed);
+    expect([published, measured]).toEqual([1, []]);
+    expect(sent[0]?.email).toContain(
+      'a: the refresh has not got through for 30 min: Runpod is down. We try again at 12:15 UTC and keep trying until 16:30 UTC.',
+    );
+  });
+
+  it('has nothing to add where people know that the target fails', async () => {
+    expect(await notifyOf(delayed, async () => [reportOf([failed('a')])])).toMatchObject({ published: 0, sent: [] });
+  });
+});
+
+describe('notify of the last day', () => {
+  it('tells also that there was no run', async () => {
+    const stateMachine = 'arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh';
+    const { published, sent } = await notifyOf({ kind: 'digest', stateMachine });
+    expect(published).toBe(1);
+    expect(sent[0]?.email).toContain('no run of the last 24 hours is on record');
+    expect(sent[0]?.email).toContain(stateMachine);
   });
 });
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { createConcludeTarget, messageOfCause } from '../../functions/conclude-target.ts';
+import { createConcludeTarget } from '../../functions/conclude-target.ts';
+import { messageOfCause } from '../../functions/lib/report/cause.ts';
 import { createReport } from '../../functions/report.ts';
 import { executionArn } from '../support/runs.ts';
 
@@ -13,11 +14,11 @@ const report = createReport({
   },
 });
 
-const run = (names: string[], turns: unknown[], more: object = {}) =>
+const run = (names: string[], outcomes: unknown[], more: object = {}) =>
   report({
     execution: executionArn,
     startedAt: '2026-11-23T12:00:00.000Z',
-    run: { resolved: { trigger: 'schedule', names, turns }, ...more },
+    run: { resolved: { trigger: 'schedule', names, outcomes, concernsAll: true }, ...more },
   });
 
 const good = { target: 'a', refreshed: true, proofs: { tested: 2 }, endpoints: [] };
@@ -42,7 +43,31 @@ describe('report', () => {
       outcome: 'succeeded',
       targets: [good],
     });
-    expect(measured).toMatchObject({ TargetsRefreshed: 1, TargetsFailed: 0, RefreshSeconds: 60, EndpointsTested: 2 });
+    expect(measured).toMatchObject({ EndpointsTested: 2, EndpointsFailed: 0 });
+  });
+
+  it.each([
+    ['a scheduled run of all targets, at its start', { trigger: 'schedule', concernsAll: true }, [12]],
+    ['no run of some targets', { trigger: 'schedule', concernsAll: false }, []],
+    ['no run that a push started', { trigger: 'push', concernsAll: true }, []],
+    ['no run that somebody started', { trigger: 'manual', concernsAll: true }, []],
+  ])('counts for the dead-man’s switch %s', async (_what, resolved, hours) => {
+    const points: number[] = [];
+    const counting = createReport({
+      now: () => Date.parse('2026-11-23T16:00:00Z'),
+      meter: {
+        add: (name, _value, _dimensions, at = 0) => {
+          if (name === 'ScheduledRunsReported') points.push(new Date(at).getUTCHours());
+        },
+      },
+    });
+    const { verdict } = await counting({
+      execution: executionArn,
+      startedAt: '2026-11-23T12:00:00.000Z',
+      run: { resolved: { names: ['b'], outcomes: [bad], ...resolved } },
+    });
+    expect(verdict.outcome).toBe('failed');
+    expect(points).toEqual(hours);
   });
 
   it.each<readonly [string, string[], unknown[], object, string, string]>([
@@ -101,9 +126,17 @@ describe('report', () => {
       'TargetLostError',
       'z: Its workflow ended without an answer.',
     ],
+    [
+      'a token was not stored and then the map broke down',
+      ['a', 'b'],
+      [good, bad],
+      { failure: { Error: 'States.Timeout', Cause: 'The map is at fault.' } },
+      'CredentialNotFoundError',
+      'b: It is gone.',
+    ],
     ['the map broke down', ['a'], [good], { failure: { Error: 'States.Timeout' } }, 'States.Timeout', ''],
-  ])('fails where %s', async (_what, names, turns, more, error, cause) => {
-    const { verdict, report: document } = await run(names, turns, more);
+  ])('fails where %s', async (_what, names, outcomes, more, error, cause) => {
+    const { verdict, report: document } = await run(names, outcomes, more);
     expect(verdict).toMatchObject({ outcome: 'failed', error, cause: expect.stringContaining(cause) });
     expect(document.error).toEqual({ name: error, message: verdict.cause });
   });
@@ -140,7 +173,7 @@ describe('conclude-target', () => {
       ...state,
     });
   const discovered = { endpoints: [{ id: 'ep' }], otherUsers: [], warnings: [] };
-  const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', way: 'v2', missingWays: [] };
+  const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', api: 'v2', unsupportedApis: [] };
 
   it('sums up a target that went well', async () => {
     const proofs = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled', evidence: 'It pulled.' }];
@@ -160,10 +193,10 @@ describe('conclude-target', () => {
   it('keeps what people should know besides', async () => {
     const outcome = await conclude({
       discovered: { ...discovered, otherUsers: ['pod p'], warnings: ['w'] },
-      stored: { ...stored, missingWays: ['v2'] },
+      stored: { ...stored, unsupportedApis: ['v2'] },
       proofs: [],
       delay: { rounds: 2 },
-      told: {},
+      notified: {},
       failure: { Error: 'RunpodUnavailableError', Cause: 'an earlier round' },
     });
     expect(outcome).toMatchObject({

@@ -38,7 +38,7 @@ describe('resolve-targets', () => {
   });
 
   it('lets targets of one key take turns, and others begin at once', async () => {
-    const { turns } = await resolveTargets(inputs.resolveTargets());
+    const { outcomes: turns } = await resolveTargets(inputs.resolveTargets());
     expect(turns.map(({ startAt }) => startAt)).toEqual([
       '2026-11-23T12:00:00Z',
       '2026-11-23T12:00:12Z',

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createStartRefresh, type StartAnswer } from '../../functions/start-refresh.ts';
+import type { StartAnswer } from '../../functions/lib/aws/start-execution.ts';
+import { createStartRefresh } from '../../functions/start-refresh.ts';
 import { World } from '../../simulator/world.ts';
 
 const push = { account: '123456789012', region: 'us-east-1', detail: { 'image-tag': 'v1' } };
@@ -51,13 +52,42 @@ describe('start-refresh', () => {
     });
   });
 
-  it('gives up, for Lambda to try again, where every name has ended', async () => {
-    const startRefresh = createStartRefresh({
-      startExecution: (): Promise<StartAnswer> => Promise.resolve('ended'),
-      now: () => 0,
+  /** Asks at a moment, of a Step Functions that gives these answers. */
+  const startAt = async (time: string, ...answers: StartAnswer[]) => {
+    const asked: Array<readonly [string, object]> = [];
+    const starting = createStartRefresh({
+      startExecution: async (name, input) => {
+        asked.push([name, input]);
+        return answers[asked.length - 1] ?? 'ended';
+      },
+      now: () => Date.parse(time),
       windowSeconds: 60,
+    })(push);
+    return { asked, ended: await starting.catch((error: unknown) => error) };
+  };
+
+  it('takes five names at most, and gives up, for Lambda to try again, where all have ended', async () => {
+    const { asked, ended } = await startAt('2026-11-23T17:40:00Z');
+    expect(asked.map(([name]) => name.replace(/^.*Z/, ''))).toEqual(['', '-2', '-3', '-4', '-5']);
+    expect(ended).toMatchObject({ name: 'RefreshNotStartedError' });
+    expect(await startAt('2026-11-23T17:40:00Z', 'ended', 'ended', 'ended', 'ended', 'waiting')).toMatchObject({
+      ended: { execution: 'push-123456789012-us-east-1-20261123T174000Z-5', answer: 'waiting' },
     });
-    await expect(startRefresh(push)).rejects.toMatchObject({ name: 'RefreshNotStartedError' });
+  });
+
+  it.each([
+    ['2026-11-23T17:39:59.999Z', '20261123T173900Z', '2026-11-23T17:40:00Z'],
+    ['2026-11-23T17:40:00Z', '20261123T174000Z', '2026-11-23T17:41:00Z'],
+    ['2026-11-23T17:40:59.999Z', '20261123T174000Z', '2026-11-23T17:41:00Z'],
+    ['2026-11-23T17:41:00Z', '20261123T174100Z', '2026-11-23T17:42:00Z'],
+  ])('counts a push at %s to the window %s', async (time, window, waitUntil) => {
+    const { asked } = await startAt(time, 'started');
+    expect(asked).toEqual([
+      [
+        `push-123456789012-us-east-1-${window}`,
+        { trigger: 'push', registry: { account: '123456789012', region: 'us-east-1' }, waitUntil },
+      ],
+    ]);
   });
 
   it.each([

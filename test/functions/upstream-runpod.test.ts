@@ -77,13 +77,6 @@ const calls: Array<{
   },
   { call: 'list the workers', on: /\/workers$/, invoke: verify },
   {
-    call: 'list the releases',
-    on: /\/releases$/,
-    invoke: verify,
-    // How far a release has rolled out is a remark, not a proof.
-    but: Object.fromEntries(failureNames.map((name) => [name, 'fine'])),
-  },
-  {
     call: 'show a worker’s log',
     on: /\/logs\?/,
     invoke: verify,

@@ -16,7 +16,7 @@ const verify = (images: readonly string[], onLogin?: PullProblem) =>
         if (repository !== 'good') throw new PullError(repository as PullProblem, `it is ${repository}`);
         return { digest: 'sha256:1', sizeInBytes: 1, layers: 1 };
       },
-      tryLogin: async () => {
+      tryToken: async () => {
         if (onLogin !== undefined) throw new PullError(onLogin, `it is ${onLogin}`);
       },
     },
@@ -65,7 +65,7 @@ describe('verify-image-pull', () => {
       listPushes: async () => undefined,
       registryClient: {
         tryImage: () => Promise.reject(new RangeError('ours')),
-        tryLogin: () => Promise.reject(new RangeError('ours')),
+        tryToken: () => Promise.reject(new RangeError('ours')),
       },
     });
     await expect(broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [] })).rejects.toBeInstanceOf(

@@ -14,6 +14,8 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
+const place = { stage: 'dev', region: 'us-east-1' };
+
 const read = (
   yaml: string,
   more: {
@@ -31,6 +33,7 @@ const read = (
     isDeploy: true,
     alertEmail: 'a@example.com',
     pagerUrl: '',
+    place,
     ...more,
   });
 };
@@ -106,6 +109,20 @@ describe('what the template takes from targets.yml', () => {
             },
           ],
         },
+        {
+          Sid: 'DecryptApiKeys',
+          Effect: 'Allow',
+          Action: ['kms:Decrypt'],
+          Resource: [{ 'Fn::Sub': 'arn:${AWS::Partition}:kms:${AWS::Region}:*:key/*' }],
+          Condition: {
+            StringEquals: {
+              'kms:ViaService': [
+                { 'Fn::Sub': 'ssm.${AWS::Region}.${AWS::URLSuffix}' },
+                { 'Fn::Sub': 'secretsmanager.${AWS::Region}.${AWS::URLSuffix}' },
+              ],
+            },
+          },
+        },
       ]),
     );
   });
@@ -117,14 +134,14 @@ describe('what the template takes from targets.yml', () => {
 
   it.each([
     ['1', 'rate(1 hour)'],
-    [11, 'rate(11 hours)'],
+    [9, 'rate(9 hours)'],
   ])('turns a schedule of %j hours into %s', (scheduleHours, expression) => {
     expect(read(yaml, { scheduleHours }).scheduleExpression).toBe(expression);
   });
 
-  it.each(['12', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
+  it.each(['10', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
     expect(() => read(yaml, { scheduleHours })).toThrow(
-      /param scheduleHours: expected a whole number from 1 to 11.*A token lives 12 hours/,
+      /param scheduleHours: expected a whole number from 1 to 9.*A token lives 12 hours/,
     );
   });
 
@@ -136,12 +153,25 @@ describe('what the template takes from targets.yml', () => {
     const warn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     writeFileSync(join(folder, 'targets.example.yml'), yaml);
     expect(
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: false, alertEmail: 'a@example.com', pagerUrl: '' })
-        .targetsFile,
+      readStackSettings({
+        folder,
+        scheduleHours: '6',
+        isDeploy: false,
+        alertEmail: 'a@example.com',
+        pagerUrl: '',
+        place,
+      }).targetsFile,
     ).toBe('targets.example.yml');
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('cannot be deployed'));
     expect(() =>
-      readStackSettings({ folder, scheduleHours: '6', isDeploy: true, alertEmail: 'a@example.com', pagerUrl: '' }),
+      readStackSettings({
+        folder,
+        scheduleHours: '6',
+        isDeploy: true,
+        alertEmail: 'a@example.com',
+        pagerUrl: '',
+        place,
+      }),
     ).toThrow(/copy targets.example.yml to targets.yml/);
   });
 

@@ -1,7 +1,11 @@
 import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
+import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
+import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
+import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 import {
   maxPackagingMs,
@@ -70,6 +74,21 @@ const text = (value: unknown): string => {
   return Ref ?? sub ?? attribute?.join('.') ?? JSON.stringify(value);
 };
 
+/** A function's time-out in seconds, by its name in the definition. */
+const timeoutOf = (pascalName: string): number =>
+  Number(
+    ofType('AWS::Lambda::Function').find(
+      ([, { Properties }]) =>
+        pascalCase(String(Properties.FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, '')) === pascalName,
+    )?.[1].Properties.Timeout,
+  );
+
+const settings = readSettings({});
+const { UPSTREAM_TIMEOUT_SECONDS: upstreamSeconds, LOG_LISTEN_SECONDS: listenSeconds } = settings;
+/** Each try has the time once until an answer begins, and once more until it ends. */
+const awsSeconds = awsClientDefaults(settings).maxAttempts * 2 * upstreamSeconds;
+const quietSeconds = maxPatienceMs / 1000;
+
 const logging = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 
 describe('least privilege', () => {
@@ -93,7 +112,7 @@ describe('least privilege', () => {
       ],
     ],
     ['ResolveTargetsRole', logging],
-    ['DiscoverEndpointsRole', [...logging, 'ssm:GetParameter']],
+    ['DiscoverEndpointsRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     [
       'FetchTokenRole',
       [
@@ -106,8 +125,8 @@ describe('least privilege', () => {
     ],
     ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
     ['UpdateRunpodRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
-    ['SubmitCanaryRole', [...logging, 'ssm:GetParameter']],
-    ['VerifyEndpointPullRole', [...logging, 'ssm:GetParameter']],
+    ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['PlanRetryRole', logging],
     ['ConcludeTargetRole', logging],
     ['ReportRole', logging],
@@ -139,7 +158,7 @@ describe('least privilege', () => {
   });
 
   it('says beside each of those which AWS page knows no narrower', () => {
-    const sources = ['infra/settings.ts', 'infra/workflow.yml', 'infra/key.yml']
+    const sources = ['infra/permissions.ts', 'infra/workflow.yml', 'infra/key.yml']
       .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
       .join('\n');
     expect(sources.match(/no narrower resource[ (:]+"/g)).toHaveLength(3);
@@ -153,8 +172,8 @@ describe('least privilege', () => {
 
   it('lets tokens be sealed and opened only for an execution and a target', () => {
     for (const role of ['FetchTokenRole', 'VerifyImagePullRole', 'UpdateRunpodRole']) {
-      const statement = statementsOf(role).find(({ Action }) => list(Action).some((each) => each.startsWith('kms:')));
-      expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
+      const statement = statementsOf(role).find(({ Sid }) => /^(?:SealTokens|OpenSealedTokens)$/.test(Sid ?? ''));
+      expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['SealKey', 'Arn'] });
       expect(statement?.Condition).toEqual({
         'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['execution', 'target'] },
         Null: { 'kms:EncryptionContext:execution': 'false', 'kms:EncryptionContext:target': 'false' },
@@ -217,12 +236,52 @@ describe('the functions', () => {
   });
 
   it('end before the state that waits for them', () => {
-    const definition = JSON.stringify(only('AWS::StepFunctions::StateMachine').Definition);
-    for (const [, { Properties }] of ofType('AWS::Lambda::Function')) {
-      const name = pascalCase(String(Properties.FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, ''));
-      const timeout = new RegExp(`\\$\\{${name}FunctionArn\\}","TimeoutSeconds":(\\d+)`).exec(definition)?.[1];
-      if (timeout !== undefined) expect(Number(Properties.Timeout), name).toBeLessThanOrEqual(Number(timeout));
-      else expect(name).toBe('StartRefresh');
+    const { Definition } = only('AWS::StepFunctions::StateMachine') as { Definition: Definition };
+    const waits = [...statesOf(Definition)].flatMap(({ name, state: { Resource = '', TimeoutSeconds = 0 } }) => {
+      const called = /^\$\{(\w+)FunctionArn\}$/.exec(Resource)?.[1];
+      return called === undefined ? [] : [{ name, called, TimeoutSeconds }];
+    });
+    expect(new Set(waits.map(({ called }) => called)).size).toBe(functionNames.length - 1);
+    for (const { name, called, TimeoutSeconds } of waits) {
+      expect(timeoutOf(called), name).toBeLessThan(TimeoutSeconds);
+    }
+  });
+
+  /**
+   * What each calls, one after another, where all goes as badly as it can without an end: calls of AWS, which are tried
+   * again; exchanges with Runpod, which are not; and seconds of anything else.
+   */
+  const callsOf: Readonly<
+    Record<string, { readonly aws: number; readonly runpod?: number; readonly seconds?: number }>
+  > = {
+    'start-refresh': { aws: 2 }, // start, describe
+    'resolve-targets': { aws: 0 },
+    'discover-endpoints': { aws: 2, runpod: 5, seconds: quietSeconds }, // the credential in two APIs, endpoints, templates beside pods
+    'fetch-token': { aws: 3 }, // STS, ECR, KMS
+    'update-runpod': { aws: 3, runpod: 10, seconds: quietSeconds }, // KMS; each of three APIs, and after it the credential in two
+    'submit-canary': { aws: 2, runpod: 2, seconds: quietSeconds },
+    // The endpoint, workers beside releases, a job and its end; ten logs by fives, each resumed once.
+    'verify-endpoint-pull': { aws: 2, runpod: 5, seconds: quietSeconds + 2 * (upstreamSeconds + 2 * listenSeconds) },
+    'plan-retry': { aws: 0 },
+    'conclude-target': { aws: 0 },
+    report: { aws: 0 },
+    notify: { aws: 3 }, // the first failure ends reading the history; two topics
+  };
+
+  it('have the time that their calls may take', () => {
+    // How many images there are, and of how many layers, nobody knows beforehand: it gets what a slow day takes.
+    expect(Object.keys(callsOf)).toEqual(functionNames.filter((name) => name !== 'verify-image-pull'));
+    for (const [name, { aws, runpod = 0, seconds = 0 }] of Object.entries(callsOf)) {
+      const worst = aws * awsSeconds + runpod * upstreamSeconds + seconds;
+      expect(timeoutOf(pascalCase(name)), name).toBeGreaterThan(worst);
+    }
+  });
+
+  it('set no other time for a call than the one that is reckoned with', () => {
+    for (const [name, { Properties }] of ofType('AWS::Lambda::Function')) {
+      const { Variables } = Properties.Environment as { Variables: Record<string, unknown> };
+      expect(Object.keys(Variables), name).not.toContain('UPSTREAM_TIMEOUT_SECONDS');
+      expect(Object.keys(Variables), name).not.toContain('LOG_LISTEN_SECONDS');
     }
   });
 
@@ -249,8 +308,16 @@ describe('the state machine', () => {
   });
 
   it('is the very file that the tests run', () => {
-    const file = readFileSync(new URL('../../statemachines/refresh-credentials.asl.json', import.meta.url), 'utf8');
-    expect(only('AWS::StepFunctions::StateMachine').Definition).toEqual(JSON.parse(file));
+    const { Definition } = only('AWS::StepFunctions::StateMachine');
+    expect(Definition).toEqual(parseDefinition(readFileSync(definitionUrl, 'utf8')));
+  });
+
+  it('stays within what CloudFormation and Step Functions take, with every alias written out', () => {
+    const { Definition } = only('AWS::StepFunctions::StateMachine');
+    // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+    expect(Buffer.byteLength(JSON.stringify(Definition))).toBeLessThan(1024 * 1024);
+    // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+    expect(Buffer.byteLength(JSON.stringify(template))).toBeLessThan(1024 * 1024);
   });
 
   it('calls the published version of each function', () => {
@@ -344,12 +411,14 @@ describe('the triggers', () => {
     const { Statement: queue } = only('AWS::SQS::QueuePolicy').PolicyDocument as { Statement: Statement[] };
     const sources = JSON.stringify(queue);
     for (const [name] of ofType('AWS::Events::Rule')) expect(sources).toContain(name);
-    const { Statement: key } = only('AWS::KMS::Key').KeyPolicy as {
-      Statement: Array<Statement & { Principal: { Service?: string[] } }>;
+    const { Statement: key } = template.Resources.StackKey?.Properties.KeyPolicy as {
+      Statement: Array<Statement & { Principal: { Service?: string } }>;
     };
-    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual(
-      expect.arrayContaining(['cloudwatch.amazonaws.com', 'events.amazonaws.com', 'scheduler.amazonaws.com']),
-    );
+    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual([
+      'cloudwatch.amazonaws.com',
+      'events.amazonaws.com',
+      'delivery.logs.amazonaws.com',
+    ]);
   });
 });
 
@@ -361,16 +430,16 @@ describe('the alarms', () => {
     for (const [name, { Properties }] of alarms()) {
       expect(Properties.AlarmActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
       expect(Properties.OKActions, name).toEqual([{ Ref: 'AlarmTopic' }]);
-      expect(Properties.AlarmDescription).toContain(`docs/runbook.md, ${name}.`);
+      expect(Properties.AlarmDescription).toMatch(new RegExp(`runbook\\.md(?:#${name.toLowerCase()}$|, ${name}\\)$)`));
       expect(['breaching', 'notBreaching', 'ignore']).toContain(Properties.TreatMissingData);
     }
   });
 
-  it('have a dead-man’s switch that takes silence for failure, an hour after the schedule', () => {
+  it('have a dead-man’s switch that takes silence for failure, while an hour is left', () => {
     expect(template.Resources.NoSuccess?.Properties).toMatchObject({
-      MetricName: 'ExecutionsSucceeded',
-      Period: 3600,
-      EvaluationPeriods: 6,
+      MetricName: 'ScheduledRunsReported',
+      Period: 300,
+      EvaluationPeriods: 126,
       ComparisonOperator: 'LessThanThreshold',
       Threshold: 1,
       TreatMissingData: 'breaching',
@@ -380,12 +449,13 @@ describe('the alarms', () => {
   it('watch metrics that the functions emit', () => {
     const ours = alarms().filter(([, { Properties }]) => Properties.Namespace === 'RunpodEcrRefresh');
     for (const [, { Properties }] of ours) expect(Object.keys(metricUnits)).toContain(Properties.MetricName);
-    expect(ours.map(([name]) => name)).toEqual(['TokenEndsSoon']);
+    expect(ours.map(([name]) => name).toSorted()).toEqual(['NoSuccess', 'TokenEndsSoon']);
   });
 
   it('look no further back than CloudWatch does', () => {
     for (const [name, { Properties }] of alarms()) {
-      expect(Number(Properties.Period) * Number(Properties.EvaluationPeriods), name).toBeLessThanOrEqual(86_400);
+      const { Period = 3600 } = Properties; // RunThrottled's is in its metrics
+      expect(Number(Period) * Number(Properties.EvaluationPeriods), name).toBeLessThanOrEqual(86_400);
     }
   });
 
@@ -400,7 +470,9 @@ describe('the alarms', () => {
 
 describe('the stack', () => {
   it('encrypts what waits: topics and queues under its key, which rotates', () => {
-    expect(only('AWS::KMS::Key')).toMatchObject({ EnableKeyRotation: true });
+    for (const [, { Properties }] of ofType('AWS::KMS::Key')) {
+      expect(Properties).toMatchObject({ EnableKeyRotation: true });
+    }
     for (const [name, { Properties }] of [...ofType('AWS::SNS::Topic'), ...ofType('AWS::SQS::Queue')]) {
       expect(Properties.KmsMasterKeyId, name).toEqual({ 'Fn::GetAtt': ['StackKey', 'Arn'] });
     }

@@ -2,41 +2,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '../../functions/lib/errors.ts';
+import { type CatchRule, definitionUrl, parseDefinition, type RetryRule, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 
-interface Rule {
-  readonly ErrorEquals: readonly string[];
-  readonly JitterStrategy?: string;
-  readonly MaxDelaySeconds?: number;
-  readonly Next?: string;
-}
-
-interface State {
-  readonly Type: string;
-  readonly Resource?: string;
-  readonly TimeoutSeconds?: number;
-  readonly Next?: string;
-  readonly Retry?: readonly Rule[];
-  readonly Catch?: readonly Rule[];
-  readonly ItemProcessor?: { readonly States: Record<string, State>; readonly ProcessorConfig: object };
-}
-
-interface Definition {
-  readonly TimeoutSeconds: number;
-  readonly States: Record<string, State>;
-}
-
-const text = readFileSync(new URL('../../statemachines/refresh-credentials.asl.json', import.meta.url), 'utf8');
-const definition = JSON.parse(text) as Definition;
-
-const allStates = (states: Record<string, State>): Array<readonly [string, State]> =>
-  Object.entries(states).flatMap(([name, state]) => [
-    [name, state] as const,
-    ...(state.ItemProcessor === undefined ? [] : allStates(state.ItemProcessor.States)),
-  ]);
-const states = allStates(definition.States);
-const tasks = states.filter(([, { Type }]) => Type === 'Task');
-const rules = states.flatMap(([, { Retry = [], Catch = [] }]) => [...Retry, ...Catch]);
+const text = readFileSync(definitionUrl, 'utf8');
+const definition = parseDefinition(text);
+const states = [...statesOf(definition)];
+const tasks = states.filter(({ state }) => state.Type === 'Task');
+const retries = states.flatMap(({ state }) => state.Retry ?? []);
+const catches = states.flatMap(({ state }) => state.Catch ?? []);
 
 const ourNames: string[] = [
   ...errors.passingErrors,
@@ -64,22 +38,14 @@ describe('the state machine', () => {
     const filled = text
       .replaceAll(/\$\{\w+FunctionArn\}/g, 'arn:aws:lambda:us-east-1:123456789012:function:f')
       .replaceAll('${SnsPublishArn}', 'arn:aws:states:::sns:publish');
-    const { isValid, errorsText } = aslValidator(JSON.parse(filled), { checkArn: true, checkPaths: true });
+    const { isValid, errorsText } = aslValidator(parseDefinition(filled), { checkArn: true, checkPaths: true });
     expect(errorsText('\n')).toBe('');
     expect(isValid).toBe(true);
   });
 
-  it('ends before the next scheduled run begins', () => {
-    expect(definition.TimeoutSeconds).toBeLessThan(6 * 3600);
-  });
-
   it('has unique state names, so that a run can be followed by them', () => {
-    const names = states.map(([name]) => name);
+    const names = states.map(({ name }) => name);
     expect(names).toEqual([...new Set(names)]);
-  });
-
-  it.each(tasks)('%s has a time-out', (_name, { TimeoutSeconds }) => {
-    expect(TimeoutSeconds).toBeGreaterThan(0);
   });
 
   it('uses each function but start-refresh, by the name of its file', () => {
@@ -92,46 +58,33 @@ describe('the state machine', () => {
   });
 
   it('names states as the functions they call, where they call one', () => {
-    for (const [name, { Resource = '' }] of tasks) {
-      const called = /\$\{(\w+)FunctionArn\}/.exec(Resource)?.[1];
-      if (called !== undefined && name !== 'TellDelayed') expect(name).toBe(called);
+    for (const { name, state } of tasks) {
+      const called = /\$\{(\w+)FunctionArn\}/.exec(state.Resource ?? '')?.[1];
+      if (called !== undefined && name !== 'NotifyDelayed') expect(name).toBe(called);
     }
   });
 
   it('knows every error it matches', () => {
-    const matched = new Set(rules.flatMap(({ ErrorEquals }) => ErrorEquals));
+    const matched = new Set([...retries, ...catches].flatMap(({ ErrorEquals }) => ErrorEquals));
     expect([...matched].filter((name) => !ourNames.includes(name) && !platformNames.includes(name))).toEqual([]);
   });
 
-  it('retries every passing error with full jitter and a cap', () => {
-    for (const ErrorClass of errors.passingErrors) {
-      const { name } = new ErrorClass('');
-      const retries = states
-        .flatMap(([, { Retry = [] }]) => Retry)
-        .filter(({ ErrorEquals }) => ErrorEquals.includes(name));
-      expect(retries.length, name).toBeGreaterThan(0);
-    }
-    for (const [name, { Retry = [] }] of tasks) {
-      // A canary costs GPU time: it is never submitted twice.
-      expect(Retry.length > 0, name).toBe(name !== 'SubmitCanary');
-      for (const { JitterStrategy, MaxDelaySeconds } of Retry) {
-        expect(JitterStrategy).toBe('FULL');
-        expect(MaxDelaySeconds).toBeGreaterThan(0);
-      }
-    }
+  it('retries every passing error', () => {
+    const retried = new Set(retries.flatMap(({ ErrorEquals }) => ErrorEquals));
+    expect(
+      errors.passingErrors.map((ErrorClass) => new ErrorClass('').name).filter((name) => !retried.has(name)),
+    ).toEqual([]);
   });
 
   it('never retries a refusal or a mistake of ours', () => {
     const fatal = [...errors.refusedErrors, ...errors.ourErrors].map((ErrorClass) => new ErrorClass('').name as string);
-    const retried = states.flatMap(([, { Retry = [] }]) => Retry.flatMap(({ ErrorEquals }) => ErrorEquals));
+    const retried = retries.flatMap(({ ErrorEquals }) => ErrorEquals);
     expect(retried.filter((name) => fatal.includes(name))).toEqual([]);
   });
 
   it('waits for every passing error that a target’s upstreams can throw', () => {
     const patient = new Set(
-      states.flatMap(([, { Catch = [] }]) =>
-        Catch.filter(({ Next }) => Next === 'PlanRetry').flatMap(({ ErrorEquals }) => ErrorEquals),
-      ),
+      catches.filter(({ Next }) => Next === 'PlanRetry').flatMap(({ ErrorEquals }) => ErrorEquals),
     );
     expect(
       errors.passingErrors.map((ErrorClass) => new ErrorClass('').name).filter((name) => !patient.has(name)),
@@ -139,8 +92,8 @@ describe('the state machine', () => {
   });
 
   it('keeps States.ALL alone and last', () => {
-    for (const [, { Retry = [], Catch = [] }] of states) {
-      for (const list of [Retry, Catch]) {
+    for (const { state } of states) {
+      for (const list of [state.Retry ?? [], state.Catch ?? []]) {
         list.forEach(({ ErrorEquals }, index) => {
           if (!ErrorEquals.includes('States.ALL')) return;
           expect(ErrorEquals).toEqual(['States.ALL']);
@@ -150,14 +103,148 @@ describe('the state machine', () => {
     }
   });
 
-  it('runs targets as standard children of a distributed map that no failed child stops', () => {
-    expect(definition.States.RefreshTargets).toMatchObject({
-      ToleratedFailurePercentage: 100,
-      ItemProcessor: { ProcessorConfig: { Mode: 'DISTRIBUTED', ExecutionType: 'STANDARD' } },
+  it('runs targets as standard children of a distributed map', () => {
+    expect(definition.States.RefreshTargets?.ItemProcessor?.ProcessorConfig).toEqual({
+      Mode: 'DISTRIBUTED',
+      ExecutionType: 'STANDARD',
     });
   });
 
-  it('fills placeholders only inside strings', () => {
-    expect(text.replaceAll(/"(?:[^"\\]|\\.)*"/g, '""')).not.toContain('${');
+  it('fills placeholders only inside strings, not in keys', () => {
+    const keys: string[] = [];
+    JSON.stringify(definition, (key, value: unknown) => {
+      keys.push(key);
+      return value;
+    });
+    expect(keys.filter((key) => key.includes('${'))).toEqual([]);
+  });
+});
+
+/** What is done about errors that pass, in rules of few forms. */
+const retry = (
+  ErrorEquals: readonly string[],
+  [IntervalSeconds, MaxAttempts, BackoffRate, MaxDelaySeconds]: readonly [number, number, number, number],
+): RetryRule => ({
+  ErrorEquals,
+  IntervalSeconds,
+  MaxAttempts,
+  BackoffRate,
+  MaxDelaySeconds,
+  JitterStrategy: 'FULL',
+});
+const caught = (ErrorEquals: readonly string[], Next: string, ResultPath = '$.failure'): CatchRule => ({
+  ErrorEquals,
+  ResultPath,
+  Next,
+});
+
+const lambdaErrors = [
+  'Lambda.ServiceException',
+  'Lambda.AWSLambdaException',
+  'Lambda.SdkClientException',
+  'Lambda.ClientExecutionTimeoutException',
+  'Lambda.TooManyRequestsException',
+];
+const crashes = ['Lambda.Unknown', 'Sandbox.Timedout', 'States.Timeout'];
+const onPlatform = [retry(lambdaErrors, [2, 6, 2, 30]), retry(crashes, [5, 2, 2, 30])];
+const passing = [5, 5, 2, 60] as const;
+const limited = [30, 4, 2, 120] as const;
+const onRunpod = [
+  ...onPlatform,
+  retry(['RunpodUnavailableError', 'SecretStoreUnavailableError'], passing),
+  retry(['RunpodRateLimitedError'], limited),
+];
+const onEcr = [
+  ...onPlatform,
+  retry(['EcrUnavailableError', 'KmsUnavailableError'], passing),
+  retry(['EcrThrottledError'], limited),
+];
+const onPublish = [...onPlatform, retry(['NotificationError'], passing)];
+
+const waitForRunpod = caught(
+  ['RunpodUnavailableError', 'SecretStoreUnavailableError', 'RunpodRateLimitedError'],
+  'PlanRetry',
+);
+const waitForEcr = caught(['EcrUnavailableError', 'EcrThrottledError'], 'PlanRetry');
+const waitForKms = caught(['KmsUnavailableError'], 'PlanRetry');
+const waitForPlatform = caught([...lambdaErrors, ...crashes], 'PlanRetry');
+const all = (Next: string, ResultPath?: string): CatchRule => caught(['States.ALL'], Next, ResultPath);
+const conclude = all('ConcludeTarget');
+
+interface Handling {
+  /** Seconds. */
+  readonly timeout?: number;
+  readonly retried: readonly RetryRule[];
+  readonly caught: readonly CatchRule[];
+}
+
+const handling: Readonly<Record<string, Handling>> = {
+  ResolveTargets: {
+    timeout: 40,
+    retried: onPlatform,
+    caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
+  },
+  RefreshTargets: { retried: [], caught: [all('Report')] },
+  DiscoverEndpoints: { timeout: 170, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
+  FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
+  VerifyImagePull: { timeout: 310, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
+  UpdateRunpod: {
+    timeout: 260,
+    retried: [
+      ...onPlatform,
+      retry(['RunpodUnavailableError', 'KmsUnavailableError', 'SecretStoreUnavailableError'], passing),
+      retry(['RunpodRateLimitedError'], limited),
+    ],
+    caught: [waitForRunpod, waitForKms, waitForPlatform, conclude],
+  },
+  WatchEndpoints: { retried: [], caught: [all('ConcludeTarget', '$.watchFailure')] },
+  // A canary costs GPU time: it is never submitted twice.
+  SubmitCanary: { timeout: 140, retried: [], caught: [all('VerifyEndpointPull', '$.canary')] },
+  VerifyEndpointPull: { timeout: 200, retried: onRunpod, caught: [all('EndpointNotChecked')] },
+  PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('ConcludeTarget', '$.planFailure')] },
+  NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
+  ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [] },
+  Report: { timeout: 40, retried: onPlatform, caught: [all('ReportMissing')] },
+  Notify: { timeout: 140, retried: onPublish, caught: [all('NotifyPlainly', '$.notifyFailure')] },
+  NotifyPlainly: {
+    timeout: 60,
+    retried: [retry(['States.TaskFailed', 'States.Timeout'], [5, 3, 2, 30])],
+    caught: [all('RunVerdict', '$.notifiedPlainly')],
+  },
+};
+
+describe('what becomes of an error', () => {
+  it('is written down for every state that can meet one', () => {
+    const exposed = states.filter(({ state }) => state.Type === 'Task' || state.Type === 'Map');
+    expect(exposed.map(({ name }) => name)).toEqual(Object.keys(handling));
+    const others = states.filter(({ name }) => handling[name] === undefined).map(({ state }) => state);
+    expect(others.filter(({ Retry, Catch }) => Retry !== undefined || Catch !== undefined)).toEqual([]);
+  });
+
+  it.each(Object.entries(handling))('in %s is just this', (name, expected) => {
+    const state = states.find((each) => each.name === name)?.state;
+    expect(state?.Retry ?? []).toEqual(expected.retried);
+    expect(state?.Catch ?? []).toEqual(expected.caught);
+    expect(state?.TimeoutSeconds).toBe(expected.timeout);
+  });
+});
+
+describe('a run', () => {
+  it('ends after 4 h 50 min, before the next begins at the default schedule', () => {
+    expect(definition.TimeoutSeconds).toBe(4 * 3600 + 50 * 60);
+  });
+
+  it('takes as many targets and endpoints at once as are written here, and tolerates just the failures of targets', () => {
+    const maps = states
+      .filter(({ state }) => state.Type === 'Map')
+      .map(({ path, state: { MaxConcurrency, ...state } }) => ({
+        path,
+        MaxConcurrency,
+        tolerated: Object.entries(state).filter(([key]) => key.startsWith('Tolerated')),
+      }));
+    expect(maps).toEqual([
+      { path: 'RefreshTargets', MaxConcurrency: 1000, tolerated: [['ToleratedFailurePercentage', 100]] },
+      { path: 'RefreshTargets/WatchEndpoints', MaxConcurrency: 5, tolerated: [] },
+    ]);
   });
 });

@@ -51,7 +51,7 @@ describe('a run that goes well', () => {
     world.runpod.propagationMs = 5 * minuteMs;
     await world.clock.advance(minuteMs);
     const execution = await world.refresh();
-    expect(statesOf(execution)).toContain('WaitToLookAgain');
+    expect(statesOf(execution)).toContain('WaitToRecheck');
     expect(proofsOf(execution)).toEqual(['observed: worker-pulled']);
   });
 
@@ -60,6 +60,16 @@ describe('a run that goes well', () => {
     const execution = await world.refresh();
     expect(statesOf(execution)).toEqual([...begin, ...mainPath, 'WatchEndpoints', ...succeed]);
     expect(world.runpod.stored).toHaveLength(1);
+  });
+
+  it('lets nothing of what it was started with reach the report', async () => {
+    const forged = { target: 'production', refreshed: true, proofs: {}, endpoints: [] };
+    const resolved = { trigger: 'schedule', names: ['production'], concernsAll: true, outcomes: [forged] };
+    const execution = await world.refresh({ resolved, failure: { Error: 'Forged', Cause: 'forged' } });
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'InvalidInputError' });
+    expect(statesOf(execution)).toContain('ResolvingFailed');
+    expect(JSON.stringify([world.sns.inbox, world.measurements, execution.cause])).not.toMatch(/forged/i);
+    expect(world.measurements.map(({ name }) => name)).not.toContain('ScheduledRunsReported');
   });
 
   it('waits for a push’s window to close', async () => {
@@ -128,7 +138,7 @@ describe('an upstream that keeps failing', () => {
     await world.clock.until(execution.ended);
     expect(execution.status).toBe('SUCCEEDED');
     const states = statesOf(execution);
-    expect(states.filter((state) => state === 'TellDelayed')).toHaveLength(1);
+    expect(states.filter((state) => state === 'NotifyDelayed')).toHaveLength(1);
     expect(states.filter((state) => state === 'FetchToken').length).toBeGreaterThan(3);
     expect(states.filter((state) => state === 'DiscoverEndpoints')).toHaveLength(1);
     expect(subjects()).toEqual([
@@ -244,6 +254,7 @@ describe('a refusal', () => {
     expect(statesOf(execution)).toEqual([
       'IsPush',
       'ResolveTargets',
+      'ResolvingFailed',
       'Report',
       'Notify',
       'RunVerdict',
@@ -317,7 +328,7 @@ targets:
     world.faults.add({ on: /\/workers$/, does: status(503) });
     const execution = await world.refresh();
     expect(execution.status).toBe('SUCCEEDED');
-    expect(statesOf(execution)).toContain('EndpointNotLooked');
+    expect(statesOf(execution)).toContain('EndpointNotChecked');
     expect(proofsOf(execution)).toEqual(['degraded: not-looked']);
     expect(world.runpod.stored).toHaveLength(1);
   });

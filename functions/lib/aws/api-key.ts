@@ -1,4 +1,4 @@
-import type { GetParameterError } from '@aws-lambda-powertools/parameters/errors';
+import { GetParameterError } from '@aws-lambda-powertools/parameters/errors';
 import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets';
 import { SSMProvider } from '@aws-lambda-powertools/parameters/ssm';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
@@ -33,8 +33,8 @@ export const createReadApiKey = (settings: Settings): ReadApiKey => {
     const options = { maxAge: cachedSeconds, forceFetch: fresh };
     const reading: Promise<string | Uint8Array | undefined> =
       store === 'ssm' ? parameters.get(name, { ...options, decrypt: true }) : secrets.get(name, options);
-    const value = await reading.catch(({ cause }: GetParameterError) => {
-      throw explain(source, cause);
+    const value = await reading.catch((error: unknown) => {
+      throw explain(source, unwrap(error));
     });
     const key = typeof value === 'string' ? value.trim() : '';
     if (!apiKeyPattern.test(key)) {
@@ -45,6 +45,9 @@ export const createReadApiKey = (settings: Settings): ReadApiKey => {
     return key;
   };
 };
+
+/** Powertools wraps what the AWS client threw. */
+const unwrap = (error: unknown): unknown => (error instanceof GetParameterError ? unwrap(error.cause) : error);
 
 const explain = (source: string, error: unknown): Error => {
   const came = awsClause(error);

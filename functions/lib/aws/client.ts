@@ -1,51 +1,10 @@
-import { Transform } from 'node:stream';
-import { NodeHttpHandler } from '@smithy/node-http-handler';
-import { createPartCounter, maxParts } from '../json-parts.ts';
+import { ExchangeError } from '../exchange.ts';
+import { type Send, send } from '../http.ts';
 import { quote } from '../quote.ts';
+import { createAwsHttpHandler } from './http-handler.ts';
 
 /** Most AWS answers are small. */
 const usualBytes = 256 * 1024;
-
-/** An HTTP handler for AWS clients that ends an answer which takes too long or grows too large. */
-class BoundedHttpHandler extends NodeHttpHandler {
-  readonly #timeoutMs: number;
-  readonly #maxBytes: number;
-
-  constructor(timeoutMs: number, maxBytes: number) {
-    super({ connectionTimeout: timeoutMs, requestTimeout: timeoutMs, throwOnRequestTimeout: true });
-    this.#timeoutMs = timeoutMs;
-    this.#maxBytes = maxBytes;
-  }
-
-  override async handle(...args: Parameters<NodeHttpHandler['handle']>): ReturnType<NodeHttpHandler['handle']> {
-    const { response } = await super.handle(...args);
-    const source = response.body;
-    const maxBytes = this.#maxBytes;
-    let length = 0;
-    const countParts = createPartCounter();
-    const bounded = new Transform({
-      transform(chunk: Uint8Array, _encoding, done) {
-        length += chunk.byteLength;
-        if (length > maxBytes) done(new Error(`AWS answered with more than ${maxBytes} bytes`));
-        else if (countParts(chunk) > maxParts) done(new Error(`AWS answered with more than ${maxParts} JSON parts`));
-        else done(null, chunk);
-      },
-    });
-    const timer = setTimeout(
-      () => bounded.destroy(new Error('AWS did not finish its answer in time')),
-      this.#timeoutMs,
-    );
-    bounded.once('close', () => {
-      clearTimeout(timer);
-      source.destroy();
-    });
-    source.once('error', (error: Error) => bounded.destroy(error));
-    source.once('aborted', () => bounded.destroy(new Error('AWS broke its answer off')));
-    source.pipe(bounded);
-    response.body = bounded;
-    return { response };
-  }
-}
 
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
@@ -55,13 +14,14 @@ class BoundedHttpHandler extends NodeHttpHandler {
 export const awsClientDefaults = (
   { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
   maxBytes = usualBytes,
+  sendRequest: Send = send,
 ) => ({
   maxAttempts: 2,
-  requestHandler: new BoundedHttpHandler(UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes),
+  requestHandler: createAwsHttpHandler(sendRequest, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
 });
 
 /** How an AWS call failed, as far as we act on it. */
-export type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';
+type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';
 
 const faults: ReadonlyArray<readonly [RegExp, AwsFault]> = [
   [
@@ -94,7 +54,7 @@ const httpStatusOf = (error: unknown): number | undefined => {
   return typeof status === 'number' ? status : undefined;
 };
 
-/** A parser's errors quotes what it could not parse, which may be the secret we had asked for. */
+/** A parser's error quotes what it could not parse, which may be the secret we had asked for. */
 const quotesTheAnswer = (error: unknown): boolean => error instanceof SyntaxError;
 
 /** What may stand as the cause of an error of ours: nothing that repeats an answer. */
@@ -105,6 +65,6 @@ export const awsClause = (error: unknown): string => {
   if (!(error instanceof Error)) return 'no answer';
   const status = httpStatusOf(error);
   if (quotesTheAnswer(error)) return `${status === undefined ? '' : `${status} with `}something that is not JSON`;
-  const name = error.name === 'Error' ? '' : `${error.name} `;
+  const name = error.name === 'Error' || error instanceof ExchangeError ? '' : `${error.name} `;
   return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message.replace(/\s*Deserialization error: to see the raw response.*$/s, ''))}"`;
 };

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
+import { parseJson } from '../json.ts';
 import { type Report, reportSchema } from '../report/report.ts';
 import { awsClientDefaults } from './client.ts';
 
@@ -28,20 +29,12 @@ const maxHistoryBytes = 4 * 1024 * 1024;
 
 const withReport = z.object({ report: reportSchema });
 
-const readJson = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-};
-
 export const createReadEarlierReports = (settings: Settings): ReadEarlierReports => {
   const sfn = new SFNClient(awsClientDefaults(settings, maxHistoryBytes));
 
   const reportOfSuccess = async (executionArn: string): Promise<Report | undefined> => {
     const { output } = await sfn.send(new DescribeExecutionCommand({ executionArn }));
-    return z.safeParse(reportSchema, readJson(output)).data;
+    return z.safeParse(reportSchema, parseJson(output)).data;
   };
 
   const reportOfFailure = async (executionArn: string): Promise<Report | undefined> => {
@@ -54,7 +47,7 @@ export const createReadEarlierReports = (settings: Settings): ReadEarlierReports
       }),
     );
     const exited = events.find(({ stateExitedEventDetails }) => stateExitedEventDetails?.name === 'Report');
-    return z.safeParse(withReport, readJson(exited?.stateExitedEventDetails?.output)).data?.report;
+    return z.safeParse(withReport, parseJson(exited?.stateExitedEventDetails?.output)).data?.report;
   };
 
   return async (execution) => {

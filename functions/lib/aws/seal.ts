@@ -1,38 +1,38 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { DecryptCommand, GenerateDataKeyCommand, KMSClient } from '@aws-sdk/client-kms';
 import * as z from 'zod/mini';
-import type { Settings } from '../env.ts';
+import { requireSetting, type Settings } from '../env.ts';
 import { ConfigurationError, InvalidInputError, KmsUnavailableError } from '../errors.ts';
 import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from './client.ts';
 
-/** A registry login in the clear. It never leaves a Lambda's memory. */
+/** A registry token in the clear. It never leaves a Lambda's memory. */
 export interface RegistryToken {
   readonly username: string;
   readonly password: string;
 }
 
-/** Which run and which target a sealed login is for. KMS opens it for no other. */
-export interface SealContext {
+/** Which run and which target a sealed token is for. KMS opens it for no other. */
+interface SealContext {
   /** The ARN of the execution that minted it. */
   readonly execution: string;
   /** The target's name. */
   readonly target: string;
 }
 
-/** Encrypts a login under a KMS data key. The result is text of about twice the login's length. */
-export type Seal = (login: RegistryToken, context: SealContext) => Promise<string>;
+/** Encrypts a token under a KMS data key. The result is text of about twice the token's length. */
+export type Seal = (token: RegistryToken, context: SealContext) => Promise<string>;
 
 /** Decrypts what `Seal` made. */
 export type Unseal = (sealed: string, context: SealContext) => Promise<RegistryToken>;
 
-/** First part of a sealed login. Readers must open every version that writers of the last release made. */
+/** First part of a sealed token. Readers must open every version that writers of the last release made. */
 const version = 'v1';
 const algorithm = 'aes-256-gcm';
 const ivBytes = 12;
 const tagBytes = 16;
 const maxSealed = 32 * 1024;
 
-const loginSchema = z.object({ username: z.string(), password: z.string() });
+const tokenSchema = z.object({ username: z.string(), password: z.string() });
 
 const isDataKey = (key: unknown): key is Uint8Array => key instanceof Uint8Array && key.byteLength === 32;
 
@@ -55,14 +55,15 @@ const explain = (what: string, error: unknown): Error => {
 };
 
 /**
- * Seals logins with AES-256-GCM under a fresh KMS data key, bound to execution and target by KMS's encryption context
+ * Seals tokens with AES-256-GCM under a fresh KMS data key, bound to execution and target by KMS's encryption context
  * and by GCM's authenticated data.
  *
  * Form: `v1.<encrypted data key>.<iv>.<ciphertext and tag>`, each part in base64url.
  */
-export const createSeal = (settings: Settings, keyId: string): Seal => {
+export const createSeal = (settings: Settings): Seal => {
+  const keyId = requireSetting(settings, 'SEAL_KEY_ID');
   const kms = new KMSClient(awsClientDefaults(settings));
-  return async (login, context) => {
+  return async (token, context) => {
     const { Plaintext: key, CiphertextBlob: encryptedKey } = await kms
       .send(new GenerateDataKeyCommand({ KeyId: keyId, KeySpec: 'AES_256', EncryptionContext: { ...context } }))
       .catch((error: unknown) => {
@@ -74,7 +75,7 @@ export const createSeal = (settings: Settings, keyId: string): Seal => {
     try {
       const iv = randomBytes(ivBytes);
       const cipher = createCipheriv(algorithm, key, iv, { authTagLength: tagBytes }).setAAD(authenticated(context));
-      const sealed = Buffer.concat([cipher.update(JSON.stringify(login), 'utf8'), cipher.final(), cipher.getAuthTag()]);
+      const sealed = Buffer.concat([cipher.update(JSON.stringify(token), 'utf8'), cipher.final(), cipher.getAuthTag()]);
       return [version, ...[encryptedKey, iv, sealed].map((part) => Buffer.from(part).toString('base64url'))].join('.');
     } finally {
       key.fill(0);
@@ -82,7 +83,7 @@ export const createSeal = (settings: Settings, keyId: string): Seal => {
   };
 };
 
-/** Opens sealed logins. */
+/** Opens sealed tokens. */
 export const createUnseal = (settings: Settings): Unseal => {
   const kms = new KMSClient(awsClientDefaults(settings));
   return async (sealed, context) => {
@@ -104,7 +105,7 @@ export const createUnseal = (settings: Settings): Unseal => {
         .setAAD(authenticated(context))
         .setAuthTag(box.subarray(-tagBytes));
       const text = Buffer.concat([decipher.update(box.subarray(0, -tagBytes)), decipher.final()]).toString('utf8');
-      return loginSchema.parse(JSON.parse(text));
+      return tokenSchema.parse(JSON.parse(text));
     } catch {
       throw new InvalidInputError(
         'token.sealed: expected a token sealed for this execution and target, found a different or damaged one.',

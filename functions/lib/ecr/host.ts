@@ -1,9 +1,7 @@
 /** An ECR registry: an AWS account's images in one region. */
-export interface EcrHost {
+interface EcrHost {
   readonly account: string;
   readonly region: string;
-  /** The suffix that tells the AWS partition, without a leading dot. */
-  readonly suffix: string;
 }
 
 const account = '(?<account>\\d{12})';
@@ -16,46 +14,22 @@ export const regionPattern = new RegExp(`^${regionName}$`);
 /**
  * ECR's own host names, and nothing else: a token is sent to no other host.
  *
- * Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html and the partitions of the AWS SDK.
+ * Source: https://docs.aws.amazon.com/general/latest/gr/ecr.html and the partitions of the AWS SDK, without the isolated ones: Runpod reaches none of them.
  */
 const patterns = [
-  {
-    form: 'dkr.ecr',
-    suffixes: [
-      'amazonaws.com',
-      'amazonaws.com.cn',
-      'amazonaws.eu',
-      'c2s.ic.gov',
-      'sc2s.sgov.gov',
-      'cloud.adc-e.uk',
-      'csp.hci.ic.gov',
-    ],
-  },
-  {
-    form: 'dkr-ecr',
-    suffixes: [
-      'on.aws',
-      'on.amazonwebservices.com.cn',
-      'on.amazonwebservices.eu',
-      'api.aws.ic.gov',
-      'api.aws.scloud',
-      'api.cloud-aws.adc-e.uk',
-      'api.aws.hci.ic.gov',
-    ],
-  },
+  { form: 'dkr.ecr', suffixes: ['amazonaws.com', 'amazonaws.com.cn', 'amazonaws.eu'] },
+  { form: 'dkr-ecr', suffixes: ['on.aws', 'on.amazonwebservices.com.cn', 'on.amazonwebservices.eu'] },
 ].map(({ form, suffixes }) => {
   const escaped = (text: string) => text.replaceAll('.', '\\.');
-  return new RegExp(
-    `^${account}\\.${escaped(form)}(?:-fips)?\\.${region}\\.(?<suffix>${suffixes.map(escaped).join('|')})$`,
-  );
+  return new RegExp(`^${account}\\.${escaped(form)}(?:-fips)?\\.${region}\\.(?:${suffixes.map(escaped).join('|')})$`);
 });
 
 /** Reads an ECR host name, or answers `undefined` for every other host. Ports, user names and trailing dots are other hosts. */
 export const parseEcrHost = (host: string): EcrHost | undefined => {
   for (const pattern of patterns) {
     const groups = pattern.exec(host)?.groups;
-    if (groups?.account !== undefined && groups.region !== undefined && groups.suffix !== undefined) {
-      return { account: groups.account, region: groups.region, suffix: groups.suffix };
+    if (groups?.account !== undefined && groups.region !== undefined) {
+      return { account: groups.account, region: groups.region };
     }
   }
   return undefined;
@@ -67,4 +41,12 @@ export const isSameRegistry = (one: string, other: string): boolean => {
   return (
     first !== undefined && second !== undefined && first.account === second.account && first.region === second.region
   );
+};
+
+/** The AWS partition of a region. */
+export const partitionOf = (region: string): string => {
+  if (region.startsWith('cn-')) return 'aws-cn';
+  if (region.startsWith('us-gov-')) return 'aws-us-gov';
+  if (region.startsWith('eusc-')) return 'aws-eusc';
+  return 'aws';
 };

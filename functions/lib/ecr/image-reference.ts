@@ -3,8 +3,8 @@ export interface ImageReference {
   /** Host and, where given, port. `docker.io` where the reference names none. */
   readonly registry: string;
   readonly repository: string;
-  readonly tag?: string;
-  readonly digest?: string;
+  readonly tag?: string | undefined;
+  readonly digest?: string | undefined;
 }
 
 const hostPattern =
@@ -42,7 +42,7 @@ export const parseImageReference = (text: string): ImageReference | undefined =>
   const repository = hasHost || name.includes('/') ? name : `library/${name}`;
   if (repository.length > 255 || !hostPattern.test(registry)) return undefined;
   if (!repository.split('/').every((component) => componentPattern.test(component))) return undefined;
-  return { registry, repository, ...(tag === undefined ? {} : { tag }), ...(digest === undefined ? {} : { digest }) };
+  return { registry, repository, tag, digest };
 };
 
 /** What a registry is asked for: the digest where one is given, as Docker does, else the tag, else `latest`. */

@@ -3,6 +3,7 @@ import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import * as z from 'zod/mini';
 import { awsCause, awsClause, awsClientDefaults, awsFaultOf } from '../aws/client.ts';
 import type { RegistryToken } from '../aws/seal.ts';
+import { defined } from '../defined.ts';
 import type { Settings } from '../env.ts';
 import { EcrAccessDeniedError, EcrThrottledError, EcrUnavailableError } from '../errors.ts';
 import type { Target } from '../targets.ts';
@@ -10,7 +11,7 @@ import { parseEcrHost } from './host.ts';
 
 /** A token as ECR minted it. */
 export interface MintedToken {
-  readonly login: RegistryToken;
+  readonly token: RegistryToken;
   /** The registry's host name, without a scheme. */
   readonly registry: string;
   /** Epoch milliseconds. */
@@ -65,7 +66,7 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
         new AssumeRoleCommand({
           RoleArn: roleArn,
           RoleSessionName: 'runpod-ecr-refresh',
-          ...(externalId === undefined ? {} : { ExternalId: externalId }),
+          ExternalId: externalId,
         }),
       )
       .catch((error: unknown) => {
@@ -80,12 +81,12 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
       throw new EcrUnavailableError(`STS, asked for the role ${roleArn}, answered without credentials.`);
     }
     const { AccessKeyId: accessKeyId, SecretAccessKey: secretAccessKey, SessionToken: sessionToken } = found.data;
-    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+    return defined({ accessKeyId, secretAccessKey, sessionToken });
   };
 
   return async ({ region, registryId, roleArn, externalId }) => {
-    const credentials = roleArn === undefined ? undefined : await assume(roleArn, externalId);
-    const ecr = new ECRClient({ ...defaults, region, ...(credentials === undefined ? {} : { credentials }) });
+    const session = roleArn === undefined ? {} : { credentials: await assume(roleArn, externalId) };
+    const ecr = new ECRClient({ ...defaults, region, ...session });
     const asked = `ECR in ${region}, asked for a token,`;
     const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({})).catch((error: unknown) => {
       throw explain(asked, error, 'Allow ecr:GetAuthorizationToken on * to the role that mints.');
@@ -96,8 +97,8 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
 
     const decoded = Buffer.from(authorizationToken, 'base64').toString('utf8');
     const colon = decoded.indexOf(':');
-    const login = { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
-    if (colon < 1 || login.password === '') throw new EcrUnavailableError(`${asked} answered without one.`);
+    const token = { username: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
+    if (colon < 1 || token.password === '') throw new EcrUnavailableError(`${asked} answered without one.`);
 
     const host = URL.canParse(proxyEndpoint) ? new URL(proxyEndpoint).host : '';
     const found = parseEcrHost(host);
@@ -109,6 +110,6 @@ export const createMintToken = (settings: Settings, now: () => number): MintToke
       throw new EcrUnavailableError(`${asked} answered with one that ends within the hour.`);
     }
     const registry = registryId === undefined ? host : `${registryId}${host.slice(found.account.length)}`;
-    return { login, registry, expiresAt: Math.min(expiresAt.getTime(), now() + maxLifeMs) };
+    return { token, registry, expiresAt: Math.min(expiresAt.getTime(), now() + maxLifeMs) };
   };
 };

@@ -2,12 +2,13 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { RegistryToken } from '../aws/seal.ts';
 import type { Settings } from '../env.ts';
-import { type Answer, ExchangeError, exchange, type Send } from '../http.ts';
-import { listOf, parseBounded } from '../json-parts.ts';
-import { mapConcurrent } from '../map-concurrent.ts';
+import { type Answer, ExchangeError, exchange } from '../exchange.ts';
+import type { Send } from '../http.ts';
+import { parseJson } from '../json.ts';
+import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 import { parseEcrHost } from './host.ts';
-import { type ImageReference, manifestReference } from './image-reference.ts';
+import type { ImageReference } from './image-reference.ts';
 
 /** Why an image could not be pulled. The first two speak of the token, the rest of the image or the moment. */
 export type PullProblem =
@@ -32,68 +33,21 @@ export class PullError extends Error {
   }
 }
 
-/** What a pull that worked showed. */
-export interface PulledImage {
-  /** The digest that the reference stands for now: of the index, where it is one. */
-  readonly digest: string;
-  /** Compressed bytes of config and layers, which is what a cold host downloads. */
-  readonly sizeInBytes: number;
-  readonly layers: number;
-}
-
-/** Pulls as a worker would, but for the bulk: everything is asked for, and one byte of each layer is read. */
-export interface RegistryClient {
-  /** @throws {PullError} */
-  tryImage(image: ImageReference, login: RegistryToken): Promise<PulledImage>;
-  /** Logs in without pulling anything, for a credential that no endpoint uses. @throws {PullError} */
-  tryLogin(registry: string, login: RegistryToken): Promise<void>;
-}
-
 /** Manifests of a thousand layers have 200 KB. */
 const maxManifestBytes = 1024 * 1024;
-const maxConfigBytes = 1024 * 1024;
 const maxErrorBytes = 64 * 1024;
-const maxLayers = 1000;
-const maxLayersAtOnce = 16;
-const maxIndexDepth = 2;
+const maxRedirects = 3;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
 
-const mediaTypes = {
-  ociIndex: 'application/vnd.oci.image.index.v1+json',
-  dockerList: 'application/vnd.docker.distribution.manifest.list.v2+json',
-  ociManifest: 'application/vnd.oci.image.manifest.v1+json',
-  dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
-} as const;
-const accept = Object.values(mediaTypes).join(', ');
-
-const isIndexType = (mediaType: string | undefined): boolean =>
-  mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerList;
-
-const digestPattern = /^sha256:[0-9a-f]{64}$/;
-
-const descriptor = z.object({
-  digest: z.string().check(z.regex(digestPattern)),
-  size: z.number().check(z.int(), z.gte(0), z.lte(Number.MAX_SAFE_INTEGER)),
-  mediaType: z.optional(z.string()),
-  urls: z.optional(z.array(z.string())),
-});
-const platform = z.optional(z.object({ os: z.string(), architecture: z.string() }));
-const indexSchema = z.object({ manifests: listOf(z.extend(descriptor, { platform }), maxLayers) });
-const manifestSchema = z.object({ config: descriptor, layers: listOf(descriptor, maxLayers) });
-const configSchema = z.object({ os: z.optional(z.string()), architecture: z.optional(z.string()) });
 const errorSchema = z.object({
   errors: listOf(z.object({ code: z.optional(z.string()), message: z.optional(z.string()) }), 1000),
 });
 
-const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+/** The digest by which a registry knows a manifest or blob. */
+export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
-const readJson = (bytes: Uint8Array): unknown => {
-  try {
-    return parseBounded(bytes, new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch {
-    return undefined;
-  }
-};
+/** Whether there is more of an answer than any manifest or config has. */
+export const isOverBounds = ({ fault }: ExchangeError): boolean => fault === 'too large' || fault === 'too many parts';
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
@@ -112,14 +66,51 @@ const problemOf = (status: number, code: string, message: string): PullProblem =
   return status >= 500 || status === 408 ? 'unreachable' : 'malformed';
 };
 
-/** Makes a client that sends logins to ECR's own hosts, over https, and to nobody else. */
-export const createRegistryClient = (
+const refusalOf = (what: string, { status, body }: Answer, { password }: RegistryToken): PullError => {
+  const parsed = z.safeParse(errorSchema, parseJson(body));
+  const { code = '', message = '' } = (parsed.success ? parsed.data.errors[0] : undefined) ?? {};
+  const text = parsed.success ? `${code} ${message}` : new TextDecoder().decode(body.subarray(0, 1024));
+  const came = quote(text, [password]);
+  return new PullError(problemOf(status, code, text), `${what} answered ${status}${came === '' ? '' : ` "${came}"`}`);
+};
+
+const authorizationOf = ({ username, password }: RegistryToken): Record<string, string> => ({
+  authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
+});
+
+/** What is asked for besides a blob's digest. */
+interface BlobRequest {
+  readonly maxBytes: number;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * A registry's API, as far as pulling needs it. All of it throws a `PullError`.
+ *
+ * Source: https://distribution.github.io/distribution/spec/api/
+ */
+export interface RegistryApi {
+  /** A manifest or index by tag or digest, in one of the media types that `accept` lists, checked against its digest. */
+  getManifest(
+    image: ImageReference,
+    reference: string,
+    accept: string,
+    token: RegistryToken,
+  ): Promise<{ readonly digest: string; readonly document: unknown }>;
+  getBlob(image: ImageReference, digest: string, token: RegistryToken, request: BlobRequest): Promise<Uint8Array>;
+  /** Asks for nothing but to be let in. */
+  tryToken(registry: string, token: RegistryToken): Promise<void>;
+}
+
+/** Sends tokens to ECR's own hosts, over https, and to no other. */
+export const createRegistryApi = (
   {
     UPSTREAM_TIMEOUT_SECONDS,
     REGISTRY_ENDPOINT_URL,
   }: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'REGISTRY_ENDPOINT_URL'>,
-  sendRequest: Send,
-): RegistryClient => {
+  send: Send,
+): RegistryApi => {
   const timeoutMs = UPSTREAM_TIMEOUT_SECONDS * 1000;
 
   const originOf = (registry: string): string => {
@@ -130,154 +121,68 @@ export const createRegistryClient = (
     return `${REGISTRY_ENDPOINT_URL.href.replace(/\/+$/, '')}/${registry}`;
   };
 
-  const send = (url: URL, headers: Record<string, string>, maxBytes: number): Promise<Answer> =>
-    exchange(sendRequest, { url, headers, timeoutMs, maxBytes }).catch((error: ExchangeError) => {
-      throw new PullError(error.fault === 'too large' ? 'malformed' : 'unreachable', error.message, { cause: error });
-    });
-
-  const refusal = (what: string, { status, body }: Answer, { password }: RegistryToken): PullError => {
-    const parsed = z.safeParse(errorSchema, readJson(body.subarray(0, maxErrorBytes)));
-    const { code = '', message = '' } = (parsed.success ? parsed.data.errors[0] : undefined) ?? {};
-    const text = parsed.success ? `${code} ${message}` : new TextDecoder().decode(body.subarray(0, 1024));
-    const came = quote(text, [password]);
-    return new PullError(problemOf(status, code, text), `${what} answered ${status}${came === '' ? '' : ` "${came}"`}`);
+  const get = async (url: URL, request: BlobRequest): Promise<Answer> => {
+    try {
+      return await exchange(send, { url, timeoutMs, ...request });
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      throw new PullError(isOverBounds(error) ? 'malformed' : 'unreachable', error.message, { cause: error });
+    }
   };
 
-  const authorization = ({ username, password }: RegistryToken): Record<string, string> => ({
-    authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
-  });
-
-  const getManifest = async (
-    image: ImageReference,
-    reference: string,
-    login: RegistryToken,
-  ): Promise<Answer & { digest: string }> => {
-    const url = new URL(
-      `${originOf(image.registry)}/v2/${image.repository}/manifests/${encodeURIComponent(reference)}`,
-    );
-    const what = `${image.registry}, asked for ${image.repository} ${reference},`;
-    const answer = await send(url, { ...authorization(login), accept }, maxManifestBytes);
-    if (!isSuccess(answer)) throw refusal(what, answer, login);
-    if (readJson(answer.body) === undefined) {
-      throw new PullError('unreachable', `${what} answered ${answer.status} with something that is not JSON`);
-    }
-    const digest = digestOf(answer.body);
-    const promised = reference.startsWith('sha256:') ? reference : answer.headers.get('docker-content-digest');
-    if (promised !== undefined && promised !== digest) {
-      throw new PullError('unreachable', `${what} answered with a manifest of another digest (${digest})`);
-    }
-    return { ...answer, digest };
-  };
-
-  /** Follows ECR's redirect to its blob store, which must not see the login. */
-  const getBlob = async (
-    image: ImageReference,
-    digest: string,
-    login: RegistryToken,
-    headers: Record<string, string>,
-    maxBytes: number,
-  ): Promise<Uint8Array> => {
-    const what = `${image.registry}, asked for blob ${digest.slice(0, 19)} of ${image.repository},`;
-    let url = new URL(`${originOf(image.registry)}/v2/${image.repository}/blobs/${digest}`);
-    let answer = await send(url, { ...authorization(login), ...headers }, maxBytes);
-    for (let hop = 0; redirects.includes(answer.status) && hop < 3; hop += 1) {
+  /** Follows ECR's redirect to its blob store, which must not see the token. */
+  const follow = async (what: string, image: ImageReference, from: URL, first: Answer, request: BlobRequest) => {
+    let [url, answer] = [from, first];
+    for (let hop = 0; redirects.includes(answer.status) && hop < maxRedirects; hop += 1) {
       const location = answer.headers.get('location');
-      if (location === undefined || !URL.canParse(location, url.href))
+      if (location === undefined || !URL.canParse(location, url.href)) {
         throw new PullError('malformed', `${what} redirected to nowhere`);
+      }
       url = new URL(location, url);
       if (url.protocol !== 'https:' && REGISTRY_ENDPOINT_URL === undefined) {
         throw new PullError('malformed', `${what} redirected to ${url.protocol}//${url.host}, which is not https`);
       }
-      answer = await send(url, headers, maxBytes);
+      answer = await get(url, request);
       if (answer.status === 401 || answer.status === 403) {
-        throw new PullError(
-          'unreachable',
-          `${url.host}, where ${image.registry} keeps its blobs, answered ${answer.status}`,
-        );
+        const store = `${url.host}, where ${image.registry} keeps its blobs,`;
+        throw new PullError('unreachable', `${store} answered ${answer.status}`);
       }
     }
-    if (!isSuccess(answer)) throw refusal(what, answer, login);
-    return answer.body;
-  };
-
-  /** One byte tells that the layer is there and may be read. A store that ignores the range is cut off instead. */
-  const touchLayer = async (image: ImageReference, digest: string, login: RegistryToken): Promise<void> => {
-    try {
-      const bytes = await getBlob(image, digest, login, { range: 'bytes=0-0' }, maxErrorBytes);
-      if (bytes.byteLength > 0) return;
-    } catch (error) {
-      const tooLarge =
-        error instanceof PullError && error.cause instanceof ExchangeError && error.cause.fault === 'too large';
-      if (tooLarge) return;
-      throw error;
-    }
-    throw new PullError(
-      'malformed',
-      `${image.registry} answered with an empty layer ${digest.slice(0, 19)} of ${image.repository}`,
-    );
-  };
-
-  /** Follows indexes down to the manifest that a linux/amd64 host runs. Attestations have the platform unknown/unknown. */
-  const chooseManifest = async (
-    image: ImageReference,
-    reference: string,
-    login: RegistryToken,
-    depth = 0,
-  ): Promise<{ readonly digest: string; readonly document: unknown }> => {
-    const { digest, body } = await getManifest(image, reference, login);
-    const document = readJson(body);
-    const index = z.safeParse(indexSchema, document);
-    if (!index.success) return { digest, document };
-    if (depth === maxIndexDepth)
-      throw new PullError('malformed', `the image's indexes nest more than ${maxIndexDepth} deep`);
-    const { manifests } = index.data;
-    const child =
-      manifests.find(({ platform: is }) => is?.os === 'linux' && is.architecture === 'amd64') ??
-      manifests.find(({ platform: is, mediaType }) => is === undefined && isIndexType(mediaType));
-    if (child === undefined) {
-      const found = manifests
-        .flatMap(({ platform: is }) => (is === undefined ? [] : [`${is.os}/${is.architecture}`]))
-        .filter((each) => each !== 'unknown/unknown');
-      throw new PullError(
-        'no-linux-amd64',
-        `the image has no linux/amd64, only ${quote(found.join(', ')) || 'nothing to run'}`,
-      );
-    }
-    return { digest, document: (await chooseManifest(image, child.digest, login, depth + 1)).document };
+    return answer;
   };
 
   return {
-    async tryImage(image, login) {
-      const { digest, document } = await chooseManifest(image, manifestReference(image), login);
-      const manifest = z.safeParse(manifestSchema, document);
-      if (!manifest.success) {
-        throw new PullError('malformed', `${image.registry} answered with something that is no image manifest`);
+    async getManifest(image, reference, accept, token) {
+      const path = `${image.repository}/manifests/${encodeURIComponent(reference)}`;
+      const url = new URL(`${originOf(image.registry)}/v2/${path}`);
+      const what = `${image.registry}, asked for ${image.repository} ${reference},`;
+      const answer = await get(url, { headers: { ...authorizationOf(token), accept }, maxBytes: maxManifestBytes });
+      if (!isSuccess(answer)) throw refusalOf(what, answer, token);
+      const document = parseJson(answer.body);
+      if (document === undefined) {
+        throw new PullError('unreachable', `${what} answered ${answer.status} with something that is not JSON`);
       }
-      const { config, layers } = manifest.data;
-
-      const configBytes = await getBlob(image, config.digest, login, {}, maxConfigBytes);
-      if (digestOf(configBytes) !== config.digest) {
-        throw new PullError('unreachable', `${image.registry} answered with a config blob of another digest`);
+      const digest = digestOf(answer.body);
+      const promised = reference.startsWith('sha256:') ? reference : answer.headers.get('docker-content-digest');
+      if (promised !== undefined && promised !== digest) {
+        throw new PullError('unreachable', `${what} answered with a manifest of another digest (${digest})`);
       }
-      const built = z.safeParse(configSchema, readJson(configBytes));
-      const { os = 'linux', architecture } = built.success ? built.data : {};
-      if (architecture !== undefined && (os !== 'linux' || architecture !== 'amd64')) {
-        throw new PullError(
-          'no-linux-amd64',
-          `the image is for ${quote(`${os}/${architecture}`)}, and Runpod runs linux/amd64`,
-        );
-      }
-
-      const distinct = new Map(layers.map((layer) => [layer.digest, layer]));
-      const ours = [...distinct.values()].filter((layer) => layer.urls === undefined || layer.urls.length === 0);
-      await mapConcurrent(ours, maxLayersAtOnce, (layer) => touchLayer(image, layer.digest, login));
-      const sizeInBytes = [config, ...distinct.values()].reduce((sum, { size }) => sum + size, 0);
-      return { digest, sizeInBytes, layers: layers.length };
+      return { digest, document };
     },
 
-    async tryLogin(registry, login) {
-      const answer = await send(new URL(`${originOf(registry)}/v2/`), authorization(login), maxErrorBytes);
-      if (!isSuccess(answer)) throw refusal(`${registry}, asked to log in,`, answer, login);
+    async getBlob(image, digest, token, request) {
+      const what = `${image.registry}, asked for blob ${digest.slice(0, 19)} of ${image.repository},`;
+      const url = new URL(`${originOf(image.registry)}/v2/${image.repository}/blobs/${digest}`);
+      const first = await get(url, { ...request, headers: { ...authorizationOf(token), ...request.headers } });
+      const answer = await follow(what, image, url, first, request);
+      if (!isSuccess(answer)) throw refusalOf(what, answer, token);
+      return answer.body;
+    },
+
+    async tryToken(registry, token) {
+      const url = new URL(`${originOf(registry)}/v2/`);
+      const answer = await get(url, { headers: authorizationOf(token), maxBytes: maxErrorBytes });
+      if (!isSuccess(answer)) throw refusalOf(`${registry}, asked to let the token in,`, answer, token);
     },
   };
 };

@@ -71,9 +71,9 @@ const severityThen = (target: string, earlier: readonly Report[], scheduleMs: nu
 };
 
 const endpointsText = (target: string, what: string, endpoints: readonly EndpointOutcome[]): string => {
-  const told = endpoints.slice(0, 5).map(({ endpoint, evidence, reason }) => `${endpoint}: ${evidence ?? reason}`);
-  const more = endpoints.length > told.length ? ` And ${endpoints.length - told.length} more.` : '';
-  return `${target}: a new token is stored, but ${what}. ${told.join(' ')}${more}`;
+  const named = endpoints.slice(0, 5).map(({ endpoint, evidence, reason }) => `${endpoint}: ${evidence ?? reason}`);
+  const more = endpoints.length > named.length ? ` And ${endpoints.length - named.length} more.` : '';
+  return `${target}: a new token is stored, but ${what}. ${named.join(' ')}${more}`;
 };
 
 /**

@@ -15,7 +15,7 @@ export interface Messages {
 }
 
 /** What surrounds the alerts of one message. */
-export interface MessageContext {
+interface MessageContext {
   /** The execution's ARN, or the state machine's where no run is meant. */
   readonly execution: string;
   /** Where the runbook is. */

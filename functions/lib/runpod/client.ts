@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import type { ReadApiKey } from '../aws/api-key.ts';
+import { defined } from '../defined.ts';
 import {
   CredentialNotFoundError,
   RunpodRateLimitedError,
@@ -8,16 +9,10 @@ import {
   RunpodUnauthorizedError,
   RunpodUnavailableError,
 } from '../errors.ts';
-import {
-  type Answer,
-  type AnswerHeaders,
-  type ExchangeError,
-  exchange,
-  type OpenAnswer,
-  openExchange,
-  type Send,
-} from '../http.ts';
-import { listOf, parseBounded } from '../json-parts.ts';
+import { type Answer, ExchangeError, exchange, type OpenAnswer, openExchange } from '../exchange.ts';
+import type { AnswerHeaders, Send } from '../http.ts';
+import { parseJson } from '../json.ts';
+import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
 /** One request to Runpod. */
@@ -64,7 +59,7 @@ export interface RunpodClient {
 }
 
 /** What the client needs from outside. */
-export interface RunpodClientDeps {
+interface RunpodClientDeps {
   readonly send: Send;
   readonly now: () => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
@@ -75,7 +70,7 @@ export interface RunpodClientDeps {
 /** A thousand endpoints have about as much. */
 const maxBytes = 2 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
-const maxPatienceMs = 20_000;
+export const maxPatienceMs = 20_000;
 
 const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
@@ -123,6 +118,12 @@ export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
   return new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered ${came}.`);
 };
 
+/**
+ * Whether a status says that there is no such operation. A 404 may say so, too, or that there is no such thing: what it
+ * means is for the caller to know.
+ */
+export const isOperationMissing = (status: number): boolean => [405, 410, 501].includes(status);
+
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {
   const unsafe = segments.find((segment) => /^\.{0,2}$/.test(segment));
@@ -144,7 +145,7 @@ const fingerprint = (key: string): string => createHash('sha256').update(key).di
 
 const readAnswer = ({ status, headers, body }: Answer, secrets: readonly string[]): RunpodAnswer => {
   const text = new TextDecoder().decode(body);
-  return { status, headers, json: parseBounded(body, text), text, secrets };
+  return { status, headers, json: parseJson(body), text, secrets };
 };
 
 /** Makes clients, each for the key that its `keySource` names. */
@@ -179,32 +180,31 @@ const createRunpodClient = (
     return waitMs;
   };
 
-  const unavailable = (call: RunpodCall, error: ExchangeError): Error =>
-    new RunpodUnavailableError(`Runpod, asked to ${call.what}, gave no answer: ${error.message}.`, { cause: error });
+  /** Waits for what was asked of Runpod, and says what was asked where no answer came. */
+  const answered = async <Result>(call: RunpodCall, asked: Promise<Result>): Promise<Result> => {
+    try {
+      return await asked;
+    } catch (error) {
+      if (!(error instanceof ExchangeError)) throw error;
+      const message = `Runpod, asked to ${call.what}, gave no answer: ${error.message}.`;
+      throw new RunpodUnavailableError(message, { cause: error });
+    }
+  };
 
   const headersOf = (call: RunpodCall, key: string): Record<string, string> => ({
     accept: 'application/json',
     'user-agent': 'runpod-ecr-refresh',
-    ...(call.body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...defined({ 'content-type': call.body === undefined ? undefined : 'application/json' }),
     ...call.headers,
     authorization: `Bearer ${key}`,
   });
 
   const sendWith = async (key: string, call: RunpodCall): Promise<RunpodAnswer> => {
     await keepQuiet(key, call);
-    const answer = await exchange(sendRequest, {
-      url: call.url,
-      method: call.method ?? 'GET',
-      headers: headersOf(call, key),
-      ...(call.body === undefined ? {} : { body: JSON.stringify(call.body) }),
-      timeoutMs,
-      maxBytes: maxBytes,
-    }).then(
-      (bytes) => readAnswer(bytes, secretsOf(call, key)),
-      (error: ExchangeError) => {
-        throw unavailable(call, error);
-      },
-    );
+    const { url, method = 'GET' } = call;
+    const body = call.body === undefined ? undefined : JSON.stringify(call.body);
+    const request = { url, method, headers: headersOf(call, key), body, timeoutMs, maxBytes };
+    const answer = readAnswer(await answered(call, exchange(sendRequest, request)), secretsOf(call, key));
     if (answer.status === 429) {
       throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer));
     }
@@ -237,14 +237,9 @@ const createRunpodClient = (
     async open(call, bounds) {
       const key = await readApiKey(keySource);
       await keepQuiet(key, call);
-      const answer = await openExchange(sendRequest, {
-        url: call.url,
-        headers: { ...headersOf(call, key), accept: 'text/event-stream' },
-        timeoutMs,
-        ...bounds,
-      }).catch((error: ExchangeError) => {
-        throw unavailable(call, error);
-      });
+      const headers = { ...headersOf(call, key), accept: 'text/event-stream' };
+      const asked = openExchange(sendRequest, { url: call.url, headers, timeoutMs, ...bounds });
+      const answer = await answered(call, asked);
       if (answer.status === 200) return answer;
       const pieces: Uint8Array[] = [];
       for await (const chunk of answer.chunks) pieces.push(chunk);
@@ -255,7 +250,7 @@ const createRunpodClient = (
   };
 };
 
-/** Reads a 404 as "this credential does not exist" where that is what it means. */
+/** What to say where Runpod does not know a credential. */
 export const credentialNotFound = (id: string): CredentialNotFoundError =>
   new CredentialNotFoundError(
     `Runpod has no registry credential ${id}. Correct runpod.registry in targets.yml, or create the credential anew and point the endpoints at it.`,

@@ -1,15 +1,13 @@
 import { isSameRegistry } from '../ecr/host.ts';
 import { parseImageReference } from '../ecr/image-reference.ts';
 import { quote } from '../quote.ts';
-import type { Endpoint, Rollout, Worker } from './management.ts';
+import type { EndpointProof } from '../report/outcome.ts';
+import type { Endpoint, Worker } from './management.ts';
 import { classifyPullLine, type PullLine } from './pull-log.ts';
 import type { LogLine } from './worker-log.ts';
 
-/** How sure a run is that an endpoint can pull; `pending` while it is too early to say. */
-export type Proof = 'observed' | 'tested' | 'degraded' | 'failed' | 'pending';
-
 /** Why a proof is what it is, for machines. */
-export type ProofReason =
+type ProofReason =
   | 'worker-pulled'
   | 'token-pulled'
   | 'waiting-for-worker'
@@ -29,17 +27,12 @@ export type ProofReason =
   | 'canary-failed'
   | 'not-looked';
 
-/** What a look at an endpoint came to. */
-export interface Verdict {
-  readonly proof: Proof;
+/** What a check of an endpoint came to: its record, with a reason of ours and always a sentence. */
+type EndpointVerdict = Readonly<Omit<EndpointProof, 'endpoint' | 'reason' | 'evidence'>> & {
   readonly reason: ProofReason;
-  /** One sentence that says what was seen, and the remedy where one is needed. */
+  /** What was seen, and the remedy where one is needed. */
   readonly evidence: string;
-  /** The worker that showed it, its log line, and when that was written (ISO 8601). */
-  readonly worker?: string;
-  readonly line?: string;
-  readonly at?: string;
-}
+};
 
 /** A worker together with what its host logged since the update. */
 export interface WatchedWorker {
@@ -54,7 +47,7 @@ export interface CanaryView {
   readonly clause: string;
 }
 
-/** What one look at Runpod brought, and what is known from before. Times are epoch milliseconds. */
+/** What one check at Runpod brought, and what is known from before. Times are epoch milliseconds. */
 export interface EndpointView {
   readonly endpoint: Endpoint | undefined;
   readonly endpointId: string;
@@ -65,7 +58,6 @@ export interface EndpointView {
   /** What trying the image on ECR came to; a problem is a clause. */
   readonly image: { readonly digest: string } | { readonly problem: string } | undefined;
   readonly workers: readonly WatchedWorker[];
-  readonly rollout: Rollout | undefined;
   /** `undefined` where the endpoint has no canary. */
   readonly canary: CanaryView | undefined;
   readonly storedAt: number;
@@ -97,7 +89,7 @@ const decisiveLine = ({ worker, log }: WatchedWorker): Decisive | undefined => {
 const shown = ({ line, at, worker }: Decisive) => ({ worker, line: quote(line), at: new Date(at).toISOString() });
 
 /** What is wrong with how the endpoint is set up, which no token can mend. */
-const misconfiguration = (view: EndpointView): Verdict | undefined => {
+const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
   const { endpoint, endpointId, isNamed, credentialId, registry, image } = view;
   if (endpoint === undefined) {
     return isNamed
@@ -143,7 +135,7 @@ const misconfiguration = (view: EndpointView): Verdict | undefined => {
 };
 
 /** What the workers' logs say, once it may be believed. */
-const fromLogs = (view: EndpointView): Verdict | undefined => {
+const fromLogs = (view: EndpointView): EndpointVerdict | undefined => {
   const { workers, storedAt, propagationMs, now } = view;
   const lines = workers.map(decisiveLine).filter((line) => line !== undefined);
   const find = (...kinds: PullLine[]) => lines.find(({ kind }) => kinds.includes(kind));
@@ -216,10 +208,10 @@ const fromLogs = (view: EndpointView): Verdict | undefined => {
 };
 
 /** What the workers' states say where their logs say nothing. */
-const fromWorkers = (view: EndpointView): Verdict | undefined => {
+const fromWorkers = (view: EndpointView): EndpointVerdict | undefined => {
   const { workers, storedAt, now, propagationMs } = view;
   const isOver = now >= storedAt + propagationMs;
-  const wait = (evidence: string): Verdict => ({ proof: 'pending', reason: 'waiting-for-worker', evidence });
+  const wait = (evidence: string): EndpointVerdict => ({ proof: 'pending', reason: 'waiting-for-worker', evidence });
 
   const starting = workers.filter(({ worker }) => worker.status === 'INITIALIZING');
   const stuck = starting.find(({ worker }) => {
@@ -258,7 +250,7 @@ const fromWorkers = (view: EndpointView): Verdict | undefined => {
 };
 
 /** What a canary job shows besides: that the endpoint works, or that something other than pulling keeps it from working. */
-const fromCanary = ({ canary }: EndpointView): Verdict | undefined => {
+const fromCanary = ({ canary }: EndpointView): EndpointVerdict | undefined => {
   if (canary === undefined) return undefined;
   if (canary.state === 'running') {
     return {
@@ -281,8 +273,8 @@ const fromCanary = ({ canary }: EndpointView): Verdict | undefined => {
   };
 };
 
-/** Judges what a look at an endpoint brought. Pure: the same view gives the same verdict. */
-export const judgeEndpoint = (view: EndpointView): Verdict => {
+/** Judges what a check of an endpoint brought. Pure: the same view gives the same verdict. */
+export const judgeEndpoint = (view: EndpointView): EndpointVerdict => {
   const verdict = misconfiguration(view) ?? fromLogs(view) ?? fromWorkers(view) ?? fromCanary(view);
   const lastCheck = view.storedAt + view.propagationMs + maxColdStartMs + settlingMs;
   if (verdict?.proof === 'pending' && view.now >= lastCheck) {
@@ -295,15 +287,14 @@ export const judgeEndpoint = (view: EndpointView): Verdict => {
   }
   if (verdict !== undefined) return verdict;
   const digest = view.image !== undefined && 'digest' in view.image ? ` ${view.image.digest.slice(0, 19)}` : '';
-  const rollout = view.rollout?.inProgress ? ` A release is rolling out (${view.rollout.percentOnLatest} %).` : '';
   return {
     proof: 'tested',
     reason: 'token-pulled',
-    evidence: `This token pulled the endpoint's image${digest} from ECR; no worker has had to pull since.${rollout}`,
+    evidence: `This token pulled the endpoint's image${digest} from ECR; no worker has had to pull since.`,
   };
 };
 
-/** When to look again: soon at first, then every two minutes, and right after the window has closed. Epoch milliseconds. */
+/** When to check again: soon at first, then every two minutes, and right after the window has closed. Epoch milliseconds. */
 export const nextCheck = ({
   storedAt,
   now,

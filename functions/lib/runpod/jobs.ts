@@ -7,10 +7,9 @@ const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
   status: z.string(),
   workerId: z.optional(z.nullable(z.string())),
-  error: z.optional(z.unknown()),
 });
 /** Where a job stands. */
-export type JobStatus = z.output<typeof statusSchema>;
+type JobStatus = z.output<typeof statusSchema>;
 
 /** Runpod's run-time API, as far as a canary needs it. */
 export interface RunpodJobs {

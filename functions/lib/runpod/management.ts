@@ -3,7 +3,14 @@ import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import type { AnswerHeaders } from '../http.ts';
 import { listOf } from '../json-parts.ts';
-import { credentialNotFound, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
+import {
+  credentialNotFound,
+  isOperationMissing,
+  type RunpodCall,
+  type RunpodClient,
+  refusalOf,
+  under,
+} from './client.ts';
 
 /** Every key may be missing or null in the wild: what we can do without gets a value. */
 const textOr = (fallback: string) =>
@@ -37,18 +44,11 @@ const workerSchema = z.object({
 });
 export type Worker = z.output<typeof workerSchema>;
 
-const rolloutSchema = z.object({
-  inProgress: z._default(z.boolean(), false),
-  percentOnLatest: z._default(z.number(), 0),
-});
-export type Rollout = z.output<typeof rolloutSchema>;
-
 /** Of anything that Runpod lists. */
 const maxItems = 10_000;
 
 const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) });
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
-const releasesSchema = z.object({ rollout: rolloutSchema });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
 const usersSchema = listOf(
   z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
@@ -59,7 +59,6 @@ const credentialListSchema = z.object({
 });
 
 const maxPages = 100;
-const operationMissing: readonly number[] = [404, 405, 410, 501];
 
 /** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
 export interface RunpodManagement {
@@ -71,7 +70,6 @@ export interface RunpodManagement {
   /** `undefined` where there is no such endpoint. */
   getEndpoint(id: string): Promise<Endpoint | undefined>;
   listWorkers(endpointId: string): Promise<Worker[]>;
-  getRollout(endpointId: string): Promise<Rollout>;
   /** Names of the templates and pods that use a credential, for the report. */
   listOtherUsers(credentialId: string): Promise<string[]>;
 }
@@ -140,7 +138,7 @@ export const createRunpodManagement = (
       scope: 'for GraphQL',
     };
     const answer = await client.send(call);
-    if (operationMissing.includes(answer.status)) return false;
+    if (answer.status === 404 || isOperationMissing(answer.status)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const list = z.safeParse(credentialListSchema, answer.json);
     if (!list.success) {
@@ -188,15 +186,6 @@ export const createRunpodManagement = (
         scope: 'for reading serverless endpoints',
       };
       return (await client.ask(call, workersSchema)).workers;
-    },
-
-    async getRollout(endpointId) {
-      const call = {
-        what: `list the releases of endpoint ${endpointId}`,
-        url: under(api, 'serverless', endpointId, 'releases'),
-        scope: 'for reading serverless endpoints',
-      };
-      return (await client.ask(call, releasesSchema)).rollout;
     },
 
     async listOtherUsers(credentialId) {

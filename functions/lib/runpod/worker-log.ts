@@ -2,6 +2,7 @@ import { createParser } from 'eventsource-parser';
 import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import { type RunpodClient, under } from './client.ts';
 
 /** One line of a worker's system log. */
@@ -21,13 +22,7 @@ const maxLines = 2000;
 const maxConnections = 3;
 
 const readFrame = (data: string): LogLine | undefined => {
-  let json: unknown;
-  try {
-    json = JSON.parse(data);
-  } catch {
-    return undefined;
-  }
-  const frame = z.safeParse(frameSchema, json);
+  const frame = z.safeParse(frameSchema, parseJson(data));
   const at = frame.success ? Date.parse(frame.data.ts) : Number.NaN;
   if (!frame.success || Number.isNaN(at) || (frame.data.source ?? 'system') !== 'system') return undefined;
   return { line: frame.data.line, at };

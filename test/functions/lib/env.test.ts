@@ -25,7 +25,7 @@ describe('the settings', () => {
       });
     expect(read).toThrow(ConfigurationError);
     for (const message of [
-      /SCHEDULE_HOURS: expected at most 11/,
+      /SCHEDULE_HOURS: expected at most 9/,
       /PUSH_WINDOW_SECONDS: expected a number from 1 to 900, found "a minute"/,
       /RUNPOD_UPDATE_WAY: expected one of auto, v2, graphql, v1, found "v3"/,
       /RUNPOD_API_URL: expected an https URL/,

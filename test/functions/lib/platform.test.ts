@@ -53,7 +53,7 @@ describe('a handler', () => {
     const metrics = written
       .filter((line) => line.includes('_aws'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
-    expect(metrics.find((each) => 'TargetsRefreshed' in each)).toMatchObject({
+    expect(metrics.find((each) => 'EndpointsTested' in each)).toMatchObject({
       _aws: { CloudWatchMetrics: [{ Namespace: 'RunpodEcrRefresh' }] },
     });
   });

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
-const seal = () => createSeal(world.platform().settings, world.kms.keyArn)(login, context);
+const seal = () => createSeal(world.platform().settings)(login, context);
 const unseal = (sealed: string, of = context) => createUnseal(world.platform().settings)(sealed, of);
 
 describe('a login sealed by an earlier release', () => {

@@ -12,8 +12,7 @@ describe('an ECR host name', () => {
     [`${account}.dkr-ecr.eu-west-1.on.aws`, 'eu-west-1'],
     [`${account}.dkr-ecr-fips.us-east-2.on.aws`, 'us-east-2'],
     [`${account}.dkr-ecr.cn-northwest-1.on.amazonwebservices.com.cn`, 'cn-northwest-1'],
-    [`${account}.dkr.ecr.us-iso-east-1.c2s.ic.gov`, 'us-iso-east-1'],
-    [`${account}.dkr.ecr.us-isob-east-1.sc2s.sgov.gov`, 'us-isob-east-1'],
+    [`${account}.dkr-ecr.eusc-de-east-1.on.amazonwebservices.eu`, 'eusc-de-east-1'],
     [`${account}.dkr.ecr.eusc-de-east-1.amazonaws.eu`, 'eusc-de-east-1'],
     [`${account}.dkr.ecr.ap-southeast-4.amazonaws.com`, 'ap-southeast-4'],
   ])('%s is one', (host, region) => {
@@ -35,6 +34,8 @@ describe('an ECR host name', () => {
     `evil.example/${account}.dkr.ecr.us-east-1.amazonaws.com`,
     `${account}.DKR.ECR.us-east-1.amazonaws.com`,
     `${account}.dkr.ecr.us-east-1.amazonaws.com\n`,
+    `${account}.dkr.ecr.us-iso-east-1.c2s.ic.gov`,
+    `${account}.dkr-ecr.us-isob-east-1.api.aws.scloud`,
     'public.ecr.aws',
     'localhost:5000',
     '',

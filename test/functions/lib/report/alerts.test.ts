@@ -99,8 +99,8 @@ describe('what people are told', () => {
 
   it('is a warning while the next run can still make it', () => {
     const until = (expiresAt: string) => compose(failed, { ...good, expiresAt })[0]?.severity;
-    expect(until('2026-11-23T18:49:00Z')).toBe('critical');
-    expect(until('2026-11-23T18:51:00Z')).toBe('warning');
+    expect(until('2026-11-23T18:50:00.000Z')).toBe('critical');
+    expect(until('2026-11-23T18:50:00.001Z')).toBe('warning');
   });
 
   it('has a sentence, a deadline and a remedy', () => {
@@ -118,6 +118,8 @@ describe('what people are told', () => {
     const [alert] = compose({ ...good, endpoints });
     expect(alert?.text).toContain('ep4: stuck And 2 more.');
     expect(alert?.text).not.toContain('ep5');
+    const [five] = compose({ ...good, endpoints: endpoints.slice(0, 5) });
+    expect(five?.text).toMatch(/ep4: stuck$/);
   });
 
   it('of a delay says how long, when we try again, and until when pulls work', () => {
@@ -136,7 +138,8 @@ describe('what people are told', () => {
 it('a delay is critical once little time is left, or nobody knows how much', () => {
   const tries = { failingSince: now, retryAt: now, giveUpAt: now };
   const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, earlier, now, 6 * hourMs)?.severity;
-  expect(of([report({ ...good, expiresAt: '2026-11-23T15:00:00Z' })])).toBe('critical');
+  expect(of([report({ ...good, expiresAt: '2026-11-23T15:50:00.000Z' })])).toBe('critical');
+  expect(of([report({ ...good, expiresAt: '2026-11-23T15:50:00.001Z' })])).toBe('warning');
   expect(of([])).toBe('critical');
 });
 
@@ -166,6 +169,17 @@ describe('the digest', () => {
       'info production: Pulls keep working until 18:02 UTC, 5 h 12 min from now. 2 runs in 24 hours, 1 failed. Endpoints at the last: 2 observed.',
       'critical other: Until when pulls keep working is unknown: no earlier run on record stored a token. 1 run in 24 hours, 1 failed.',
     ]);
+  });
+
+  it('counts a run that ended a day ago to the millisecond, and none before', () => {
+    const at = (endedAt: string) => ({ ...report(good), endedAt });
+    expect(daily(at('2026-11-22T12:50:00.000Z'))[0]).toContain('1 run in 24 hours');
+    expect(daily(at('2026-11-22T12:49:59.999Z'))[0]).toContain('no run of the last 24 hours');
+  });
+
+  it('is critical from the moment at which pulls stop working', () => {
+    expect(daily(report({ ...good, expiresAt: '2026-11-23T12:50:00.000Z' }))[0]).toMatch(/^critical /);
+    expect(daily(report({ ...good, expiresAt: '2026-11-23T12:50:00.001Z' }))[0]).toMatch(/^info /);
   });
 
   it('warns of a target that is in trouble, and alarms where nothing has run', () => {
@@ -198,6 +212,21 @@ describe('the deadline', () => {
       'may have passed',
       [{ ...good, expiresAt: '2026-11-23T12:00:00Z' }],
       'Pulls stopped working at 12:00 UTC, 50 min ago.',
+    ],
+    [
+      'is over at its very end',
+      [{ ...good, expiresAt: '2026-11-23T12:50:00Z' }],
+      'Pulls stopped working at 12:50 UTC, 0 min ago.',
+    ],
+    [
+      'is in minutes below an hour',
+      [{ ...good, expiresAt: '2026-11-23T13:49:00Z' }],
+      'Pulls keep working until 13:49 UTC, 59 min from now.',
+    ],
+    [
+      'is in hours from an hour on',
+      [{ ...good, expiresAt: '2026-11-23T13:50:00Z' }],
+      'Pulls keep working until 13:50 UTC, 1 h 0 min from now.',
     ],
     [
       'follows our clock where that is five minutes slow',

@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { readSettings } from '../../../../functions/lib/env.ts';
 import { send } from '../../../../functions/lib/http.ts';
@@ -49,14 +49,12 @@ const connect = () =>
 let client: RunpodClient;
 
 beforeEach(() => {
+  answer = () => json(200, {});
   requests = [];
   slept = [];
   keys = ['rpa_cached_key_of_some_length'];
   time = 0;
   client = connect()('ssm:/key');
-});
-afterEach(() => {
-  answer = () => json(200, {});
 });
 
 const call = () => ({ what: 'try', url: new URL(`${server.origin}/v2/x`), scope: 'secrets:read' });
@@ -95,6 +93,44 @@ describe('the Runpod client', () => {
     keys = ['rpa_the_old_key_of_some_length', 'rpa_the_new_key_of_some_length'];
     answer = ({ headers }) => (headers.authorization?.includes('new') ? json(200, {}) : json(401, {}));
     expect(await client.ask(call(), anything)).toEqual({});
+  });
+
+  it('never repeats a key that was rotated away', async () => {
+    const [old, fresh] = ['rpa_the_old_key_of_some_length', 'rpa_the_new_key_of_some_length'];
+    keys = [old, fresh];
+    answer = ({ headers }) =>
+      headers.authorization === `Bearer ${fresh}` ? json(500, { detail: `no longer ${old}` }) : json(401, {});
+    await expect(client.ask(call(), anything)).rejects.toThrow(/withheld: it repeats a secret/);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('keeps quiet about streams, too', async () => {
+    const bounds = { listenMs: 50, maxBytes: 100 };
+    answer = () => ({ status: 429, headers: { 'retry-after': '3312' }, body: '{}' });
+    await expect(client.ask(call(), anything)).rejects.toMatchObject({ name: 'RunpodRateLimitedError' });
+    answer = () => ({ status: 200, body: 'x' });
+    await expect(client.open(call(), bounds)).rejects.toMatchObject({
+      name: 'RunpodRateLimitedError',
+      message: expect.stringContaining('not asked again'),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it('passes on a mistake of ours, which is no fault of Runpod’s', async () => {
+    const broken = createConnectRunpod({
+      send: () => Promise.reject(new RangeError('ours')),
+      now: () => 0,
+      sleep: async () => {},
+      readApiKey: async () => 'rpa_a_key_of_some_length',
+      timeoutMs: 500,
+    })('ssm:/key');
+    await expect(broken.ask(call(), anything)).rejects.toBeInstanceOf(RangeError);
+  });
+
+  it('says of what has a body that it is JSON, and of nothing else', async () => {
+    await client.send({ ...call(), method: 'POST', body: {} });
+    await client.send(call());
+    expect(requests.map(({ headers }) => headers['content-type'])).toEqual(['application/json', undefined]);
   });
 
   it('opens a stream only where there is one', async () => {
@@ -209,7 +245,6 @@ describe('what Runpod knows', () => {
   it('may be silent where nothing is required', async () => {
     answer = ({ url }) => {
       if (url.pathname.endsWith('/workers')) return json(200, { workers: [{ id: 'w', status: 'IDLE' }] });
-      if (url.pathname.endsWith('/releases')) return json(200, { rollout: {} });
       return json(200, { id: 'ep' });
     };
     expect(await management().getEndpoint('ep')).toEqual({
@@ -220,7 +255,6 @@ describe('what Runpod knows', () => {
       workers: { max: undefined },
     });
     expect(await management().listWorkers('ep')).toEqual([{ id: 'w', status: 'IDLE' }]);
-    expect(await management().getRollout('ep')).toEqual({ inProgress: false, percentOnLatest: 0 });
   });
 
   it('may miss any key, or have null for it', async () => {

@@ -15,7 +15,6 @@ const view = (more: Partial<EndpointView> = {}): EndpointView => ({
   registry,
   image: { digest: `sha256:${'ab'.repeat(32)}` },
   workers: [],
-  rollout: { inProgress: false, percentOnLatest: 100 },
   canary: undefined,
   storedAt,
   now: storedAt + minuteMs,
@@ -107,6 +106,15 @@ describe('the proof of an endpoint', () => {
     ['is refused, and the window has just closed', at(10.5, worker([[10.2, refused]])), 'pending: waiting-for-worker'],
     ['is refused after the window', at(11, worker([[10.9, refused]])), 'failed: login-refused'],
     ['was refused in the window and is silent since', at(12, worker([[9, refused]])), 'degraded: stuck'],
+    ['is refused at the window’s very end', at(11, worker([[10, refused]])), 'degraded: stuck'],
+    ['did not find its image in the window and is silent since', at(12, worker([[9, missing]])), 'degraded: stuck'],
+    ['did not find its image at the window’s very end', at(11, worker([[10, missing]])), 'degraded: stuck'],
+    [
+      'does not find its image, and the window has just closed',
+      at(10.7, worker([[10.5, missing]])),
+      'pending: waiting-for-worker',
+    ],
+    ['is refused once it has settled', at(10.75, worker([[10.5, refused]])), 'failed: login-refused'],
     ['does not find its image after the window', at(11, worker([[10.9, missing]])), 'failed: image-missing'],
     ['is throttled by ECR within the window', at(5, worker([[4, tooMany]])), 'pending: waiting-for-worker'],
     ['is throttled by ECR after the window', at(11, worker([[10.9, tooMany]])), 'degraded: throttled'],
@@ -116,6 +124,7 @@ describe('the proof of an endpoint', () => {
     ['has a worker that has not begun', at(1, worker([], 'INITIALIZING', null)), 'pending: waiting-for-worker'],
     ['has a worker starting for 7 minutes', at(7, worker()), 'degraded: stuck'],
     ['has a worker that has not begun for 7 minutes', at(7, worker([], 'INITIALIZING', null)), 'degraded: stuck'],
+    ['has a worker starting for almost 7 minutes', at(6.99, worker()), 'pending: waiting-for-worker'],
     ['has an unhealthy worker', at(1, worker([], 'UNHEALTHY')), 'pending: waiting-for-worker'],
     ['has an unhealthy worker after the window', at(11, worker([], 'UNHEALTHY')), 'degraded: unhealthy'],
     ['has no capacity', at(1, worker([], 'THROTTLED')), 'pending: waiting-for-worker'],
@@ -149,7 +158,16 @@ describe('the proof of an endpoint', () => {
       }),
       'failed: login-refused',
     ],
-    ['starts workers over and over', at(18, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)), 'degraded: stuck'],
+    [
+      'starts workers over and over, while one may still start in time',
+      at(17.74, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)),
+      'pending: waiting-for-worker',
+    ],
+    [
+      'starts workers over and over',
+      at(17.75, worker([], 'INITIALIZING', storedAt + 17 * minuteMs)),
+      'degraded: stuck',
+    ],
   ])('that %s', (_what, each, expected) => {
     const { proof, reason, evidence } = judgeEndpoint(each);
     expect(`${proof}: ${reason}`).toBe(expected);
@@ -165,15 +183,13 @@ describe('the proof of an endpoint', () => {
     });
   });
 
-  it('says which image the token pulled, and how far a release has rolled out', () => {
-    const rolling = view({ rollout: { inProgress: true, percentOnLatest: 50 } });
-    expect(judgeEndpoint(rolling).evidence).toContain('sha256:abababababab from ECR');
-    expect(judgeEndpoint(rolling).evidence).toContain('A release is rolling out (50 %).');
-    expect(judgeEndpoint(view({ image: undefined, rollout: undefined })).evidence).toContain('image from ECR');
+  it('says which image the token pulled', () => {
+    expect(judgeEndpoint(view()).evidence).toContain('sha256:abababababab from ECR');
+    expect(judgeEndpoint(view({ image: undefined })).evidence).toContain('image from ECR');
   });
 });
 
-describe('the next look', () => {
+describe('the next check', () => {
   it.each([
     [0, 0.25],
     [1, 2],
@@ -186,14 +202,14 @@ describe('the next look', () => {
     expect(nextCheck({ storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(storedAt + next * minuteMs);
   });
 
-  it('comes so seldom that a history holds the looks at every endpoint we watch, with room for retries', () => {
+  it('comes so seldom that a history holds the checks of every endpoint we watch, with room for retries', () => {
     const propagationMs = 10 * minuteMs;
-    let looks = 1;
+    let checks = 1;
     // Until judgeEndpoint stops waiting: the window, the longest cold start, and 45 s to settle.
-    for (let now = storedAt; now < storedAt + 17.75 * minuteMs; looks += 1)
+    for (let now = storedAt; now < storedAt + 17.75 * minuteMs; checks += 1)
       now = nextCheck({ storedAt, now, propagationMs });
-    const eventsOfLook = 9;
-    expect(looks).toBeGreaterThan(10);
-    expect(looks * eventsOfLook * maxEndpoints).toBeLessThan(25_000 / 1.9);
+    const eventsOfCheck = 9;
+    expect(checks).toBeGreaterThan(10);
+    expect(checks * eventsOfCheck * maxEndpoints).toBeLessThan(25_000 / 1.9);
   });
 });

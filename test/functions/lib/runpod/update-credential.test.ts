@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { FetchTokenOutput } from '../../../../functions/fetch-token.ts';
 import { World } from '../../../../simulator/world.ts';
 import { failures } from '../../../support/failures.ts';
-import { fetchToken, inputs } from '../../../support/runs.ts';
+import { fetchToken, inputs, target } from '../../../support/runs.ts';
 
 let world: World;
 let token: FetchTokenOutput;
@@ -94,26 +94,61 @@ describe('storing by GraphQL, which reports failure inside a 200', () => {
     if (held) world.runpod.credentials.set('6n2k8v4d', held);
   });
 
-  it('remembers the way that worked for as long as the Lambda lives', async () => {
+  it('remembers the API that worked for as long as the Lambda lives', async () => {
     await update();
     world.faults.clear();
-    expect(await update()).toMatchObject({ way: 'graphql', missingWays: [] });
+    expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
     world.restart();
-    expect(await update()).toMatchObject({ way: 'v2' });
+    expect(await update()).toMatchObject({ api: 'v2' });
   });
 
-  it('goes back to the others when the remembered way goes away', async () => {
+  it('remembers it of that credential alone', async () => {
+    await update();
+    world.faults.clear();
+    world.runpod.addCredential('second00', 'second', { username: 'AWS', password: 'never-filled' });
+    const second = { ...target, runpod: { ...target.runpod, registry: 'second00' } };
+    const updateSecond = () => world.invoke('update-runpod', { ...inputs.updateRunpod(token), target: second });
+    expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
+    expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
+    expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
+  });
+
+  it('goes back to the others when the remembered API goes away', async () => {
     await update();
     world.faults.clear();
     world.faults.add({ on: /POST \/graphql/, does: failures['410'] });
-    expect(await update()).toMatchObject({ way: 'v2', missingWays: ['graphql'] });
+    expect(await update()).toMatchObject({ api: 'v2', unsupportedApis: ['graphql'] });
+  });
+});
+
+describe('an operation that is not there', () => {
+  const apis = [
+    { api: 'v2', on: /PATCH \/v2/ },
+    { api: 'graphql', on: /POST \/graphql/ },
+    { api: 'v1', on: /PATCH \/v1/ },
+  ];
+
+  it.each([405, 410, 501])('is known by %d of each API, and the next is tried', async (status) => {
+    world.runpod.offers.v1 = true;
+    const tried: string[] = [];
+    for (const { api, on } of apis) {
+      expect(await update()).toMatchObject({ api, unsupportedApis: tried });
+      world.restart();
+      world.faults.add({ on, does: { answer: { status } } });
+      tried.push(api);
+    }
+    await expect(update()).rejects.toMatchObject({
+      name: 'RunpodUpdateUnsupportedError',
+      message: expect.stringContaining('v2, graphql, v1 answered that there is no such operation'),
+    });
+    world.runpod.offers.v1 = false;
   });
 });
 
 describe('storing by REST', () => {
   it('takes a 204 for the success it is', async () => {
     world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 204 } } });
-    expect(await update()).toMatchObject({ status: 'stored', way: 'v2' });
+    expect(await update()).toMatchObject({ status: 'stored', api: 'v2' });
   });
 
   it('does not take an answer for another credential', async () => {
@@ -172,7 +207,7 @@ describe('a pinned way', () => {
   it('is the only one tried', async () => {
     const pinned = await World.begin({ environment: { RUNPOD_UPDATE_WAY: 'graphql' } });
     const own = await fetchToken(pinned);
-    expect(await pinned.invoke('update-runpod', inputs.updateRunpod(own))).toMatchObject({ way: 'graphql' });
+    expect(await pinned.invoke('update-runpod', inputs.updateRunpod(own))).toMatchObject({ api: 'graphql' });
     pinned.runpod.offers.graphql = false;
     await expect(pinned.invoke('update-runpod', inputs.updateRunpod(own))).rejects.toMatchObject({
       name: 'RunpodUpdateUnsupportedError',

@@ -1,7 +1,8 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { ExchangeError, exchange, openExchange, send } from '../../../functions/lib/http.ts';
+import { ExchangeError, exchange, openExchange } from '../../../functions/lib/exchange.ts';
+import { type Send, send } from '../../../functions/lib/http.ts';
 
 let server: Server;
 
@@ -65,6 +66,7 @@ describe('an exchange', () => {
     ],
     ['speaks no HTTP', (request) => void request.socket.write('SSH-2.0-x\r\n'), 'unreachable'],
     ['sends too much', (_request, response) => void response.end('x'.repeat(2000)), 'too large'],
+    ['sends too many JSON parts', (_request, response) => void response.end('['.repeat(50_001)), 'too many parts'],
     [
       'sends 64 KB of headers',
       (_request, response) => void response.writeHead(200, { big: 'x'.repeat(65_536) }).end(),
@@ -72,7 +74,8 @@ describe('an exchange', () => {
     ],
   ])('with a server that %s says so', async (_what, listener, fault) => {
     const url = await serve(listener);
-    expect(await faultOf(exchange(send, { url, ...bounds }))).toBe(fault);
+    const maxBytes = fault === 'too many parts' ? 100_000 : bounds.maxBytes;
+    expect(await faultOf(exchange(send, { url, ...bounds, maxBytes }))).toBe(fault);
   });
 
   it('reads the beginning of an error that never ends: its status is what counts', async () => {
@@ -128,7 +131,7 @@ describe('an exchange', () => {
     expect(await fromClient).toBe(0x16); // a handshake (RFC 8446, section 5.1)
   });
 
-  it('speaks TLS where the address says https', async () => {
+  it('waits no longer than it may for a handshake', async () => {
     const { port } = await serve(() => {});
     const firstByte = new Promise<number | undefined>((resolve) =>
       server.once('connection', (socket) => socket.once('data', (bytes: Buffer) => resolve(bytes[0]))),
@@ -137,10 +140,48 @@ describe('an exchange', () => {
     expect([fault, await firstByte]).toEqual(['unreachable', 0x16]); // a handshake record (RFC 8446, section 5.1)
   });
 
-  it('with a way to send that throws something of its own says so', async () => {
+  it('passes on a mistake of ours, which is no fault of the other side', async () => {
     const url = await serve(() => {});
-    const broken = () => Promise.reject('no');
-    expect(await faultOf(exchange(broken, { url, ...bounds }))).toBe('unreachable');
+    const broken = () => Promise.reject(new RangeError('ours'));
+    await expect(exchange(broken, { url, ...bounds })).rejects.toBeInstanceOf(RangeError);
+    await expect(openExchange(broken, { url, ...bounds })).rejects.toBeInstanceOf(RangeError);
+  });
+
+  const patient = { timeoutMs: 60_000, maxBytes: 1000, listenMs: 60_000 };
+
+  it.each<readonly [string, boolean]>([
+    ['before an answer began', false],
+    ['while it is read', true],
+  ])('ends when its caller cancels it %s', async (_what, begins) => {
+    const cancelled = new AbortController();
+    const url = await serve((_request, response) => {
+      if (begins) response.writeHead(200).write('x', () => cancelled.abort());
+      else cancelled.abort();
+    });
+    expect(await faultOf(exchange(send, { url, ...patient, signal: cancelled.signal }))).toBe('cancelled');
+  });
+
+  it('is not even begun when it was cancelled already', async () => {
+    let asked = 0;
+    const url = await serve((_request, response) => {
+      asked += 1;
+      response.end();
+    });
+    expect(await faultOf(exchange(send, { url, ...patient, signal: AbortSignal.abort() }))).toBe('cancelled');
+    expect(asked).toBe(0);
+  });
+
+  it('ends when the way to send is given a signal of its own, as that of Ctrl-C', async () => {
+    const interrupted = new AbortController();
+    const url = await serve(() => interrupted.abort());
+    const interruptible: Send = (to, request) => send(to, { ...request, signal: interrupted.signal });
+    expect(await faultOf(exchange(interruptible, { url, ...patient }))).toBe('cancelled');
+  });
+
+  it('may be sent without a signal', async () => {
+    const url = await serve((_request, response) => response.end('there'));
+    const { status, body } = await send(url, { method: 'GET', headers: {} });
+    expect([status, await readAll(body)]).toEqual([200, 5]);
   });
 });
 
@@ -172,6 +213,14 @@ describe('an open exchange', () => {
     const url = await serve((_request, response) => void response.writeHead(200).write('x', () => response.destroy()));
     const { chunks } = await openExchange(send, { url, method: 'GET', headers: {}, ...bounds });
     expect(await faultOf(readAll(chunks))).toBe('broken off');
+  });
+
+  it('ends when its caller cancels it', async () => {
+    const cancelled = new AbortController();
+    const url = await serve((_request, response) => void response.writeHead(200).write('x'));
+    const { chunks } = await openExchange(send, { url, ...bounds, listenMs: 60_000, signal: cancelled.signal });
+    cancelled.abort();
+    expect(await faultOf(readAll(chunks))).toBe('cancelled');
   });
 
   it('lets go of the connection when its reader has had enough', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { boundOutcome, type Outcome, outcomeSchema } from '../../../../functions/lib/report/outcome.ts';
+import { boundOutcome } from '../../../../functions/lib/report/bound-outcome.ts';
+import { type Outcome, outcomeSchema } from '../../../../functions/lib/report/outcome.ts';
 
 const long = 'x'.repeat(900);
 

@@ -2,14 +2,17 @@ import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { parseImageReference } from '../../../../functions/lib/ecr/image-reference.ts';
-import { createRegistryClient, PullError } from '../../../../functions/lib/ecr/registry.ts';
+import { createRegistryClient } from '../../../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../../../functions/lib/ecr/registry.ts';
 import { readSettings } from '../../../../functions/lib/env.ts';
 import { type Send, send } from '../../../../functions/lib/http.ts';
 import { WorldClock } from '../../../../simulator/clock.ts';
 import { Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../../../../simulator/loopback.ts';
 
+const maxLayersAtOnce = 16;
+
 const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
-const login = { username: 'AWS', password: 'a-password-that-nobody-may-repeat' };
+const token = { username: 'AWS', password: 'a-password-that-nobody-may-repeat' };
 
 let front: Loopback;
 let store: Loopback;
@@ -64,7 +67,7 @@ const client = (environment: Record<string, string> = {}) =>
 const tryImage = (text = `${host}/team/worker:v1`) => {
   const image = parseImageReference(text);
   if (image === undefined) throw new Error(`${text} is no reference`);
-  return client().tryImage(image, login);
+  return client().tryImage(image, token);
 };
 
 const problemOf = async (promise: Promise<unknown>): Promise<string> => {
@@ -165,7 +168,7 @@ describe('trying an image', () => {
     expect(await tryImage()).toMatchObject({ sizeInBytes: config + 5 + 3, layers: 3 });
   });
 
-  it('shows the login to the registry alone, and reads one byte of each layer', async () => {
+  it('shows the token to the registry alone, and reads one byte of each layer', async () => {
     tag(manifest([layer('a'), layer('b')]));
     await tryImage();
     const stored = seen.filter(({ url }) => url.startsWith('/sha256'));
@@ -223,7 +226,7 @@ describe('trying an image', () => {
   });
 
   it('never repeats the password that a refusal repeats', async () => {
-    override = () => ({ status: 403, body: `denied for ${login.password}` });
+    override = () => ({ status: 403, body: `denied for ${token.password}` });
     expect(await problemOf(tryImage())).toContain('[withheld: it repeats a secret]');
   });
 
@@ -312,12 +315,12 @@ describe('trying an image', () => {
     const elsewhere = parseImageReference('evil.example/team/worker:v1');
     const here = parseImageReference(`${host}/team/worker:v1`);
     if (elsewhere === undefined || here === undefined) throw new Error('no references');
-    expect(await problemOf(real.tryImage(elsewhere, login))).toContain(
+    expect(await problemOf(real.tryImage(elsewhere, token))).toContain(
       'is not an Amazon ECR registry, so it gets no token',
     );
-    expect(await problemOf(real.tryLogin('evil.example', login))).toContain('malformed');
+    expect(await problemOf(real.tryToken('evil.example', token))).toContain('malformed');
     expect(asked).toEqual([]);
-    expect(await problemOf(real.tryImage(here, login))).toContain(
+    expect(await problemOf(real.tryImage(here, token))).toContain(
       'redirected to http://bucket.example, which is not https',
     );
     expect(asked.every((url) => url.startsWith(`https://${host}/v2/`))).toBe(true);
@@ -336,6 +339,95 @@ describe('trying an image', () => {
         ? { status: 503, body: 'x'.repeat(100_000) }
         : undefined;
     expect(await problemOf(tryImage())).toMatch(/^unreachable: .*503/);
+  });
+
+  it('asks for no other layer once one was refused', async () => {
+    const layers = Array.from({ length: 60 }, (_, number) => layer(`layer ${number}`));
+    tag(manifest(layers));
+    override = ({ headers }) =>
+      headers.range === undefined ? undefined : { status: 429, body: '{"errors":[{"code":"TOOMANYREQUESTS"}]}' };
+    expect(await problemOf(tryImage())).toMatch(/^throttled: /);
+    expect(seen.filter(({ range }) => range !== undefined).length).toBeLessThanOrEqual(maxLayersAtOnce);
+  });
+
+  it('ends the layers under way when one was refused', async () => {
+    const [refused, slow] = [layer('refused'), layer('slow')];
+    tag(manifest([refused, slow]));
+    override = ({ url }) => (url.pathname.endsWith(refused.digest) ? { status: 429, body: '' } : undefined);
+    const ended: string[] = [];
+    const slowly: Send = (url, request) => {
+      if (!url.pathname.endsWith(slow.digest)) return send(url, request);
+      return new Promise((_resolve, reject) =>
+        request.signal?.addEventListener('abort', () => {
+          ended.push(url.pathname);
+          reject(Object.assign(new Error('aborted'), { code: 'ABORT_ERR' }));
+        }),
+      );
+    };
+    const settings = readSettings({ REGISTRY_ENDPOINT_URL: front.origin, UPSTREAM_TIMEOUT_SECONDS: '60' });
+    const image = { registry: host, repository: 'team/worker', tag: 'v1' };
+    expect(await problemOf(createRegistryClient(settings, slowly).tryImage(image, token))).toMatch(/^throttled: /);
+    expect(ended).toHaveLength(1);
+  });
+
+  it('asks for so many layers at once, and no more', async () => {
+    tag(manifest(Array.from({ length: 40 }, (_, number) => layer(`layer ${number}`))));
+    let [running, max] = [0, 0];
+    const counted: Send = async (url, request) => {
+      running += 1;
+      max = Math.max(max, running);
+      // All that may be asked for at once are, before the first answer is looked at.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      running -= 1;
+      return send(url, request);
+    };
+    const settings = readSettings({ REGISTRY_ENDPOINT_URL: front.origin });
+    await createRegistryClient(settings, counted).tryImage({ registry: host, repository: 'a', tag: 'v1' }, token);
+    expect(max).toBe(maxLayersAtOnce);
+  });
+
+  it('takes a store that ignores the range for there, whatever its bytes look like', async () => {
+    const brackets = layer('['.repeat(60_000));
+    tag(manifest([brackets]));
+    override = ({ url }) =>
+      url.pathname.endsWith(brackets.digest) ? { status: 200, body: contents.get(brackets.digest) ?? '' } : undefined;
+    expect(await tryImage()).toMatchObject({ layers: 1 });
+  });
+
+  it.each([
+    [3, 'fine'],
+    [4, 'answered 307'],
+  ])('follows a blob through redirects, up to three: %d', async (hops, expected) => {
+    tag(manifest([layer('a')]));
+    override = ({ url }) => {
+      const hop = Number(url.searchParams.get('hop') ?? 0);
+      const path = url.pathname.split('/').slice(-2).join('/');
+      if (!url.pathname.includes('/blobs/') || hop + 1 >= hops) return undefined;
+      return { status: 307, headers: { location: `/${host}/v2/team/worker/${path}?hop=${hop + 1}` } };
+    };
+    expect(await problemOf(tryImage())).toContain(expected);
+  });
+
+  it('takes a blob store that lets nobody in for unreachable, not for a refused token', async () => {
+    tag(manifest([layer('a')]));
+    override = ({ url }) => {
+      if (!url.pathname.includes('/blobs/')) return undefined;
+      return url.searchParams.has('stored')
+        ? { status: 403, body: '' }
+        : { status: 307, headers: { location: `${url.pathname}?stored` } };
+    };
+    expect(await problemOf(tryImage())).toMatch(/^unreachable: .*keeps its blobs, answered 403/);
+  });
+
+  it.each(['manifests', 'blobs'])('passes on a mistake of ours while asking for %s', async (what) => {
+    tag(manifest([layer('a')]));
+    const broken: Send = (url, request) =>
+      url.pathname.includes(`/${what}/`) && (what === 'manifests' || request.headers.range !== undefined)
+        ? Promise.reject(new RangeError('ours'))
+        : send(url, request);
+    const settings = readSettings({ REGISTRY_ENDPOINT_URL: front.origin });
+    const image = { registry: host, repository: 'team/worker', tag: 'v1' };
+    expect(await problemOf(createRegistryClient(settings, broken).tryImage(image, token))).toContain('RangeError');
   });
 
   it('passes on what is no fault of the registry', async () => {

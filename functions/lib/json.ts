@@ -1,0 +1,10 @@
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** Parses JSON, of text or of bytes in UTF-8. `undefined` for everything else. */
+export const parseJson = (json: string | Uint8Array | undefined): unknown => {
+  try {
+    return JSON.parse(typeof json === 'string' ? json : utf8.decode(json));
+  } catch {
+    return undefined;
+  }
+};

@@ -1,0 +1,51 @@
+import * as z from 'zod/mini';
+import { moment } from '../platform.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest } from './alerts.ts';
+import { failureSchema, messageOfCause } from './cause.ts';
+import { type Report, reportSchema } from './report.ts';
+
+/** What there may be to tell people: a run's report, a delay within a run, or the last day. */
+export const noticeSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('report'), report: reportSchema }),
+  z.object({
+    kind: z.literal('delayed'),
+    name: z.string(),
+    execution: z.string(),
+    giveUpAt: moment,
+    delay: z.object({ failingSince: moment, retryAt: moment }),
+    failure: failureSchema,
+  }),
+  z.object({ kind: z.literal('digest'), stateMachine: z.string() }),
+]);
+
+type Notice = z.output<typeof noticeSchema>;
+
+/** The ARN of the execution that a notice is about, or of the state machine where it is about no single one. */
+export const executionOf = (notice: Notice): string => {
+  if (notice.kind === 'report') return notice.report.execution;
+  return notice.kind === 'delayed' ? notice.execution : notice.stateMachine;
+};
+
+/**
+ * Composes the alerts that a notice gives rise to; none where people know already.
+ *
+ * @param earlier reports of earlier runs, newest first
+ */
+export const composeNotice = (
+  notice: Notice,
+  earlier: readonly Report[],
+  now: number,
+  scheduleMs: number,
+): readonly Alert[] => {
+  switch (notice.kind) {
+    case 'report':
+      return composeAlerts(notice.report, earlier, now, scheduleMs);
+    case 'delayed': {
+      const tries = { ...notice.delay, giveUpAt: notice.giveUpAt };
+      const delay = composeDelay(notice.name, messageOfCause(notice.failure.Cause), tries, earlier, now, scheduleMs);
+      return delay === undefined ? [] : [delay];
+    }
+    case 'digest':
+      return composeDigest(earlier, now);
+  }
+};

@@ -1,0 +1,19 @@
+/** Looks at the deployed stack before `serverless deploy` replaces it: see before-deploy.ts. */
+module.exports = class BeforeDeploy {
+  constructor(serverless) {
+    this.hooks = {
+      'before:aws:deploy:deploy:createStack': async () => {
+        const { beforeDeployToAws } = await import('./before-deploy.ts');
+        const provider = serverless.getProvider('aws');
+        await beforeDeployToAws(
+          {
+            stackName: provider.naming.getStackName(),
+            template: serverless.service.provider.compiledCloudFormationTemplate,
+            dropListeners: serverless.service.custom.dropListeners === 'yes',
+          },
+          { ...(await provider.getAwsSdkV3Config()), region: provider.getRegion() },
+        );
+      },
+    };
+  }
+};

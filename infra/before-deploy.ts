@@ -1,0 +1,97 @@
+import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
+import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
+import { ConfigurationError } from '../functions/lib/errors.ts';
+
+/** A template, as far as this looks into it. */
+interface DeployedTemplate {
+  readonly Resources?: Readonly<
+    Record<string, { readonly Properties?: { readonly [property: string]: unknown; readonly Subscription?: unknown } }>
+  >;
+}
+
+/** What to do before a stack is deployed. */
+export interface BeforeDeploy {
+  readonly stackName: string;
+  /** The template that is to be deployed. */
+  readonly template: DeployedTemplate;
+  /** Whether people may stop being told. */
+  readonly dropListeners: boolean;
+  /** The template that is deployed; `undefined` where there is none. */
+  readonly readDeployed: () => Promise<DeployedTemplate | undefined>;
+  /** Publishes one point of the dead-man's switch's metric. */
+  readonly publishFirstPoint: () => Promise<void>;
+}
+
+/** Listeners that a template's topics list, as `email you@example.com`. */
+const listenersOf = ({ Resources = {} }: DeployedTemplate): string[] =>
+  Object.entries(Resources).flatMap(([topic, { Properties }]) =>
+    (Array.isArray(Properties?.Subscription) ? Properties.Subscription : []).map(
+      ({ Protocol, Endpoint }: { readonly Protocol?: unknown; readonly Endpoint?: unknown }) =>
+        `${String(Protocol)} ${typeof Endpoint === 'string' ? Endpoint : JSON.stringify(Endpoint)} at ${topic}`,
+    ),
+  );
+
+const hasDeadMansSwitch = (template: DeployedTemplate | undefined): boolean =>
+  template?.Resources?.NoSuccess?.Properties?.MetricName === 'ScheduledRunsReported';
+
+/**
+ * Looks at what is deployed before it is replaced. CloudFormation unsubscribes whom the new template no longer lists, and an
+ * alarm that takes silence for failure opens at once where its metric never had a point.
+ *
+ * @throws {ConfigurationError} the deploy would end telling somebody, and that was not asked for
+ */
+export const beforeDeploy = async ({
+  stackName,
+  template,
+  dropListeners,
+  readDeployed,
+  publishFirstPoint,
+}: BeforeDeploy): Promise<void> => {
+  const deployed = await readDeployed();
+  const stay = new Set(listenersOf(template));
+  const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(each));
+  if (dropped.length > 0 && !dropListeners) {
+    throw new ConfigurationError(
+      `This deploy of ${stackName} would stop telling: ${dropped.join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
+    );
+  }
+  if (!hasDeadMansSwitch(deployed)) await publishFirstPoint();
+};
+
+/** How `serverless` says where it deploys. */
+type AwsConfiguration = ConstructorParameters<typeof CloudFormationClient>[0] & { readonly region: string };
+
+/** Does that with AWS's own answers. */
+export const beforeDeployToAws = (
+  stack: Pick<BeforeDeploy, 'stackName' | 'template' | 'dropListeners'>,
+  configuration: AwsConfiguration,
+): Promise<void> =>
+  beforeDeploy({
+    ...stack,
+    readDeployed: async () => {
+      try {
+        const command = new GetTemplateCommand({ StackName: stack.stackName });
+        const { TemplateBody = '{}' } = await new CloudFormationClient(configuration).send(command);
+        return JSON.parse(TemplateBody) as DeployedTemplate;
+      } catch (error) {
+        if (error instanceof Error && error.name === 'ValidationError' && /does not exist/.test(error.message)) {
+          return undefined;
+        }
+        throw error;
+      }
+    },
+    publishFirstPoint: async () => {
+      const datum = {
+        MetricName: 'ScheduledRunsReported',
+        Dimensions: [
+          { Name: 'service', Value: 'report' },
+          { Name: 'Stack', Value: stack.stackName },
+        ],
+        Value: 1,
+        Unit: 'Count' as const,
+      };
+      await new CloudWatchClient(configuration).send(
+        new PutMetricDataCommand({ Namespace: 'RunpodEcrRefresh', MetricData: [datum] }),
+      );
+    },
+  });

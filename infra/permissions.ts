@@ -1,0 +1,249 @@
+import { partitionOf } from '../functions/lib/ecr/host.ts';
+import { ConfigurationError } from '../functions/lib/errors.ts';
+import { accountOf, type Target } from '../functions/lib/targets.ts';
+
+/** A CloudFormation value that is put together at deploy time. */
+type Sub = { readonly 'Fn::Sub': string };
+
+/** A statement of an IAM policy, as a template writes it. */
+export interface PolicyStatement {
+  readonly Sid: string;
+  readonly Effect: 'Allow';
+  readonly Action: readonly string[];
+  readonly Resource: ReadonlyArray<Sub | string>;
+  readonly Condition?: object;
+}
+
+/** What a role may do by targets.yml: what fits the role itself, and the rest in policies of their own. */
+export interface TargetPermissions {
+  readonly statements: readonly PolicyStatement[];
+  /** CloudFormation resources, by logical id. */
+  readonly managedPolicies: Readonly<Record<string, object>>;
+}
+
+/** Where the stack is deployed. */
+export interface StackPlace {
+  readonly stage: string;
+  readonly region: string;
+}
+
+/**
+ * IAM's quotas, in characters without white space: a role's inline policies 10,240 together, of which the rest of a role
+ * takes less than 2,240; a managed policy 6,144, of which its frame takes less than 244; ten managed policies a role.
+ *
+ * Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ */
+const maxInlineCharacters = 8000;
+const maxManagedCharacters = 5900;
+const maxManagedPolicies = 10;
+
+const sub = (text: string): Sub | string => (text.includes('${') ? { 'Fn::Sub': text } : text);
+
+const unique = (texts: readonly string[]): string[] => [...new Set(texts)].sort();
+
+/** Resources of one statement, and what else it says. */
+interface Grant {
+  readonly sid: string;
+  readonly actions: readonly string[];
+  readonly resources: readonly string[];
+}
+
+const lengthOf = (resource: string, { region }: StackPlace): number =>
+  resource
+    .replaceAll('${AWS::Partition}', partitionOf(region))
+    .replaceAll('${AWS::Region}', region)
+    .replaceAll('${AWS::AccountId}', '123456789012').length + '"",'.length;
+
+const statementOf = ({ sid, actions, resources }: Grant): PolicyStatement => ({
+  Sid: sid,
+  Effect: 'Allow',
+  Action: actions,
+  Resource: resources.map(sub),
+});
+
+/** Cuts grants into documents: the first for the role itself, each of the others for a managed policy. */
+const cutToQuotas = (grants: readonly Grant[], place: StackPlace): PolicyStatement[][] => {
+  const documents: PolicyStatement[][] = [[]];
+  let left = maxInlineCharacters;
+  for (const grant of grants) {
+    let resources: string[] = [];
+    const frame = JSON.stringify(statementOf({ ...grant, resources: [] })).length;
+    const finish = (): void => {
+      if (resources.length > 0) documents.at(-1)?.push(statementOf({ ...grant, resources }));
+      resources = [];
+    };
+    left -= frame;
+    for (const resource of grant.resources) {
+      const length = lengthOf(resource, place);
+      if (length > left) {
+        finish();
+        documents.push([]);
+        left = maxManagedCharacters - frame;
+      }
+      resources.push(resource);
+      left -= length;
+    }
+    finish();
+  }
+  return documents;
+};
+
+const grantTo = (
+  roles: readonly string[],
+  name: string,
+  grants: readonly Grant[],
+  place: StackPlace,
+  remedy: string,
+): TargetPermissions => {
+  const [inline = [], ...others] = cutToQuotas(grants, place);
+  if (others.length > maxManagedPolicies) {
+    const count = grants.reduce((sum, { resources }) => sum + resources.length, 0);
+    throw new ConfigurationError(
+      `targets.yml names ${count} different ${name}, more than one IAM role can be allowed (${maxManagedPolicies} managed policies of 6,144 characters). ${remedy}`,
+    );
+  }
+  const id = name.replaceAll(/(?:^|\W+)(\w)/g, (_, letter: string) => letter.toUpperCase());
+  return {
+    statements: inline,
+    managedPolicies: Object.fromEntries(
+      others.map((Statement, index) => [
+        `${id}Policy${index + 1}`,
+        {
+          Type: 'AWS::IAM::ManagedPolicy',
+          Properties: {
+            Description: `${name} of targets.yml, part ${index + 2}`,
+            Roles: roles.map((Ref) => ({ Ref })),
+            PolicyDocument: { Version: '2012-10-17', Statement },
+          },
+        },
+      ]),
+    ),
+  };
+};
+
+const namesOf = (targets: readonly Target[], store: string): string[] =>
+  unique(
+    targets
+      .map(({ runpod: { apiKey } }) => apiKey)
+      .filter((apiKey) => apiKey.startsWith(`${store}:`))
+      .map((apiKey) => apiKey.slice(store.length + 1)),
+  );
+
+const parameterArn = (name: string): string =>
+  `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`;
+
+/** Secrets Manager adds six characters to a secret's name; an ARN is complete. */
+const secretArn = (name: string): string =>
+  name.startsWith('arn:')
+    ? name
+    : `arn:\${AWS::Partition}:secretsmanager:\${AWS::Region}:\${AWS::AccountId}:secret:${name}-??????`;
+
+/**
+ * Keys may be encrypted under a customer's own KMS key, and then whoever reads them must be allowed to decrypt: through the
+ * store, and in no other way.
+ *
+ * Source: https://docs.aws.amazon.com/systems-manager/latest/userguide/secure-string-parameter-kms-encryption.html and
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+ */
+const decryptStatement = (stores: readonly string[]): PolicyStatement[] =>
+  stores.length === 0
+    ? []
+    : [
+        {
+          Sid: 'DecryptApiKeys',
+          Effect: 'Allow',
+          Action: ['kms:Decrypt'],
+          Resource: [sub('arn:${AWS::Partition}:kms:${AWS::Region}:*:key/*')],
+          Condition: {
+            StringEquals: {
+              'kms:ViaService': stores.map((store) => sub(`${store}.\${AWS::Region}.\${AWS::URLSuffix}`)),
+            },
+          },
+        },
+      ];
+
+/** For the roles that read Runpod keys: those that targets.yml names; where they do not fit, all under the stage's prefix. */
+export const keyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions => {
+  const prefix = `/runpod-ecr-refresh/${place.stage}/`;
+  const parameters = namesOf(targets, 'ssm');
+  const secrets = namesOf(targets, 'secretsmanager').map(secretArn);
+  const fits = [...parameters.map(parameterArn), ...secrets].reduce((sum, each) => sum + lengthOf(each, place), 0);
+  const named =
+    fits <= maxInlineCharacters - 500
+      ? parameters
+      : unique(parameters.map((name) => (name.startsWith(prefix) ? `${prefix}*` : name)));
+  const { statements, managedPolicies } = grantTo(
+    ['DiscoverEndpointsRole', 'UpdateRunpodRole', 'SubmitCanaryRole', 'VerifyEndpointPullRole'],
+    'Runpod keys',
+    [
+      { sid: 'ReadApiKeys', actions: ['ssm:GetParameter'], resources: named.map(parameterArn) },
+      { sid: 'ReadApiKeySecrets', actions: ['secretsmanager:GetSecretValue'], resources: secrets },
+    ],
+    place,
+    `Keep keys in Parameter Store under ${prefix}, which one statement covers however many they are.`,
+  );
+  const stores = [...(parameters.length > 0 ? ['ssm'] : []), ...(secrets.length > 0 ? ['secretsmanager'] : [])];
+  return { statements: [...statements, ...decryptStatement(stores)], managedPolicies };
+};
+
+const repositoriesOf = (targets: readonly Target[]): string[] =>
+  unique(
+    targets.flatMap(({ ecr }) => {
+      const account = accountOf({ ecr }, '${AWS::AccountId}');
+      const names = ecr.repositories ?? ['*'];
+      return names.map((name) => `arn:\${AWS::Partition}:ecr:${ecr.region}:${account}:repository/${name}`);
+    }),
+  );
+
+const repositoryRemedy =
+  'Leave ecr.repositories out of some targets, which allows the whole registry, or deploy them as stages of their own.';
+
+/** For the role that mints: what it may pull is what a token may pull. */
+export const mintPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions => {
+  const minted = targets.filter(({ ecr }) => ecr.roleArn === undefined);
+  const roles = unique(targets.flatMap(({ ecr }) => (ecr.roleArn === undefined ? [] : [ecr.roleArn])));
+  return grantTo(
+    ['FetchTokenRole'],
+    'ECR repositories and roles',
+    [
+      // ecr:GetAuthorizationToken knows no narrower resource ("Actions, resources, and condition keys for Amazon ECR").
+      { sid: 'MintToken', actions: ['ecr:GetAuthorizationToken'], resources: minted.length > 0 ? ['*'] : [] },
+      {
+        sid: 'PullImages',
+        actions: ['ecr:BatchGetImage', 'ecr:GetDownloadUrlForLayer'],
+        resources: repositoriesOf(minted),
+      },
+      { sid: 'AssumePullRoles', actions: ['sts:AssumeRole'], resources: roles },
+    ],
+    place,
+    repositoryRemedy,
+  );
+};
+
+/** For the role that tells how far behind an image is. */
+export const describePermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
+  grantTo(
+    ['VerifyImagePullRole'],
+    'ECR repositories',
+    [{ sid: 'DescribeImages', actions: ['ecr:DescribeImages'], resources: repositoriesOf(targets) }],
+    place,
+    repositoryRemedy,
+  );
+
+/** EventBridge takes an event pattern of 2,048 characters: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html */
+const maxPatternCharacters = 2048;
+/** What the rest of the pattern, its source and its kind, takes at most. */
+const patternFrame = 100;
+
+/**
+ * Which ECR pushes are worth a run, as the `detail` of an event pattern. Children of an index are pushed without a tag.
+ * Repositories matter only where every target says which are its own, and all of them fit.
+ */
+export const pushDetail = (targets: readonly Target[]): object => {
+  const repositories = targets.map(({ ecr }) => ecr.repositories);
+  const named = repositories.filter((each) => each !== undefined);
+  const any = { 'action-type': ['PUSH'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] };
+  const some = { ...any, 'repository-name': unique(named.flat()) };
+  const fits = JSON.stringify(some).length + patternFrame <= maxPatternCharacters;
+  return named.length === repositories.length && fits ? some : any;
+};

@@ -1,0 +1,86 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { beforeDeployToAws } from '../../infra/before-deploy.ts';
+
+const stackName = 'runpod-ecr-refresh-prod';
+const email = (Endpoint: string) => ({ Protocol: 'email', Endpoint });
+const templateOf = (subscriptions: object[], metric = 'ScheduledRunsReported') => ({
+  Resources: {
+    AlertTopic: { Properties: { Subscription: subscriptions } },
+    NoSuccess: { Properties: { MetricName: metric } },
+  },
+});
+
+const close: Array<() => void> = [];
+afterEach(() => {
+  for (const each of close.splice(0)) each();
+});
+
+/** CloudFormation and CloudWatch, as far as a deploy asks them. */
+const startAws = async (deployed: object | undefined) => {
+  const bodies: string[] = [];
+  const server = createServer(async (request, response) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of request) chunks.push(chunk);
+    const body = Buffer.concat(chunks).toString();
+    if (body.includes('Action=GetTemplate')) {
+      expect(body).toContain(`StackName=${stackName}`);
+      response.writeHead(deployed === undefined ? 400 : 200, { 'content-type': 'text/xml' });
+      response.end(
+        deployed === undefined
+          ? `<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack with id ${stackName} does not exist</Message></Error></ErrorResponse>`
+          : `<GetTemplateResponse><GetTemplateResult><TemplateBody>${JSON.stringify(deployed).replaceAll('&', '&amp;')}</TemplateBody></GetTemplateResult></GetTemplateResponse>`,
+      );
+      return;
+    }
+    bodies.push(`${request.headers['x-amz-target'] ?? request.url ?? ''} ${body}`);
+    response.writeHead(200, { 'content-type': 'application/x-amz-json-1.0' }).end('{}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  close.push(() => server.close());
+  const { port } = server.address() as AddressInfo;
+  return {
+    bodies,
+    configuration: {
+      endpoint: `http://127.0.0.1:${port}`,
+      region: 'us-east-1',
+      credentials: { accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'example' },
+      maxAttempts: 1,
+    },
+  };
+};
+
+const deploy = async (deployed: object | undefined, template: object, dropListeners = false) => {
+  const { bodies, configuration } = await startAws(deployed);
+  await beforeDeployToAws({ stackName, template, dropListeners }, configuration);
+  return bodies;
+};
+
+describe('before a deploy', () => {
+  it('stops where it would end telling somebody, and says whom', async () => {
+    await expect(
+      deploy(templateOf([email('a@example.com'), email('b@example.com')]), templateOf([email('b@example.com')])),
+    ).rejects.toThrow(
+      /would stop telling: email a@example\.com at AlertTopic\. List them in targets\.yml under alerts, or deploy with --param="dropListeners=yes"/,
+    );
+  });
+
+  it('goes on where that is asked for, or nobody is dropped', async () => {
+    const one = templateOf([email('a@example.com')]);
+    expect(await deploy(one, templateOf([]), true)).toEqual([]);
+    expect(await deploy(one, templateOf([email('a@example.com'), email('b@example.com')]))).toEqual([]);
+  });
+
+  it('publishes the first point of the dead-man’s switch where nothing is deployed', async () => {
+    const [published = '', ...more] = await deploy(undefined, templateOf([]));
+    expect(more).toEqual([]);
+    expect(published).toContain('PutMetricData');
+    expect(published).toContain('ScheduledRunsReported');
+    expect(published).toContain(stackName);
+  });
+
+  it('publishes it where the deployed switch listens to another metric', async () => {
+    expect(await deploy(templateOf([], 'ExecutionsSucceeded'), templateOf([]))).toHaveLength(1);
+  });
+});
