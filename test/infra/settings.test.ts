@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { readStackSettings } from '../../infra/settings.ts';
-import { maxPackagingMs, serverless } from '../support/packaged.ts';
+import { maxPackagingMs, serverless } from '../../simulator/packaged.ts';
 
 let folder: string;
 beforeEach(() => {

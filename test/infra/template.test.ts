@@ -14,7 +14,7 @@ import {
   packageStack,
   type Resource,
   type Template,
-} from '../support/packaged.ts';
+} from '../../simulator/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;
