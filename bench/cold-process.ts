@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -51,4 +51,36 @@ export const callCold = (
     ...environment,
     NODE_OPTIONS: '--enable-source-maps',
   });
+};
+
+/** A packaged function in a process of its own that stays, as Lambda keeps one for the next call. */
+export interface WarmFunction {
+  /** How a call ended, and the most memory that the process has had since it began; nothing where it died. */
+  call(event: unknown): Promise<Omit<ColdCall, 'milliseconds'> | undefined>;
+  end(): void;
+}
+
+export const startWarm = async (
+  packaged: Packaged,
+  name: FunctionName,
+  environment: Record<string, string | undefined>,
+): Promise<WarmFunction> => {
+  const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
+  const child = fork(fileURLToPath(new URL('warm-calls.mjs', import.meta.url)), [pathToFileURL(bundle).href], {
+    env: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const answer = async (): Promise<unknown> => {
+    const [message] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => [])]);
+    return message;
+  };
+  await answer();
+  return {
+    call(event) {
+      const answered = answer();
+      child.send(event as object);
+      return answered as ReturnType<WarmFunction['call']>;
+    },
+    end: () => child.kill(),
+  };
 };

@@ -108,5 +108,4 @@ process.stdout.write(
   `Bundles: at most ${largestBundle / 1024} KB each. ${isWithinTargets ? 'All targets are met.' : 'A target is missed.'}\n`,
 );
 await world.end();
-packaged.remove();
 process.exitCode = isWithinTargets ? 0 : 1;

@@ -1,9 +1,21 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { inflateRawSync } from 'node:zlib';
 
 /** A resource of the packaged template. */
 export interface Resource {
@@ -54,67 +66,95 @@ const alone = <Result>(job: () => Result): Result => {
   }
 };
 
-/** Runs serverless in this project, as its command does, without network or credentials. */
-export const serverless = (...words: string[]) =>
-  alone(() =>
-    spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: maxRunMs,
-      env: {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        SLS_NOTIFICATIONS_MODE: 'off',
-        SLS_TELEMETRY_DISABLED: '1',
-      },
-    }),
-  );
+const run = (words: readonly string[]) =>
+  spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
+    cwd: root,
+    encoding: 'utf8',
+    timeout: maxRunMs,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      SLS_NOTIFICATIONS_MODE: 'off',
+      SLS_TELEMETRY_DISABLED: '1',
+    },
+  });
 
-/** A packaged stack, in a folder of its own. */
+/** Runs serverless in this project, as its command does, without network or credentials. */
+export const serverless = (...words: string[]) => alone(() => run(words));
+
+/** The stage that is packaged: no source names it, so that whatever bears it has it from the stage alone. */
+export const packagedStage = 'packaged-once';
+
+/** The packaged stack, which whoever asks for it shares. */
 export interface Packaged {
   readonly template: Template;
-  /** Unpacks a function's bundle where that is not done yet, and answers with the folder. */
+  /** The folder of a function's unpacked bundle. */
   unpack(name: string): string;
-  remove(): void;
 }
 
-export const packageStack = (...words: string[]): Packaged => {
-  const folder = mkdtempSync(join(tmpdir(), 'packaged-'));
-  const { status, stdout, stderr } = serverless('package', '--package', folder, ...words);
-  if (status !== 0) throw new Error(`serverless package ended with ${status}: ${stdout}${stderr}`);
+/** What a packaging is made of. */
+const sources = [
+  'functions/**/*.ts',
+  'infra/**/*.{ts,cjs,mjs,yml}',
+  'statemachines/*',
+  'serverless.yml',
+  'targets*.yml',
+  'package-lock.json',
+  'simulator/packaged.ts',
+];
+
+const packagings = join(root, 'node_modules', '.cache', 'packaged');
+
+/** Where the packaging of the sources as they are belongs. */
+const folderOfSources = (): string => {
+  const hash = createHash('sha256');
+  for (const path of globSync(sources, { cwd: root }).toSorted()) {
+    hash
+      .update(`${path}\0`)
+      .update(readFileSync(join(root, path)))
+      .update('\0');
+  }
+  return join(packagings, hash.digest('hex').slice(0, 32));
+};
+
+/** Packages the stack, where that is not done yet for the sources as they are. */
+export const packageStack = (): Packaged => {
+  const folder = folderOfSources();
+  alone(() => {
+    if (existsSync(folder)) return;
+    rmSync(packagings, { recursive: true, force: true });
+    const begun = join(packagings, 'begun');
+    const { status, stdout, stderr } = run(['package', '--package', begun, '--stage', packagedStage]);
+    if (status !== 0) throw new Error(`serverless package ended with ${status}: ${stdout}${stderr}`);
+    for (const zip of readdirSync(begun).filter((name) => name.endsWith('.zip'))) {
+      unzip(join(begun, zip), join(begun, 'unpacked', zip.slice(0, -'.zip'.length)));
+    }
+    renameSync(begun, folder);
+  });
   const text = readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8');
   return {
     template: JSON.parse(text) as Template,
-    unpack(name) {
-      const target = join(folder, 'unpacked', name);
-      if (existsSync(target)) return target;
-      mkdirSync(target, { recursive: true });
-      execFileSync(process.execPath, ['-e', unzipScript, join(folder, `${name}.zip`), target]);
-      return target;
-    },
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    unpack: (name) => join(folder, 'unpacked', name),
   };
 };
 
-/** Reads a zip by its central directory: no unzip is needed on the machine. */
-const unzipScript = `
-const { readFileSync, writeFileSync, mkdirSync } = require('node:fs');
-const { inflateRawSync } = require('node:zlib');
-const { join, dirname } = require('node:path');
-const [, zip, target] = process.argv;
-const bytes = readFileSync(zip);
-const end = bytes.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
-let at = bytes.readUInt32LE(end + 16);
-for (let left = bytes.readUInt16LE(end + 10); left > 0; left -= 1) {
-  const [method, size, nameLength] = [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 20), bytes.readUInt16LE(at + 28)];
-  const local = bytes.readUInt32LE(at + 42);
-  const name = bytes.toString('utf8', at + 46, at + 46 + nameLength);
-  const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
-  const data = bytes.subarray(start, start + size);
-  if (!name.endsWith('/')) {
-    mkdirSync(dirname(join(target, name)), { recursive: true });
-    writeFileSync(join(target, name), method === 0 ? data : inflateRawSync(data));
+/** Reads a zip by its central directory (APPNOTE.TXT, 4.3): no unzip is needed on the machine. */
+const unzip = (zip: string, folder: string): void => {
+  const bytes = readFileSync(zip);
+  const end = bytes.lastIndexOf(Buffer.from([0x50, 0x4b, 5, 6]));
+  let at = bytes.readUInt32LE(end + 16);
+  for (let left = bytes.readUInt16LE(end + 10); left > 0; left -= 1) {
+    const method = bytes.readUInt16LE(at + 10);
+    const size = bytes.readUInt32LE(at + 20);
+    const nameLength = bytes.readUInt16LE(at + 28);
+    const local = bytes.readUInt32LE(at + 42);
+    const name = bytes.toString('utf8', at + 46, at + 46 + nameLength);
+    const start = local + 30 + bytes.readUInt16LE(local + 26) + bytes.readUInt16LE(local + 28);
+    const content = bytes.subarray(start, start + size);
+    if (!name.endsWith('/')) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), method === 0 ? content : inflateRawSync(content));
+    }
+    at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
   }
-  at += 46 + nameLength + bytes.readUInt16LE(at + 30) + bytes.readUInt16LE(at + 32);
-}
-`;
+};

@@ -3,10 +3,13 @@ import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
+import { maxPackagingMs, type Packaged, packagedStage, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
+
+/** Packaged functions read the environment of the process, which other tests have, too. */
+const environmentBefore = { ...process.env };
 
 let packaged: Packaged;
 let world: World;
@@ -31,7 +34,7 @@ beforeAll(async () => {
       handler: Handler;
     };
     const resource = Object.values(packaged.template.Resources).find(({ Properties }) =>
-      String(Properties.FunctionName ?? '').endsWith(`-dev-${name}`),
+      String(Properties.FunctionName ?? '').endsWith(`-${packagedStage}-${name}`),
     );
     const { Variables } = resource?.Properties.Environment as { Variables: Record<string, unknown> };
     const variables = Object.fromEntries(Object.entries(Variables).map(([key, value]) => [key, resolve(value)]));
@@ -61,7 +64,8 @@ beforeAll(async () => {
 }, maxPackagingMs);
 afterAll(async () => {
   await world?.end();
-  packaged?.remove();
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, environmentBefore);
 });
 
 describe('what serverless package made', () => {
