@@ -481,9 +481,40 @@ describe('a function that breaks down', () => {
     expect(world.sns.inbox).toHaveLength(1);
   });
 
-  it('while concluding fails the run instead of losing the target', async () => {
+  it('while concluding loses no token that is stored: the child ends with what is known', async () => {
     breakDown('conclude-target');
     const execution = await world.refresh();
-    expect(execution.status).toBe('FAILED');
+    expect(statesOf(execution)).toEqual(expect.arrayContaining(['TargetNotConcluded', 'ConcludeStored']));
+    expect(execution.status).toBe('SUCCEEDED');
+    expect(reportOf(execution).targets).toEqual([
+      {
+        target: 'production',
+        refreshed: true,
+        expiresAt: expect.any(String),
+        proofs: { degraded: 1 },
+        endpoints: [{ endpoint: 'all', proof: 'degraded', reason: 'not-looked', evidence: 'Not looked at.' }],
+      },
+    ]);
+    expect(subjects()).toEqual([expect.stringContaining('production degraded')]);
+  });
+
+  it('while concluding hides no error that was met before', async () => {
+    breakDown('conclude-target');
+    world.runpod.credentials.clear();
+    const execution = await world.refresh();
+    expect(statesOf(execution)).toContain('ConcludeFailed');
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'CredentialNotFoundError' });
+  });
+
+  it('while concluding what says neither how it failed nor what it stored still names the target', async () => {
+    breakDown('conclude-target', '');
+    const invoke = world.invoke;
+    const storedAt = new Date(world.clock.now()).toISOString();
+    world.invoke = async (each, event) =>
+      each === 'update-runpod' ? { status: 'stored', storedAt } : invoke(each, event);
+    const execution = await world.refresh();
+    expect(statesOf(execution)).toContain('ConcludeLost');
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'Lambda.Unknown' });
+    expect(execution.cause).toContain('production: A function ended without an answer');
   });
 });

@@ -1,4 +1,5 @@
 import type { EndpointOutcome, Outcome } from './outcome.ts';
+import { sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
 
 /** What people are told. */
@@ -106,7 +107,7 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
     if (!refreshed) {
       const severity = severityOf(goodUntil(target, earlier), now, scheduleMs);
       if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
-      const section = outcome.error?.name ?? 'TargetLostError';
+      const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
       const until = deadline(goodUntil(target, earlier), now);
       const text = `${target}: ${outcome.error?.message ?? 'No token was stored.'} ${until}`;
       return [{ kind: 'failed', severity, target, section, text, deadline: until }];

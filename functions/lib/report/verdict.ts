@@ -1,5 +1,6 @@
-import { type Failure, messageOfCause } from './cause.ts';
+import { type Failure, messageOfFailure } from './cause.ts';
 import type { Outcome } from './outcome.ts';
+import { explainError } from './platform-errors.ts';
 
 /** How a run is to end. */
 export interface RunVerdict {
@@ -20,6 +21,12 @@ export const lostTarget = (target: string): Outcome => ({
   proofs: {},
   endpoints: [],
 });
+
+/** The message of an outcome whose error is a bare name: of one that had no room for more, or that conclude-target did not sum up. */
+export const withMessage = ({ error, ...outcome }: Outcome): Outcome =>
+  error === undefined
+    ? outcome
+    : { ...outcome, error: { ...error, message: error.message.trim() || explainError(error.name) } };
 
 const failureOf = ({
   target,
@@ -54,7 +61,7 @@ export const judgeRun = (targets: readonly Outcome[], failure: Failure | undefin
     return { outcome: 'failed', error: first.error, cause: `${first.cause}${more}` };
   }
   if (failure !== undefined) {
-    return { outcome: 'failed', error: failure.Error, cause: messageOfCause(failure.Cause) };
+    return { outcome: 'failed', error: failure.Error, cause: messageOfFailure(failure) };
   }
   return { outcome: 'succeeded', error: '', cause: '' };
 };
