@@ -450,6 +450,48 @@ describe('telling people', () => {
   });
 });
 
+describe('names of Runpod’s that are 200 KB long', () => {
+  const long = 'n'.repeat(200 * 1024);
+  const maxStateBytes = 256 * 1024;
+
+  it('leave every state of a target’s workflow within what Step Functions hold', async () => {
+    const [, worker] = ['v1', 'v2'].map((tag) => world.push('team/worker', tag));
+    world.runpod.endpoints.clear();
+    world.runpod.addEndpoint({ id: 'nameless', name: long, image: worker ?? '', registry: '6n2k8v4d' });
+    world.runpod.addEndpoint({ id: 'imageless', name: 'i', image: `${worker}${long}`, registry: '6n2k8v4d' });
+    world.runpod.addEndpoint({ id: 'elsewhere', name: 'e', image: worker ?? '', registry: long });
+    for (let index = 0; index < 150; index += 1) {
+      const image = `${worker?.split(':')[0]}:${'t'.repeat(120)}${index}`;
+      world.runpod.addEndpoint({
+        id: `${'e'.repeat(180)}${index}`,
+        name: long.slice(0, 1000),
+        image,
+        registry: '6n2k8v4d',
+      });
+    }
+    let largest = 0;
+    const answers = new Map<string, unknown>();
+    const invoke = world.invoke;
+    world.invoke = async (name, event) => {
+      const answer = await invoke(name, event);
+      for (const payload of [event, answer])
+        largest = Math.max(largest, Buffer.byteLength(JSON.stringify(payload ?? null)));
+      answers.set(name, answer);
+      return answer;
+    };
+    await world.refresh();
+    expect(largest).toBeGreaterThan(32 * 1024);
+    expect(largest).toBeLessThan(maxStateBytes);
+    expect(answers.get('conclude-target')).toMatchObject({ refreshed: true });
+    expect(answers.get('discover-endpoints')).toMatchObject({
+      endpoints: expect.arrayContaining([
+        { id: 'imageless', isNamed: false, image: expect.stringMatching(/^.{200,511}…$/) },
+      ]),
+      warnings: [expect.stringMatching(/^152 endpoints use the credential; the first \d\d are watched/)],
+    });
+  });
+});
+
 describe('a function that breaks down', () => {
   const breakDown = (name: string, message = 'Task timed out after 60.00 seconds'): void => {
     const invoke = world.invoke;
