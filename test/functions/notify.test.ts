@@ -36,6 +36,7 @@ const notifyOf = async (
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
+    firstSteps: {},
     hasTargetAlarms,
     log: { info: () => {}, error: (message) => void seen.logged.push(message) },
     meter: { add: (...measurement) => void seen.measured.push([measurement[0], measurement[1], measurement[2]]) },
