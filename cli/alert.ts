@@ -1,9 +1,10 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from '../functions/lib/aws/client.ts';
-import { createPublish } from '../functions/lib/aws/publish.ts';
+import { createPublish, createPublishChat } from '../functions/lib/aws/publish.ts';
 import { type Messages, writeMessages } from '../functions/lib/report/messages.ts';
+import { parseFirstSteps } from '../functions/lib/report/runbook.ts';
 import { composeRehearsals, type Rehearsal } from './rehearsals.ts';
 
 const help = `Rehearses alerts: shows what people would get, or sends it to them as a test.
@@ -14,13 +15,14 @@ const help = `Rehearses alerts: shows what people would get, or sends it to them
   npm run alert -- --kind failed --to https://…       … as JSON
   npm run alert -- --html alerts.html                 a page with all of them side by side
   npm run alert -- --kind failed --to arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-alerts
-                                                      sends it to the deployed topic, marked as a rehearsal
+                                                      sends it to the deployed topic, marked as a rehearsal;
+                                                      to …-chat, in the form that Slack and Teams get
 
   --kind       delayed, failed, degraded, recovered or digest
   --severity   critical, warning or info
   --to         who would get it; an SNS topic's ARN really gets it
   --html       the file to write the page to
-  --runbook    where links lead (default: docs/runbook.md)
+  --runbook    where links lead (default: none; alerts then say what docs/runbook.md says)
 
 Exit codes: 0 done, 1 SNS refused the message, 2 the command line has a mistake.
 `;
@@ -45,7 +47,7 @@ const options = {
   severity: { type: 'string' },
   to: { type: 'string' },
   html: { type: 'string' },
-  runbook: { type: 'string', default: 'docs/runbook.md' },
+  runbook: { type: 'string', default: '' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -125,6 +127,12 @@ ${sections.join('\n')}
 `;
 };
 
+const contextOf = (runbook: string) => ({
+  execution,
+  runbook,
+  firstSteps: parseFirstSteps(readFileSync(new URL('../docs/runbook.md', import.meta.url), 'utf8')),
+});
+
 /** Says of itself, in every form, that it is a rehearsal. */
 const mark = ({ alerts: [first, ...others] }: Rehearsal): Rehearsal['alerts'] => {
   const say = (alert: typeof first) => ({ ...alert, text: `Rehearsal, nothing has happened. ${alert.text}` });
@@ -142,9 +150,12 @@ const send = async (
     region: topic.split(':')[3] ?? '',
   });
   const log = { info: print, error: printError };
-  const publish = createPublish(sns, { alert: topic, chat: undefined }, log);
+  // The stack names its topics …-alerts and …-chat; Amazon Q drops whatever is not of its own form.
+  const publish = topic.endsWith('-chat')
+    ? createPublishChat(sns, topic)
+    : createPublish(sns, { alert: topic, chat: undefined }, log);
   for (const rehearsal of rehearsals) {
-    await publish(writeMessages(mark(rehearsal), { execution, runbook }));
+    await publish(writeMessages(mark(rehearsal), contextOf(runbook)));
     print(`Sent to ${topic}: ${rehearsal.kind}, ${rehearsal.severity}\n`);
   }
 };
@@ -159,7 +170,7 @@ export const alert = async (line: CommandLine): Promise<number> => {
     }
     const way = wayTo(to);
     const chosen = choose(composeRehearsals(line.now()), kind, severity);
-    const write = ({ alerts }: Rehearsal): Messages => writeMessages(alerts, { execution, runbook });
+    const write = ({ alerts }: Rehearsal): Messages => writeMessages(alerts, contextOf(runbook));
     if (html !== undefined) {
       writeFileSync(html, page(chosen, write));
       line.print(`Written to ${html}: ${chosen.length} alerts in each of their forms.\n`);
