@@ -5,7 +5,7 @@ import { failureSchema } from './lib/report/cause.ts';
 import { measureRun } from './lib/report/measurements.ts';
 import { type Outcome, outcomeSchema } from './lib/report/outcome.ts';
 import type { Report } from './lib/report/report.ts';
-import { judgeRun, lostTarget, type RunVerdict, withMessage } from './lib/report/verdict.ts';
+import { judgeRun, lostTarget, type RunVerdict } from './lib/report/verdict.ts';
 
 const inputSchema = z.object({
   execution: z.string(),
@@ -40,7 +40,7 @@ export const createReport =
     const answered = new Map<string, Outcome>();
     for (const outcome of run.resolved?.outcomes ?? []) {
       const parsed = z.safeParse(outcomeSchema, outcome);
-      if (parsed.success) answered.set(parsed.data.target, withMessage(parsed.data));
+      if (parsed.success) answered.set(parsed.data.target, parsed.data);
     }
     const targets = (run.resolved?.names ?? []).map((name) => answered.get(name) ?? lostTarget(name));
     const verdict = judgeRun(targets, run.failure);

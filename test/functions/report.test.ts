@@ -175,7 +175,8 @@ describe('a target whose error is a bare name', () => {
   ])('is reported with what %s means', async (name, words) => {
     const { verdict, report: document } = await run(['b'], [bare(name)]);
     expect(verdict.cause).toContain(`b: ${words}`);
-    expect(document.targets[0]?.error?.message).toContain(words);
+    // A thousand such sentences have no room in the report.
+    expect(document.targets[0]?.error?.message).toBe('');
   });
 });
 

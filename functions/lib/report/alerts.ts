@@ -1,5 +1,5 @@
 import type { EndpointOutcome, Outcome } from './outcome.ts';
-import { sectionOfError } from './platform-errors.ts';
+import { messageOfError, sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
 
 /** What people are told. */
@@ -109,7 +109,7 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
       if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
       const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
       const until = deadline(goodUntil(target, earlier), now);
-      const text = `${target}: ${outcome.error?.message ?? 'No token was stored.'} ${until}`;
+      const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
       return [{ kind: 'failed', severity, target, section, text, deadline: until }];
     }
     if (isKnown && delayTold !== true) return [];

@@ -162,3 +162,7 @@ export const explainError = (name: string): string => {
   const words = family?.sentence ?? 'A step ended without saying why.';
   return `${words.slice(0, -1)} (${name}). Look at the execution.`;
 };
+
+/** The message of an outcome's error. One that had no room for it, or that conclude-target did not sum up, has a bare name. */
+export const messageOfError = ({ name, message }: { readonly name: string; readonly message: string }): string =>
+  message.trim() || explainError(name);

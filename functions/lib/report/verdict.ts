@@ -1,6 +1,6 @@
 import { type Failure, messageOfFailure } from './cause.ts';
 import type { Outcome } from './outcome.ts';
-import { explainError } from './platform-errors.ts';
+import { messageOfError } from './platform-errors.ts';
 
 /** How a run is to end. */
 export interface RunVerdict {
@@ -22,12 +22,6 @@ export const lostTarget = (target: string): Outcome => ({
   endpoints: [],
 });
 
-/** The message of an outcome whose error is a bare name: of one that had no room for more, or that conclude-target did not sum up. */
-export const withMessage = ({ error, ...outcome }: Outcome): Outcome =>
-  error === undefined
-    ? outcome
-    : { ...outcome, error: { ...error, message: error.message.trim() || explainError(error.name) } };
-
 const failureOf = ({
   target,
   error,
@@ -36,8 +30,8 @@ const failureOf = ({
   endpoints,
 }: Outcome): Omit<RunVerdict, 'outcome'> | undefined => {
   if (!refreshed) {
-    const { name, message } = error ?? { name: 'TargetLostError', message: 'No token was stored.' };
-    return { error: name, cause: `${target}: ${message}` };
+    const told = error ?? { name: 'TargetLostError', message: 'No token was stored.' };
+    return { error: told.name, cause: `${target}: ${messageOfError(told)}` };
   }
   const failed = proofs.failed ?? 0;
   if (failed === 0) return undefined;
