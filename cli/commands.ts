@@ -116,7 +116,7 @@ without secrets; run it again after an interruption to go on.`,
     .option('--severity <severity>', 'critical, warning or info')
     .option('--to <reader>', "who would get it; an SNS topic's ARN really gets it", 'you@example.com')
     .option('--html <file>', 'the file to write the page to')
-    .option('--runbook <url>', 'where links lead', 'docs/runbook.md')
+    .option('--runbook <url>', 'where links lead (default: none; alerts then say what docs/runbook.md says)', '')
     .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
     .action(perform(async () => (await import('./alert/alert.ts')).alert));
 

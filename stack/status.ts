@@ -8,6 +8,7 @@ import type { EndpointOutcome, Outcome } from '../functions/lib/report/outcome.t
 import type { Report } from '../functions/lib/report/report.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
+import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
 import { ownVersion, requireStack, type Stack } from './stack.ts';
 
 /** How a target fares. Times are ISO 8601. */
@@ -168,6 +169,16 @@ const nextRunOf = (expression: string, runs: readonly RunStatus[]): string | und
   return periodMs === undefined || last === undefined ? undefined : iso(Date.parse(last.startedAt) + periodMs);
 };
 
+/** Where somebody's subscription has ended, that and the way back; and where nobody is subscribed, or is any longer. */
+const silencesOf = (listeners: readonly Listeners[]): string[] =>
+  listeners.flatMap((each) => {
+    const what = each.topic.endsWith('-alarms') ? 'Alarms' : 'Alerts';
+    const ended = endedText(what, each);
+    if (ended !== undefined) return [`${ended} Subscribe again: ${wayBack(each)}`];
+    const isNobody = each.confirmed.length === 0 && each.pending.length === 0;
+    return isNobody ? [`${what} reach nobody. See docs/alerts.md.`] : [];
+  });
+
 const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => {
   const { stack, targets, lastRun, schedule, openAlarms } = status;
   const troubles: string[] = [];
@@ -199,10 +210,12 @@ const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => 
  */
 export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
   const stack = await requireStack(caller);
-  const [{ executions, reports }, schedule, alarms] = await Promise.all([
+  const topics = [stack.alertTopic, stack.alarmTopic].filter((topic) => topic !== undefined);
+  const [{ executions, reports }, schedule, alarms, listeners] = await Promise.all([
     readRuns(caller, stack.stateMachine),
     readSchedule(caller),
     readAlarms(caller),
+    Promise.all(topics.map((topic) => readListeners(caller, topic))),
   ]);
   const runs = executions.map((each) => toRun(each, reports));
   const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
@@ -219,5 +232,5 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
     schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },
     openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
   });
-  return { ...seen, troubles: troublesOf(seen, now) };
+  return { ...seen, troubles: [...troublesOf(seen, now), ...silencesOf(listeners)] };
 };

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import * as errors from '../functions/lib/errors.ts';
+import { errorFamilies } from '../functions/lib/report/platform-errors.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string): string => readFileSync(join(root, path), 'utf8');
@@ -18,6 +19,8 @@ const alarms = [
   ),
   'TokenEndsSoon', // infra/alarms.ts
 ];
+/** Errors that AWS names itself have a section for each family of them. */
+const families = errorFamilies.map(({ section }) => section);
 const kinds = ['delayed', 'degraded', 'recovered', 'digest'];
 
 describe('the runbook', () => {
@@ -25,7 +28,7 @@ describe('the runbook', () => {
 
   it('has a section for every alarm, error and kind of alert, and for nothing else', () => {
     expect(alarms.length).toBeGreaterThan(8);
-    expect(sections.toSorted()).toEqual([...alarms, ...thrown, ...verdicts, ...kinds].toSorted());
+    expect(sections.toSorted()).toEqual([...alarms, ...thrown, ...verdicts, ...families, ...kinds].toSorted());
   });
 
   it('says in each what it means, how urgent it is, what to check, what to do, and when it is over', () => {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
@@ -69,6 +70,10 @@ afterAll(async () => {
 });
 
 describe('what serverless package made', () => {
+  it('has the runbook with notify, which repeats it where it has no address', () => {
+    expect(readFileSync(join(packaged.unpack('notify'), 'docs/runbook.md'), 'utf8')).toContain('### StepTimedOut');
+  });
+
   it('refreshes, proves, and reports, as bundles and with the environment that deploy', async () => {
     const image = world.push('team/worker', 'v1');
     world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });

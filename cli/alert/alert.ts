@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
-import { createPublish } from '../../functions/lib/aws/publish.ts';
+import { createPublish, createPublishChat } from '../../functions/lib/aws/publish.ts';
 import { defined } from '../../functions/lib/defined.ts';
 import { type Messages, writeMessages } from '../../functions/lib/report/messages.ts';
+import { parseFirstSteps } from '../../functions/lib/report/runbook.ts';
 import { exitCodes, UsageError } from '../../stack/failure.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import type { Terminal } from '../terminal.ts';
@@ -89,6 +90,12 @@ ${sections.join('\n')}
 `;
 };
 
+const contextOf = (runbook: string) => ({
+  execution,
+  runbook,
+  firstSteps: parseFirstSteps(readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')),
+});
+
 /** Says of itself, in every form, that it is a rehearsal. */
 const mark = ({ alerts: [first, ...others] }: Rehearsal): Rehearsal['alerts'] => {
   const announce = (alert: typeof first) => ({ ...alert, text: `Rehearsal, nothing has happened. ${alert.text}` });
@@ -107,8 +114,11 @@ const send = async (
   const connection = { ...aws, ...defined({ profile }), region };
   const sns = new SNSClient(awsClientDefaults({ UPSTREAM_TIMEOUT_SECONDS: upstreamTimeoutSeconds, aws: connection }));
   try {
-    const publish = createPublish(sns, { alert: topic, chat: undefined }, { info: print, error: printError });
-    await publish(writeMessages(mark(rehearsal), { execution, runbook }));
+    // The stack names its topics …-alerts and …-chat; Amazon Q drops whatever is not of its own form.
+    const publish = topic.endsWith('-chat')
+      ? createPublishChat(sns, topic)
+      : createPublish(sns, { alert: topic, chat: undefined }, { info: print, error: printError });
+    await publish(writeMessages(mark(rehearsal), contextOf(runbook)));
   } finally {
     sns.destroy();
   }
@@ -120,7 +130,7 @@ export const alert = async (options: AlertOptions, context: CommandContext, term
   const { kind, severity, to, html, runbook } = options;
   const protocol = protocolOf(to);
   const chosen = choose(composeRehearsals(context.now()), kind, severity);
-  const write = ({ alerts }: Rehearsal): Messages => writeMessages(alerts, { execution, runbook });
+  const write = ({ alerts }: Rehearsal): Messages => writeMessages(alerts, contextOf(runbook));
   const [first] = chosen;
   if (html !== undefined) {
     writeFileSync(resolve(context.folder, html), page(chosen, write));

@@ -1,9 +1,9 @@
 import { DescribeRuleCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
 import { span } from '../../functions/lib/report/alerts.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
+import { endedText, type Listeners, readListeners, wayBack } from '../../stack/listeners.ts';
 import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
 import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
 import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
@@ -21,24 +21,11 @@ const readRule = async ({ aws, stackName }: Caller): Promise<string | undefined>
   }
 };
 
-const readListeners = async ({ aws }: Caller, topic: string): Promise<Subscription[]> => {
-  const listeners: Subscription[] = [];
-  try {
-    const pages = paginateListSubscriptionsByTopic({ client: new SNSClient(aws) }, { TopicArn: topic });
-    for await (const { Subscriptions = [] } of pages) listeners.push(...Subscriptions);
-  } catch (error) {
-    throw awsFailure('list who is told', 'sns:ListSubscriptionsByTopic', error);
-  }
-  return listeners;
-};
-
-const isConfirmed = ({ SubscriptionArn = '' }: Subscription): boolean => SubscriptionArn.startsWith('arn:');
-
-const judgeListeners = (what: string, listeners: readonly Subscription[]): Finding => {
-  const confirmed = listeners.filter(isConfirmed);
-  const pending = listeners.filter((each) => !isConfirmed(each)).map(({ Endpoint = 'somebody' }) => Endpoint);
-  if (confirmed.length > 0 && pending.length === 0)
-    return ok(`${what} reach ${confirmed.map(({ Endpoint, Protocol }) => Endpoint ?? Protocol).join(', ')}.`);
+const judgeListeners = (what: string, listeners: Listeners): Finding => {
+  const { confirmed, pending } = listeners;
+  const ended = endedText(what, listeners);
+  if (ended !== undefined) return (confirmed.length > 0 ? warning : wrong)(ended, wayBack(listeners));
+  if (confirmed.length > 0 && pending.length === 0) return ok(`${what} reach ${confirmed.join(', ')}.`);
   if (confirmed.length > 0)
     return warning(
       `${what} do not reach ${pending.join(', ')} yet.`,
@@ -51,7 +38,7 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
       )
     : wrong(
         `${what} reach nobody.`,
-        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md).',
+        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md). If somebody was subscribed, a link in a mail has ended it: docs/alerts.md says how to come back.',
       );
 };
 

@@ -43,8 +43,8 @@ const environment = z.object({
   ALERT_TOPIC_ARN: z.optional(text),
   /** The SNS topic that Amazon Q reads for Slack and Teams. */
   CHAT_TOPIC_ARN: z.optional(text),
-  /** Where the runbook is, for links in alerts. */
-  RUNBOOK_URL: z._default(text, 'docs/runbook.md'),
+  /** Where the runbook is, for links in alerts; without it alerts say what its sections say. */
+  RUNBOOK_URL: z.optional(text),
   /** Whether each target has an alarm, and so a metric, of its own. */
   TARGET_ALARMS: z._default(z.enum(['true', 'false']), 'false'),
   /** The stack's name, by which its metrics are told from those of other stages. */

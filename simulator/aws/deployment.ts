@@ -15,6 +15,8 @@ export interface Subscription {
   readonly protocol: string;
   readonly endpoint: string;
   isConfirmed: boolean;
+  /** Whether it was ended by the link in a mail. */
+  isEnded?: boolean;
 }
 
 interface MetricQuery {
@@ -80,8 +82,9 @@ export class Deployment {
       ListSubscriptionsByTopic: (input) => {
         const members = this.subscriptions
           .filter(({ topicArn }) => topicArn === input.get('TopicArn'))
-          .map(({ topicArn, protocol, endpoint, isConfirmed }, index) => {
-            const arn = isConfirmed ? `${topicArn}:${index}` : 'PendingConfirmation';
+          .map(({ topicArn, protocol, endpoint, isConfirmed, isEnded }, index) => {
+            const live = isConfirmed ? `${topicArn}:${index}` : 'PendingConfirmation';
+            const arn = isEnded === true ? 'Deleted' : live;
             return `<member><TopicArn>${topicArn}</TopicArn><Protocol>${protocol}</Protocol><Endpoint>${xml(endpoint)}</Endpoint><SubscriptionArn>${arn}</SubscriptionArn><Owner>123456789012</Owner></member>`;
           });
         return `<Subscriptions>${members.join('')}</Subscriptions>`;

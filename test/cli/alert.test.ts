@@ -76,6 +76,11 @@ describe('npm run alert', () => {
     expect(JSON.parse(printed.slice(printed.indexOf('{')))).toMatchObject({ severity: 'warning', kind: 'failed' });
   });
 
+  it('says itself what to do where the runbook has no address', async () => {
+    const { printed } = await alert('--kind', 'recovered');
+    expect(printed).toContain('What to do: nothing. (docs/runbook.md, recovered)');
+  });
+
   it('shows every alert when told nothing', async () => {
     const { code, printed } = await alert();
     expect(code).toBe(0);
@@ -119,6 +124,14 @@ describe('npm run alert', () => {
     ]);
     const { sms, https } = world.sns.inbox[0]?.forms ?? {};
     for (const form of [sms, https]) expect(form).toContain('Rehearsal');
+    const chatTopic = topic.replace(/alerts$/, 'chat');
+    world.sns.topics.add(chatTopic);
+    expect(await alert('--kind', 'delayed', '--to', chatTopic)).toMatchObject({ code: 0 });
+    const [, chat] = world.sns.inbox;
+    expect(JSON.parse(chat?.text ?? '')).toMatchObject({
+      source: 'custom',
+      content: { description: expect.stringContaining('Rehearsal, nothing has happened. production: ') },
+    });
     world.sns.topics.clear();
     expect(await alert('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 1,

@@ -278,6 +278,28 @@ const cases: readonly Case[] = [
     code: 1,
   },
   {
+    what: 'somebody whose subscription a mail scanner ended',
+    happen: () => void Object.assign(world.deployment.subscriptions[1] ?? {}, { isEnded: true }),
+    line: /✗ Alarms no longer reach you@example\.com: the subscription was ended by the link in a mail/,
+    remedy:
+      /→ aws sns subscribe .*-alarms --protocol email --notification-endpoint you@example\.com; .*confirm-subscription .*--authenticate-on-unsubscribe true/,
+    code: 1,
+  },
+  {
+    what: 'somebody whose subscription ended, beside others',
+    happen: () => {
+      Object.assign(world.deployment.subscriptions[1] ?? {}, { isEnded: true });
+      world.deployment.subscriptions.push({
+        topicArn: alarmTopic,
+        protocol: 'https',
+        endpoint: 'https://pager.example.com',
+        isConfirmed: true,
+      });
+    },
+    line: /! Alarms no longer reach you@example\.com:/,
+    code: 0,
+  },
+  {
     what: 'an open alarm',
     happen: () => void Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' }),
     line: /✗ Alarm runpod-ecr-refresh-dev-RunFailed is open/,

@@ -14,6 +14,15 @@ beforeAll(async () => {
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
+  for (const topic of ['alerts', 'alarms']) {
+    const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-${topic}`;
+    world.deployment.subscriptions.push({
+      topicArn,
+      protocol: 'email',
+      endpoint: 'you@example.com',
+      isConfirmed: true,
+    });
+  }
   await world.refresh({ trigger: 'schedule' });
 }, 60_000);
 
@@ -39,6 +48,21 @@ describe('status', () => {
     expect(printed).toMatch(/^next run .*about \d\d:\d\d UTC, in 4 h 5\d min$|in 5 h 0 min$/m);
     expect(printed).toContain('✓ All is well.');
     expect(code).toBe(0);
+  });
+
+  it('tells whose subscription was ended by the link in a mail, and that nobody is told any more', async () => {
+    const [alerts, alarms] = world.deployment.subscriptions;
+    Object.assign(alarms ?? {}, { isEnded: true });
+    const { code, printed } = await run(world, ['status']);
+    expect(printed).toContain(
+      'Alarms no longer reach you@example.com: the subscription was ended by the link in a mail',
+    );
+    expect(printed).toContain('--authenticate-on-unsubscribe true');
+    expect(code).toBe(1);
+    world.deployment.subscriptions.splice(1);
+    expect((await run(world, ['status'])).printed).toContain('Alarms reach nobody. See docs/alerts.md.');
+    Object.assign(alarms ?? {}, { isEnded: false });
+    world.deployment.subscriptions.splice(0, 1, ...[alerts, alarms].filter((each) => each !== undefined));
   });
 
   it('prints one JSON document for machines', async () => {

@@ -2,6 +2,7 @@ import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { ExchangeError } from '../exchange.ts';
 import { type Send, send, sendUntil } from '../http.ts';
 import { quote } from '../quote.ts';
+import { type AwsFault, faultOfName } from './fault-names.ts';
 import { createAwsHttpHandler } from './http-handler.ts';
 
 /** Most AWS answers are small. */
@@ -34,28 +35,12 @@ export const awsClientDefaults = (
   };
 };
 
-/** How an AWS call failed, as far as we act on it. */
-type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';
-
-const faults: ReadonlyArray<readonly [RegExp, AwsFault]> = [
-  [
-    /^(?:AccessDenied|NotAuthorized|AuthorizationError|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|IncompleteSignature|MissingAuthenticationToken|SignatureDoesNotMatch|KMSAccessDenied|OptInRequired|RegionDisabled)/,
-    'denied',
-  ],
-  [/^(?:Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|KMSThrottling|LimitExceeded)/, 'throttled'],
-  [/(?:NotFound|DoesNotExist)/, 'missing'],
-  [
-    /^(?:Invalid|Validation|Malformed|Disabled|KMSInvalidState|KMSDisabled|Unsupported|IncorrectKey|Decryption|UnknownOperation)/,
-    'invalid',
-  ],
-];
-
 /** Tells what kind of failure an AWS client's error is. */
 export const awsFaultOf = (error: unknown): AwsFault => {
   const name = error instanceof Error ? error.name : '';
   const status = httpStatusOf(error);
   if (status !== undefined && status >= 500) return 'unavailable';
-  return faults.find(([pattern]) => pattern.test(name))?.[1] ?? 'unavailable';
+  return faultOfName(name) ?? 'unavailable';
 };
 
 const httpStatusOf = (error: unknown): number | undefined => {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
-import type { Answer } from '../http.ts';
-import { listOf, parseBounded } from '../json-parts.ts';
+import type { Answer } from '../exchange.ts';
+import { parseJson } from '../json.ts';
+import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
 /** Why a registry, or the store where it keeps its blobs, did not give what it was asked for. */
@@ -73,7 +74,7 @@ const tagged = (xml: string, tag: string): string => {
 const wordsOf = (body: Uint8Array): Words => {
   const bytes = body.subarray(0, maxBodyBytes);
   const text = new TextDecoder().decode(bytes);
-  const json = parseBounded(bytes, text);
+  const json = parseJson(bytes);
   const errors = z.safeParse(errorsSchema, json);
   const single = z.safeParse(wordSchema, json);
   const found = errors.success ? errors.data.errors[0] : single.success ? single.data : undefined;
