@@ -31,9 +31,10 @@ const text = z.string().check(z.minLength(1));
 
 /**
  * Everything the Lambdas read from their environment, with defaults. Settings without a default are optional here and
- * demanded by the functions that need them, so that one faulty environment is reported once and whole.
+ * demanded by the functions that need them, so that one faulty environment is reported once and whole. The settings of
+ * targets.yml that become variables are checked by this, too.
  */
-const environment = z.object({
+export const environmentSchema = z.object({
   /** The targets file, from the bundle's root. */
   TARGETS_FILE: z._default(text, 'targets.yml'),
   /** The KMS key that seals tokens between states. */
@@ -75,7 +76,7 @@ const environment = z.object({
 });
 
 /** The settings of one deployed function. */
-export type Settings = z.output<typeof environment>;
+export type Settings = z.output<typeof environmentSchema>;
 
 /** Settings that have no default. */
 type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
@@ -91,7 +92,7 @@ export const readSettings = (variables: Record<string, string | undefined>): Set
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   return parseOr(
-    environment,
+    environmentSchema,
     present,
     (mistakes) => new ConfigurationError(`The function's environment is wrong. ${mistakes.join('; ')}.`),
   );

@@ -66,6 +66,20 @@ describe('before a deploy', () => {
     );
   });
 
+  it('shows of a pager no more than its host, or the secret that holds it', async () => {
+    const https = (Endpoint: string) => ({ Protocol: 'https', Endpoint });
+    const pagers = [
+      https('https://events.example/integration/s3cret'),
+      https('{{resolve:secretsmanager:pager:SecretString}}'),
+    ];
+    await expect(deploy(templateOf(pagers), templateOf([]))).rejects.toThrow(
+      /would stop telling: https events\.example at AlertTopic, https secretsmanager:pager at AlertTopic\./,
+    );
+    await expect(
+      deploy(templateOf(pagers), templateOf([https('https://events.example/integration/other'), ...pagers.slice(1)])),
+    ).rejects.toThrow(/would stop telling: https events\.example at AlertTopic\./);
+  });
+
   it('goes on where that is asked for, or nobody is dropped', async () => {
     const one = templateOf([email('a@example.com')]);
     expect(await deploy(one, templateOf([]), true)).toEqual([]);
