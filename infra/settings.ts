@@ -168,7 +168,7 @@ export const readStackSettings = ({
     );
   }
   const source = hasTargets ? 'targets.yml' : 'targets.example.yml';
-  const document = readTargetsDocument(join(folder, source));
+  const document = readTargetsDocument(join(folder, source), source);
   const forOnce = readParams(params);
   if (!hasTargets)
     process.stderr.write('There is no targets.yml: packaging targets.example.yml, which cannot be deployed.\n');

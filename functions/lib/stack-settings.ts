@@ -69,7 +69,7 @@ export const settingsSchema = z.strictObject({
 const addressOf = (expected: string, accepts: (text: string) => boolean) =>
   z.string().check(z.refine(accepts, `expected ${expected}`));
 
-const secretPattern = /^secretsmanager:[\w/+=.@:-]+$/;
+const secretPattern = /^secretsmanager:(?:arn:aws(?:-[a-z]+)*:secretsmanager:[a-z0-9-]+:\d{12}:secret:)?[\w/+=.@-]+$/;
 
 const emailSchema = addressOf('an email address', (text) => /^[^\s@{}$]+@[^\s@{}$]+$/.test(text));
 const pagerSchema = addressOf(

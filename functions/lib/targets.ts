@@ -169,20 +169,24 @@ export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): Targ
 /** Reads the targets of targets.yml, all of which must be right. */
 export const parseTargets = (yaml: string, source?: string): Target[] => parseTargetsDocument(yaml, source).targets;
 
-/** Reads a targets file from disk. */
-export const readTargetsDocument = (path: string): TargetsDocument => {
+/**
+ * Reads a targets file from disk.
+ *
+ * @param source what messages call the file
+ */
+export const readTargetsDocument = (path: string, source = path): TargetsDocument => {
   let yaml: string;
   try {
     yaml = readFileSync(path, 'utf8');
   } catch (error) {
     throw new ConfigurationError(
-      `${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
+      `${source} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
       {
         cause: error,
       },
     );
   }
-  return parseTargetsDocument(yaml, path);
+  return parseTargetsDocument(yaml, source);
 };
 
 /** Reads the targets of a file on disk. */

@@ -179,8 +179,12 @@ describe('who is told', () => {
   });
 
   it('are pagers whose address CloudFormation takes from its secret', () => {
-    expect(read(withAlerts('{ pager: ["secretsmanager:team/pager"] }')).alarmSubscriptions).toEqual([
+    const arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:pager-AbCdEf';
+    expect(
+      read(withAlerts(`{ pager: ["secretsmanager:team/pager", "secretsmanager:${arn}"] }`)).alarmSubscriptions,
+    ).toEqual([
       pager('{{resolve:secretsmanager:team/pager:SecretString}}'),
+      pager(`{{resolve:secretsmanager:${arn}:SecretString}}`),
     ]);
   });
 

@@ -1,6 +1,16 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -54,21 +64,38 @@ const alone = <Result>(job: () => Result): Result => {
   }
 };
 
-/** Runs serverless in this project, as its command does, without network or credentials. */
-export const serverless = (...words: string[]) =>
-  alone(() =>
-    spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
-      cwd: root,
-      encoding: 'utf8',
-      timeout: maxRunMs,
-      env: {
-        PATH: process.env.PATH,
-        HOME: process.env.HOME,
-        SLS_NOTIFICATIONS_MODE: 'off',
-        SLS_TELEMETRY_DISABLED: '1',
-      },
-    }),
-  );
+/** Runs serverless as its command does, without network or credentials. */
+const run = (project: string, words: readonly string[]) =>
+  spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
+    cwd: project,
+    encoding: 'utf8',
+    timeout: maxRunMs,
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      SLS_NOTIFICATIONS_MODE: 'off',
+      SLS_TELEMETRY_DISABLED: '1',
+    },
+  });
+
+/** Runs serverless in this project. */
+export const serverless = (...words: string[]) => alone(() => run(root, words));
+
+/** What packaging reads, beside the packages. */
+const sources = ['functions', 'infra', 'statemachines', 'docs', 'serverless.yml', 'package.json', 'tsconfig.json'];
+
+/** A copy of this project with a targets.yml of its own, and serverless in it. */
+export const copyProject = (targets: string) => {
+  const folder = mkdtempSync(join(tmpdir(), 'project-'));
+  for (const name of sources) cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  writeFileSync(join(folder, 'targets.yml'), targets);
+  return {
+    serverless: (...words: string[]) => run(folder, words),
+    packageStack: (...words: string[]): Packaged => packageWith((...all) => run(folder, all), words),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+};
 
 /** A packaged stack, in a folder of its own. */
 export interface Packaged {
@@ -78,9 +105,12 @@ export interface Packaged {
   remove(): void;
 }
 
-export const packageStack = (...words: string[]): Packaged => {
+/** Packages this project. */
+export const packageStack = (...words: string[]): Packaged => packageWith(serverless, words);
+
+const packageWith = (start: typeof serverless, words: readonly string[]): Packaged => {
   const folder = mkdtempSync(join(tmpdir(), 'packaged-'));
-  const { status, stdout, stderr } = serverless('package', '--package', folder, ...words);
+  const { status, stdout, stderr } = start('package', '--package', folder, ...words);
   if (status !== 0) throw new Error(`serverless package ended with ${status}: ${stdout}${stderr}`);
   const text = readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8');
   return {

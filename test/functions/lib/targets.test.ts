@@ -202,6 +202,7 @@ setings: {}`).replace('us-east-1', 'mars'),
   it.each([
     'pager: ["http://events.example/s3cret"]',
     'pager: ["https://{{resolve:ssm:s3cret}}"]',
+    'pager: ["secretsmanager:pager:SecretString:s3cret"]',
     'pager: "https://events.example/s3cret"',
     'email: ["https://events.example/s3cret"]',
     'stages: { prod: { pager: ["ftp://s3cret"] } }',
