@@ -51,7 +51,7 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
       )
     : wrong(
         `${what} reach nobody.`,
-        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md).',
+        'Add alerts: { email: [you@example.com] } to targets.yml and deploy, or subscribe to the topic (docs/alerts.md).',
       );
 };
 
