@@ -11,7 +11,7 @@ export interface Rehearsal {
 
 const hourMs = 3_600_000;
 const target = 'production';
-const scheduleMs = 6 * hourMs;
+const scheduleMs = 5 * hourMs;
 const shortScheduleMs = 2 * hourMs;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();

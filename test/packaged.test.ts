@@ -3,8 +3,8 @@ import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
-import { maxPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
 
@@ -17,7 +17,7 @@ const resolve = (value: unknown): string => {
   if (typeof value === 'string') return value;
   const text = JSON.stringify(value);
   const { SEAL_KEY_ID = '', ALERT_TOPIC_ARN = '', STATE_MACHINE_ARN = '' } = world.environment;
-  if (text.includes('StackKey')) return SEAL_KEY_ID;
+  if (text.includes('SealKey')) return SEAL_KEY_ID;
   if (text.includes('AlertTopic')) return ALERT_TOPIC_ARN;
   return STATE_MACHINE_ARN;
 };
@@ -51,6 +51,7 @@ beforeAll(async () => {
     if (found === undefined) throw new Error(`${name} is not packaged.`);
     Object.assign(
       process.env,
+      world.awsVariables(),
       { LOG_LISTEN_SECONDS: '0.1', POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
       addresses,
       found.variables,

@@ -4,6 +4,7 @@ import { readTargets, type Target } from '../../functions/lib/targets.ts';
 import { wallClock } from '../../runner/engine.ts';
 import { type CallerOptions, readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
+import { colourOfProof } from '../../stack/proof-colour.ts';
 import { plain, processTerminal, type Terminal, wrap } from '../terminal.ts';
 import { createProgress } from './progress.ts';
 import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';
@@ -46,12 +47,7 @@ export const narrow = (
   return [{ ...only, endpoints: watched }];
 };
 
-const markOf: Record<string, readonly [string, 'green' | 'yellow' | 'red']> = {
-  observed: ['✓', 'green'],
-  tested: ['✓', 'green'],
-  degraded: ['!', 'yellow'],
-  failed: ['✗', 'red'],
-};
+const markOf = { green: '✓', yellow: '!', red: '✗' } as const;
 
 const isDryRunEnd = ({ error }: Outcome): boolean => error?.name === new DryRunEnd('').name;
 
@@ -74,8 +70,8 @@ const showOutcome = (outcome: Outcome, { paint, columns }: Terminal): string[] =
             : say('✗', 'red', `${image} cannot be pulled: ${problem}`, '  '),
         )),
     ...endpoints.map(({ endpoint, proof, evidence, reason }) => {
-      const [mark, colour] = markOf[proof] ?? ['✗', 'red'];
-      return say(mark, colour, `${endpoint} ${proof}: ${evidence ?? reason}`, '  ');
+      const colour = colourOfProof(proof);
+      return say(markOf[colour], colour, `${endpoint} ${proof}: ${evidence ?? reason}`, '  ');
     }),
     ...warnings.map((warning) => say('!', 'yellow', warning, '  ')),
   ];

@@ -1,4 +1,5 @@
 import { span } from '../../functions/lib/report/alerts.ts';
+import { colourOfProof } from '../../stack/proof-colour.ts';
 import type { RunStatus, Status, TargetStatus } from '../../stack/status.ts';
 import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 
@@ -13,13 +14,6 @@ const time = (text: string): string => `${text.slice(11, 16)} UTC`;
 const bar = (leftMs: number, width: number): string => {
   const filled = Math.max(0, Math.min(width, Math.round((leftMs / lifeMs) * width)));
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;
-};
-
-const colourOfProof: Record<string, 'green' | 'yellow' | 'red'> = {
-  observed: 'green',
-  tested: 'green',
-  degraded: 'yellow',
-  failed: 'red',
 };
 
 const showTarget = (
@@ -40,7 +34,7 @@ const showTarget = (
   const age = span(Math.max(0, now - Date.parse(lookedAt)));
   const listed = endpoints.map(({ endpoint, proof, reason, evidence }) => {
     const text = plain(evidence ?? reason);
-    return `  ${label(endpoint)}${paint(colourOfProof[proof] ?? 'red', proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
+    return `  ${label(endpoint)}${paint(colourOfProof(proof), proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
   });
   const unlisted = Object.values(proofs).reduce((sum, count) => sum + count, 0) - endpoints.length;
   return [

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { AwsConnection } from './aws/client.ts';
 import { ConfigurationError } from './errors.ts';
 import { parseOr } from './explain-issues.ts';
 
@@ -76,7 +77,10 @@ export const environmentSchema = z.object({
 });
 
 /** The settings of one deployed function. */
-export type Settings = z.output<typeof environmentSchema>;
+export interface Settings extends z.output<typeof environmentSchema> {
+  /** Where AWS is, for whoever does not leave that to the SDK and the process's environment. */
+  readonly aws?: AwsConnection;
+}
 
 /** Settings that have no default. */
 type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';

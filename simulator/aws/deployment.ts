@@ -1,15 +1,15 @@
 import type { WorldClock } from '../clock.ts';
-import { AwsError, type AwsService, type Caller, xml } from './server.ts';
+import { type AwsCaller, AwsError, type AwsService, xml } from './server.ts';
 
 /** A CloudWatch alarm. */
-export interface Alarm {
+interface SimulatedAlarm {
   readonly name: string;
   state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
   actionsEnabled: boolean;
   readonly description: string;
 }
 
-/** Somebody who is to be told, confirmed or not yet. */
+/** A subscription to a topic, confirmed or not yet. */
 export interface Subscription {
   readonly topicArn: string;
   readonly protocol: string;
@@ -30,7 +30,7 @@ export class Deployment {
   readonly outputs: Record<string, string>;
   readonly schedule = { expression: 'rate(5 hours)', state: 'ENABLED' };
   readonly rule = { state: 'ENABLED' };
-  readonly alarms: Alarm[];
+  readonly alarms: SimulatedAlarm[];
   readonly subscriptions: Subscription[] = [];
   /** What the functions have measured, oldest first. */
   measurements: () => ReadonlyArray<{ readonly name: string; readonly value: number; readonly at: number }> = () => [];
@@ -57,7 +57,7 @@ export class Deployment {
     }));
   }
 
-  #require(name: string, { region }: Caller): void {
+  #require(name: string, { region }: AwsCaller): void {
     if (name !== this.#name || region !== this.#region || this.status === undefined) {
       throw new AwsError('ValidationError', `Stack with id ${name} does not exist`);
     }

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { alert } from '../../cli/alert.ts';
 import { composeRehearsals } from '../../cli/rehearsals.ts';
 import { writeMessages } from '../../functions/lib/report/messages.ts';
@@ -118,6 +118,7 @@ describe('npm run alert', () => {
   it('sends a rehearsal to a topic that is there, and says when it is not', async () => {
     const topic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alerts';
     const world = await World.begin();
+    for (const [name, value] of Object.entries(world.awsVariables())) vi.stubEnv(name, value);
     expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 0,
       printed: `Sent to ${topic}: delayed, warning\n`,
@@ -132,6 +133,7 @@ describe('npm run alert', () => {
       code: 1,
       printedErrors: expect.stringContaining('Topic does not exist'),
     });
+    vi.unstubAllEnvs();
     await world.end();
   });
 });

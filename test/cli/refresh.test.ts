@@ -61,7 +61,7 @@ describe('refresh', () => {
     ]);
     expect(code).toBe(0);
     const [stored] = world.runpod.stored;
-    expect(world.registry.letIn.has(stored?.login.password ?? '')).toBe(true);
+    expect(world.registry.letIn.has(stored?.token.password ?? '')).toBe(true);
     expect(printed + printedErrors).not.toContain(mark);
     expect(printed + printedErrors).not.toContain(apiKey);
   });

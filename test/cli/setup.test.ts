@@ -71,7 +71,7 @@ describe('setup, in a terminal', () => {
     const created = [...world.runpod.credentials.values()].find(({ name }) => name === 'runpod-ecr-refresh-production');
     expect(world.runpod.endpoints.get('4m7x2k9q')?.registry).toBe(created?.id);
     expect(world.runpod.endpoints.get('other000')?.registry).toBe('6n2k8v4d');
-    expect(world.registry.letIn.has(created?.login.password ?? '')).toBe(true);
+    expect(world.registry.letIn.has(created?.token.password ?? '')).toBe(true);
     expect(world.secrets.parameters.get(parameter)).toBe(apiKey);
     expect(registered()).toBe(created?.id);
     expect(session.screen().join('\n')).toContain('npx serverless deploy --stage dev --region us-east-1');

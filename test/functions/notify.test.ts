@@ -4,8 +4,8 @@ import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
-import { executionArn } from '../support/runs.ts';
 
 const failed = (target: string): Outcome => ({
   target,

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createConcludeTarget } from '../../functions/conclude-target.ts';
 import { messageOfCause } from '../../functions/lib/report/cause.ts';
 import { createReport } from '../../functions/report.ts';
-import { executionArn } from '../support/runs.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 
 const measured: Record<string, number> = {};
 const report = createReport({

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { functionNames } from '../../runner/functions.ts';
-import { copyProject, maxPackagingMs } from '../support/packaged.ts';
+import { copyProject, maxPackagingMs } from '../../simulator/packaged.ts';
 
 const targets = `
 targets:

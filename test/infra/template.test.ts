@@ -7,7 +7,7 @@ import { metricUnits } from '../../functions/lib/platform.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
 import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../../simulator/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
-import type { Endpoint } from '../../simulator/runpod/server.ts';
+import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { account, region, statesOf, World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
 let world: World;
-let endpoint: Endpoint;
+let endpoint: SimulatedEndpoint;
 
 beforeEach(async () => {
   world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.3', LOG_LISTEN_SECONDS: '0.05' } });

@@ -16,27 +16,20 @@ export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'))
 /** The environment in which a person's command meets the embedded world. */
 const environmentOf = (world: World, more: Record<string, string | undefined>): Record<string, string> => {
   const all: Record<string, string | undefined> = {
-    PATH: process.env.PATH,
-    HOME: '/nonexistent',
-    AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
-    AWS_REGION: process.env.AWS_REGION,
-    AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...world.environment,
+    ...world.processEnvironment(),
     TERM: 'xterm-256color',
     ...more,
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 };
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly folder?: string;
   readonly environment?: Record<string, string | undefined>;
 }
 
 /** How a command ended whose input and output were pipes. */
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly printed: string;
   readonly printedErrors: string;
@@ -69,7 +62,7 @@ export const runPiped = async (
 };
 
 /** A command in a terminal, as a person has it before them. */
-export interface TerminalSession {
+interface TerminalSession {
   /** What the terminal shows, a line each, without what trails. */
   screen(): string[];
   /** Everything that was ever written to it, escapes included. */
@@ -111,7 +104,7 @@ export const runInTerminal = (
   pty.onData((text) => {
     written += text;
     emulator.write(text, () => {
-      for (const look of watchers) look();
+      for (const check of watchers) check();
     });
   });
   const screen = (): string[] => {
@@ -121,27 +114,27 @@ export const runInTerminal = (
   };
   // Once the shell has said how the command ended, all that the command wrote has arrived.
   const ended = new Promise<number>((resolve) => {
-    const look = (): void => {
+    const check = (): void => {
       const [, code] = endPattern.exec(written) ?? [];
       if (code === undefined) return;
-      watchers.delete(look);
+      watchers.delete(check);
       pty.kill('SIGKILL');
       resolve(Number(code));
     };
-    watchers.add(look);
+    watchers.add(check);
   });
   const seen = (what: () => string, text: string): Promise<void> =>
     new Promise((resolve, reject) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!what().includes(text)) return;
-        watchers.delete(look);
+        watchers.delete(check);
         resolve();
       };
-      watchers.add(look);
-      look();
+      watchers.add(check);
+      check();
       void ended.then(() => {
-        look();
-        if (watchers.has(look)) {
+        check();
+        if (watchers.has(check)) {
           reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
         }
       });

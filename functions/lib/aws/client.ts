@@ -1,3 +1,4 @@
+import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { ExchangeError } from '../exchange.ts';
 import { type Send, send } from '../http.ts';
 import { quote } from '../quote.ts';
@@ -6,16 +7,22 @@ import { createAwsHttpHandler } from './http-handler.ts';
 /** Most AWS answers are small. */
 const usualBytes = 256 * 1024;
 
+/** Where AWS is and who asks it. Whatever is left out, the SDK finds by itself, as it finds all of it in Lambda. */
+export type AwsConnection = Readonly<
+  Pick<STSClientConfig, 'endpoint' | 'region' | 'credentials' | 'profile' | 'useFipsEndpoint' | 'useDualstackEndpoint'>
+>;
+
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
  *
  * @param maxBytes how long an answer may be
  */
 export const awsClientDefaults = (
-  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  { UPSTREAM_TIMEOUT_SECONDS, aws = {} }: { readonly UPSTREAM_TIMEOUT_SECONDS: number; readonly aws?: AwsConnection },
   maxBytes = usualBytes,
   sendRequest: Send = send,
 ) => ({
+  ...aws,
   maxAttempts: 2,
   requestHandler: createAwsHttpHandler(sendRequest, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
 });

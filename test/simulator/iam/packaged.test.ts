@@ -3,7 +3,7 @@ import { type AuthorizationCheck, operations } from '../../../simulator/iam/auth
 import { createIam, type Iam } from '../../../simulator/iam/iam.ts';
 import type { DeployedResource } from '../../../simulator/iam/resolver.ts';
 import { deployTemplate } from '../../../simulator/iam/template.ts';
-import { maxPackagingMs, type Packaged, packageStack } from '../../support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../../../simulator/packaged.ts';
 
 const place = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
 

@@ -30,9 +30,9 @@ export interface Template {
   readonly Outputs: Record<string, { readonly Value: unknown; readonly Export?: { readonly Name: unknown } }>;
 }
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('..', import.meta.url));
 
-/** A packaging ends within this, and whoever waits for two others' still gets a turn. */
+/** A packaging ends within this, and one that waits for two others still gets its turn. */
 const maxRunMs = 120_000;
 export const maxPackagingMs = 3 * maxRunMs;
 
