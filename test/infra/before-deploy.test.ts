@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { beforeDeployToAws } from '../../infra/before-deploy.ts';
@@ -96,5 +97,28 @@ describe('before a deploy', () => {
 
   it('publishes it where the deployed switch listens to another metric', async () => {
     expect(await deploy(templateOf([], 'ExecutionsSucceeded'), templateOf([]))).toHaveLength(1);
+  });
+});
+
+describe('the plugin', () => {
+  it('hands the sentence to serverless as an error of its own, which it prints without a stack trace', async () => {
+    const { configuration } = await startAws(templateOf([email('a@example.com')]));
+    class ServerlessError extends Error {}
+    const Plugin = createRequire(import.meta.url)('../../infra/before-deploy.cjs') as new (
+      serverless: object,
+    ) => { readonly hooks: Readonly<Record<string, () => Promise<void>>> };
+    const { hooks } = new Plugin({
+      classes: { Error: ServerlessError },
+      service: { provider: { compiledCloudFormationTemplate: templateOf([]) }, custom: { dropListeners: 'no' } },
+      getProvider: () => ({
+        naming: { getStackName: () => stackName },
+        getRegion: () => 'us-east-1',
+        getAwsSdkV3Config: async () => configuration,
+      }),
+    });
+    const [hook] = Object.values(hooks);
+    const stopped = hook?.();
+    await expect(stopped).rejects.toThrow(ServerlessError);
+    await expect(stopped).rejects.toThrow(/would stop telling: email a@example\.com/);
   });
 });
