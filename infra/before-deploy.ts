@@ -22,14 +22,32 @@ export interface BeforeDeploy {
   readonly publishFirstPoint: () => Promise<void>;
 }
 
-/** Listeners that a template's topics list, as `email you@example.com`. */
-const listenersOf = ({ Resources = {} }: DeployedTemplate): string[] =>
+/** Whom a topic tells. */
+interface Listener {
+  readonly topic: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+}
+
+const listenersOf = ({ Resources = {} }: DeployedTemplate): Listener[] =>
   Object.entries(Resources).flatMap(([topic, { Properties }]) =>
     (Array.isArray(Properties?.Subscription) ? Properties.Subscription : []).map(
-      ({ Protocol, Endpoint }: { readonly Protocol?: unknown; readonly Endpoint?: unknown }) =>
-        `${String(Protocol)} ${typeof Endpoint === 'string' ? Endpoint : JSON.stringify(Endpoint)} at ${topic}`,
+      ({ Protocol, Endpoint }: { readonly Protocol?: unknown; readonly Endpoint?: unknown }) => ({
+        topic,
+        protocol: String(Protocol),
+        endpoint: typeof Endpoint === 'string' ? Endpoint : JSON.stringify(Endpoint),
+      }),
     ),
   );
+
+/** Names a listener. Of a pager's URL, which is a secret, only the host. */
+const nameOf = ({ topic, protocol, endpoint }: Listener): string => {
+  const [, secret] = /^\{\{resolve:(secretsmanager:.+):SecretString\}\}$/.exec(endpoint) ?? [];
+  const shown = URL.canParse(endpoint) && /^https?:/.test(endpoint) ? new URL(endpoint).host : endpoint;
+  return `${protocol} ${secret ?? shown} at ${topic}`;
+};
+
+const keyOf = ({ topic, protocol, endpoint }: Listener): string => `${topic} ${protocol} ${endpoint}`;
 
 const hasDeadMansSwitch = (template: DeployedTemplate | undefined): boolean =>
   template?.Resources?.NoSuccess?.Properties?.MetricName === 'ScheduledRunsReported';
@@ -48,11 +66,11 @@ export const beforeDeploy = async ({
   publishFirstPoint,
 }: BeforeDeploy): Promise<void> => {
   const deployed = await readDeployed();
-  const stay = new Set(listenersOf(template));
-  const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(each));
+  const stay = new Set(listenersOf(template).map(keyOf));
+  const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(keyOf(each)));
   if (dropped.length > 0 && !dropListeners) {
     throw new ConfigurationError(
-      `This deploy of ${stackName} would stop telling: ${dropped.join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
+      `This deploy of ${stackName} would stop telling: ${dropped.map(nameOf).join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
     );
   }
   if (!hasDeadMansSwitch(deployed)) await publishFirstPoint();

@@ -1,9 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   globSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -66,9 +68,10 @@ const alone = <Result>(job: () => Result): Result => {
   }
 };
 
-const run = (words: readonly string[]) =>
+/** Runs serverless in a folder as its command does, without network or credentials. */
+const run = (project: string, words: readonly string[]) =>
   spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
-    cwd: root,
+    cwd: project,
     encoding: 'utf8',
     timeout: maxRunMs,
     env: {
@@ -79,8 +82,8 @@ const run = (words: readonly string[]) =>
     },
   });
 
-/** Runs serverless in this project, as its command does, without network or credentials. */
-export const serverless = (...words: string[]) => alone(() => run(words));
+/** Runs serverless in this project. */
+export const serverless = (...words: string[]) => alone(() => run(root, words));
 
 /** The stage that is packaged: no source names it, so that whatever bears it has it from the stage alone. */
 export const packagedStage = 'packaged-once';
@@ -99,6 +102,7 @@ const sources = [
   'statemachines/*',
   'serverless.yml',
   'targets*.yml',
+  'docs/runbook.md',
   'package-lock.json',
   'simulator/packaged.ts',
 ];
@@ -124,17 +128,42 @@ export const packageStack = (): Packaged => {
     if (existsSync(folder)) return;
     rmSync(packagings, { recursive: true, force: true });
     const begun = join(packagings, 'begun');
-    const { status, stdout, stderr } = run(['package', '--package', begun, '--stage', packagedStage]);
-    if (status !== 0) throw new Error(`serverless package ended with ${status}: ${stdout}${stderr}`);
-    for (const zip of readdirSync(begun).filter((name) => name.endsWith('.zip'))) {
-      unzip(join(begun, zip), join(begun, 'unpacked', zip.slice(0, -'.zip'.length)));
-    }
+    packageInto(root, begun, '--stage', packagedStage);
     renameSync(begun, folder);
   });
-  const text = readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8');
+  return packagedIn(folder);
+};
+
+/** Packages a project into a folder, and unpacks its bundles there. */
+const packageInto = (project: string, folder: string, ...words: string[]): void => {
+  const { status, stdout, stderr } = run(project, ['package', '--package', folder, ...words]);
+  if (status !== 0) throw new Error(`serverless package ended with ${status}: ${stdout}${stderr}`);
+  for (const zip of readdirSync(folder).filter((name) => name.endsWith('.zip'))) {
+    unzip(join(folder, zip), join(folder, 'unpacked', zip.slice(0, -'.zip'.length)));
+  }
+};
+
+const packagedIn = (folder: string): Packaged => ({
+  template: JSON.parse(readFileSync(join(folder, 'cloudformation-template-update-stack.json'), 'utf8')) as Template,
+  unpack: (name) => join(folder, 'unpacked', name),
+});
+
+/** What packaging reads, beside the packages. */
+const projectFiles = ['functions', 'infra', 'statemachines', 'docs', 'serverless.yml', 'package.json', 'tsconfig.json'];
+
+/** A copy of this project with a targets.yml of its own, and serverless in it. */
+export const copyProject = (targets: string) => {
+  const folder = mkdtempSync(join(tmpdir(), 'project-'));
+  for (const name of projectFiles) cpSync(join(root, name), join(folder, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+  writeFileSync(join(folder, 'targets.yml'), targets);
   return {
-    template: JSON.parse(text) as Template,
-    unpack: (name) => join(folder, 'unpacked', name),
+    serverless: (...words: string[]) => run(folder, words),
+    packageStack: (...words: string[]): Packaged => {
+      packageInto(folder, join(folder, 'packaged'), ...words);
+      return packagedIn(join(folder, 'packaged'));
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 };
 

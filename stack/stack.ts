@@ -61,7 +61,7 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
 
 /** The command that deploys a stage. */
 export const deployCommand = ({ stage, region }: Caller): string =>
-  `npx serverless deploy --stage ${stage} --region ${region} --param="alertEmail=you@example.com"`;
+  `npx serverless deploy --stage ${stage} --region ${region}`;
 
 /** @throws {CommandError} there is no such stack, or nothing can be read of it yet */
 export const requireStack = async (caller: Caller): Promise<Stack & { readonly stateMachine: string }> => {

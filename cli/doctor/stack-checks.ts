@@ -38,7 +38,7 @@ const judgeListeners = (what: string, listeners: Listeners): Finding => {
       )
     : wrong(
         `${what} reach nobody.`,
-        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md). If somebody was subscribed, a link in a mail has ended it: docs/alerts.md says how to come back.',
+        'Add alerts: { email: [you@example.com] } to targets.yml and deploy, or subscribe to the topic (docs/alerts.md). If somebody was subscribed, a link in a mail has ended it: docs/alerts.md says how to come back.',
       );
 };
 

@@ -32,9 +32,10 @@ const text = z.string().check(z.minLength(1));
 
 /**
  * Everything the Lambdas read from their environment, with defaults. Settings without a default are optional here and
- * demanded by the functions that need them, so that one faulty environment is reported once and whole.
+ * demanded by the functions that need them, so that one faulty environment is reported once and whole. The settings of
+ * targets.yml that become variables are checked by this, too.
  */
-const environment = z.object({
+export const environmentSchema = z.object({
   /** The targets file, from the bundle's root. */
   TARGETS_FILE: z._default(text, 'targets.yml'),
   /** The KMS key that seals tokens between states. */
@@ -76,7 +77,7 @@ const environment = z.object({
 });
 
 /** The settings of one deployed function. */
-export interface Settings extends z.output<typeof environment> {
+export interface Settings extends z.output<typeof environmentSchema> {
   /** Where AWS is, for whoever does not leave that to the SDK and the process's environment. */
   readonly aws?: AwsConnection;
 }
@@ -95,7 +96,7 @@ export const readSettings = (variables: Record<string, string | undefined>): Set
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   return parseOr(
-    environment,
+    environmentSchema,
     present,
     (mistakes) => new ConfigurationError(`The function's environment is wrong. ${mistakes.join('; ')}.`),
   );

@@ -264,7 +264,7 @@ const cases: readonly Case[] = [
     what: 'nobody to tell',
     happen: () => void world.deployment.subscriptions.splice(0),
     line: /✗ Alarms reach nobody\./,
-    remedy: /→ Deploy with --param="alertEmail=/,
+    remedy: /→ Add alerts: \{ email: \[you@example\.com\] \} to targets\.yml/,
     code: 1,
   },
   {

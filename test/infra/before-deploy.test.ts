@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { beforeDeployToAws } from '../../infra/before-deploy.ts';
@@ -66,6 +67,20 @@ describe('before a deploy', () => {
     );
   });
 
+  it('shows of a pager no more than its host, or the secret that holds it', async () => {
+    const https = (Endpoint: string) => ({ Protocol: 'https', Endpoint });
+    const pagers = [
+      https('https://events.example/integration/s3cret'),
+      https('{{resolve:secretsmanager:pager:SecretString}}'),
+    ];
+    await expect(deploy(templateOf(pagers), templateOf([]))).rejects.toThrow(
+      /would stop telling: https events\.example at AlertTopic, https secretsmanager:pager at AlertTopic\./,
+    );
+    await expect(
+      deploy(templateOf(pagers), templateOf([https('https://events.example/integration/other'), ...pagers.slice(1)])),
+    ).rejects.toThrow(/would stop telling: https events\.example at AlertTopic\./);
+  });
+
   it('goes on where that is asked for, or nobody is dropped', async () => {
     const one = templateOf([email('a@example.com')]);
     expect(await deploy(one, templateOf([]), true)).toEqual([]);
@@ -82,5 +97,28 @@ describe('before a deploy', () => {
 
   it('publishes it where the deployed switch listens to another metric', async () => {
     expect(await deploy(templateOf([], 'ExecutionsSucceeded'), templateOf([]))).toHaveLength(1);
+  });
+});
+
+describe('the plugin', () => {
+  it('hands the sentence to serverless as an error of its own, which it prints without a stack trace', async () => {
+    const { configuration } = await startAws(templateOf([email('a@example.com')]));
+    class ServerlessError extends Error {}
+    const Plugin = createRequire(import.meta.url)('../../infra/before-deploy.cjs') as new (
+      serverless: object,
+    ) => { readonly hooks: Readonly<Record<string, () => Promise<void>>> };
+    const { hooks } = new Plugin({
+      classes: { Error: ServerlessError },
+      service: { provider: { compiledCloudFormationTemplate: templateOf([]) }, custom: { dropListeners: 'no' } },
+      getProvider: () => ({
+        naming: { getStackName: () => stackName },
+        getRegion: () => 'us-east-1',
+        getAwsSdkV3Config: async () => configuration,
+      }),
+    });
+    const [hook] = Object.values(hooks);
+    const stopped = hook?.();
+    await expect(stopped).rejects.toThrow(ServerlessError);
+    await expect(stopped).rejects.toThrow(/would stop telling: email a@example\.com/);
   });
 });
