@@ -1,29 +1,29 @@
 import { defineConfig } from 'vitest/config';
-import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
-/** The files that take longest, which begin first: on a fresh clone vitest knows no durations to sort by. */
-const longest = ['report.test.ts', 'secrets.test.ts', 'upstream-aws.test.ts', 'upstream-runpod.test.ts'];
-
-class LongestFirst extends BaseSequencer {
-  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    const rank = ({ moduleId }: TestSpecification): number => {
-      const index = longest.findIndex((name) => moduleId.endsWith(`/${name}`));
-      return index === -1 ? longest.length : index;
-    };
-    return (await super.sort(files)).toSorted((a, b) => rank(a) - rank(b));
-  }
-}
+/** What continuous integration runs besides `npm test`, each by a command of its own: by project, its files. */
+const others = {
+  /** Thousands of targets and hostile answers in processes of their own. */
+  scale: ['test/scale/**/*.test.ts'],
+  /** Needs Chromium. */
+  browser: ['test/console/browser.test.ts'],
+  /** Needs Debian's docker-registry and skopeo. */
+  registry: ['test/debian-registry.test.ts'],
+};
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     // Each file has a process of its own: the embedded AWS is found through environment variables.
     pool: 'forks',
     // A busy machine is no failure: only what hangs comes near this.
     testTimeout: 60_000,
-    // Tests mostly wait for time-outs, so there may be more of them than cores.
-    maxWorkers: 4,
-    sequence: { sequencer: LongestFirst },
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: Object.values(others).flat() },
+      },
+      ...Object.entries(others).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
+    ],
     coverage: {
       include: ['functions/**/*.ts'],
       reporter: ['text', 'html'],

@@ -2,10 +2,10 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { functionNames } from '../runner/functions.ts';
+import { executionArn, fetchToken, inputs } from '../simulator/inputs.ts';
+import { packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
-import { type ColdCall, callCold, runCold, worldEnvironment } from '../test/support/cold-process.ts';
-import { packageStack } from '../test/support/packaged.ts';
-import { executionArn, fetchToken, inputs } from '../test/support/runs.ts';
+import { type ColdCall, callCold, runCold, worldEnvironment } from './cold-process.ts';
 
 /**
  * Per function: its bundle's bytes, and the time and peak memory of a cold process from its start to its first answer
@@ -43,7 +43,7 @@ const events: Record<(typeof functionNames)[number], unknown> = {
   notify: { kind: 'report', report },
 };
 
-interface Measured {
+interface MeasuredStart {
   readonly milliseconds: number;
   readonly peakKilobytes: number;
 }
@@ -54,8 +54,8 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 /** The whole time of the process, from outside, and the memory it says it had. */
-const measure = async (job: () => Promise<ColdCall | undefined>): Promise<Measured | undefined> => {
-  const results: Measured[] = [];
+const measure = async (job: () => Promise<ColdCall | undefined>): Promise<MeasuredStart | undefined> => {
+  const results: MeasuredStart[] = [];
   for (let round = 0; round < rounds; round += 1) {
     const startedAt = performance.now();
     const result = await job();
@@ -68,7 +68,7 @@ const measure = async (job: () => Promise<ColdCall | undefined>): Promise<Measur
   };
 };
 
-const row = (what: string, bytes: number | undefined, measured: Measured): void => {
+const row = (what: string, bytes: number | undefined, measured: MeasuredStart): void => {
   const size = bytes === undefined ? '' : `${(bytes / 1024).toFixed(0)} KB`;
   process.stdout.write(
     `${what.padEnd(24)} ${size.padStart(8)} ${measured.milliseconds.toFixed(0).padStart(6)} ms ${(measured.peakKilobytes / 1024).toFixed(0).padStart(5)} MB\n`,
@@ -90,7 +90,7 @@ for (const name of functionNames) {
 
 const guide = fileURLToPath(new URL('guide/guide_lambda.py', import.meta.url));
 const guideEnvironment = { ...environment, RUNPOD_API_KEY: world.apiKey, REGISTRY_AUTH_ID: '6n2k8v4d' };
-let baseline: Measured | undefined;
+let baseline: MeasuredStart | undefined;
 for (const python of ['python3', '/usr/bin/python3']) {
   baseline ??= await measure(() => runCold(python, [guide], guideEnvironment));
 }
@@ -108,5 +108,4 @@ process.stdout.write(
   `Bundles: at most ${largestBundle / 1024} KB each. ${isWithinTargets ? 'All targets are met.' : 'A target is missed.'}\n`,
 );
 await world.end();
-packaged.remove();
 process.exitCode = isWithinTargets ? 0 : 1;

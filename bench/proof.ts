@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createRegistryClient } from '../functions/lib/ecr/pull.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
+import { DebianRegistry, missingPrograms, token } from '../simulator/debian-registry.ts';
 import { buildImage } from '../simulator/images.ts';
-import { DebianRegistry, login, missingPrograms } from '../test/support/debian-registry.ts';
 
 /**
  * What it takes to prove that an image can be pulled, beside `skopeo inspect` and a full `skopeo copy` of the same image
@@ -24,7 +24,7 @@ const client = createRegistryClient(readSettings({ REGISTRY_ENDPOINT_URL: regist
 const scratch = mkdtempSync(join(tmpdir(), 'copy-'));
 const rounds = 5;
 
-interface Measured {
+interface MeasuredPull {
   readonly what: string;
   readonly requests: number;
   readonly bytes: number;
@@ -32,7 +32,7 @@ interface Measured {
   readonly milliseconds: number;
 }
 
-const measure = async (what: string, job: () => unknown): Promise<Measured> => {
+const measure = async (what: string, job: () => unknown): Promise<MeasuredPull> => {
   const times: number[] = [];
   const before = await registry.traffic();
   for (let round = 0; round < rounds; round += 1) {
@@ -56,7 +56,7 @@ const skopeo = async (...words: string[]): Promise<void> => {
   if (code !== 0) throw new Error(`skopeo ${words[0]} ended with ${code}`);
 };
 
-const credentials = `${login.username}:${login.password}`;
+const credentials = `${token.username}:${token.password}`;
 let isWithinTargets = true;
 for (const layers of [5, 30, 100]) {
   const repository = `bench/worker-${layers}`;
@@ -66,7 +66,7 @@ for (const layers of [5, 30, 100]) {
   const certificates = registry.folder;
   let copies = 0;
   const rows = [
-    await measure('proof', () => client.tryImage(image, login)),
+    await measure('proof', () => client.tryImage(image, token)),
     await measure('skopeo inspect', () =>
       skopeo('inspect', `--creds=${credentials}`, `--cert-dir=${certificates}`, remote),
     ),

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { ReadApiKey } from '../functions/lib/aws/api-key.ts';
 import type { RegistryToken } from '../functions/lib/aws/seal.ts';
+import { defined } from '../functions/lib/defined.ts';
 import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
-import { send } from '../functions/lib/http.ts';
+import { send, sendUntil } from '../functions/lib/http.ts';
 import { listOf } from '../functions/lib/json-parts.ts';
 import {
   type ConnectRunpod,
@@ -15,12 +17,16 @@ import {
   under,
 } from '../functions/lib/runpod/client.ts';
 
-/** Makes Runpod clients for a person's command. */
-export const connect = (settings: Settings, readApiKey: ReadApiKey): ConnectRunpod =>
+/**
+ * Makes Runpod clients for a person's command.
+ *
+ * @param signal ends requests and waits; left out for what is finished although Ctrl-C was pressed
+ */
+export const connect = (settings: Settings, readApiKey: ReadApiKey, signal?: AbortSignal): ConnectRunpod =>
   createConnectRunpod({
-    send,
+    send: signal === undefined ? send : sendUntil(signal),
     now: Date.now,
-    sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
+    sleep: (milliseconds) => sleep(milliseconds, undefined, defined({ signal })),
     readApiKey,
     timeoutMs: settings.UPSTREAM_TIMEOUT_SECONDS * 1000,
   });
@@ -29,10 +35,10 @@ const maxItems = 10_000;
 const credentialSchema = z.object({ id: z.string(), name: z.string() });
 const endpointSchema = z.object({ id: z.string(), registry: z._default(z.nullable(z.string()), null) });
 
-/** A registry credential as Runpod shows it: its login cannot be read back. */
-export type Credential = z.output<typeof credentialSchema>;
+/** A registry credential as Runpod shows it: its password cannot be read back. */
+export type RunpodCredential = z.output<typeof credentialSchema>;
 
-/** A repository that Runpod may pull from without a login. */
+/** A repository that Runpod may pull from without a credential. */
 export interface Delegation {
   readonly repository: string;
   readonly dockerRegistryUri: string;
@@ -62,10 +68,10 @@ export const listDelegations = async (
 
 /** What setup asks of Runpod besides what every run asks. */
 export interface RunpodAccount {
-  listCredentials(): Promise<readonly Credential[]>;
+  listCredentials(): Promise<readonly RunpodCredential[]>;
   /** @throws {RunpodUnauthorizedError} the key may not create credentials */
   requireCreation(): Promise<void>;
-  createCredential(name: string, login: RegistryToken): Promise<Credential>;
+  createCredential(name: string, token: RegistryToken): Promise<RunpodCredential>;
   deleteCredential(id: string): Promise<void>;
   /** @throws {RunpodUnauthorizedError} the key may not change the endpoint */
   requireChanges(endpointId: string): Promise<void>;

@@ -10,8 +10,8 @@ import {
 } from '../functions/lib/runpod/client.ts';
 import { type UpdateApi, updateApis } from '../functions/lib/runpod/update-credential.ts';
 
-/** Which of Runpod's ways of storing a login is open, and which before it Runpod said it does not have. */
-export interface OpenApi {
+/** By which of Runpod's APIs a token can be stored, and which before it Runpod said it does not have. */
+interface OpenApi {
   /** `undefined` where none is. */
   readonly way: UpdateApi | undefined;
   readonly missingWays: readonly UpdateApi[];
@@ -19,7 +19,7 @@ export interface OpenApi {
 
 /** What to say where no way is open. */
 export const noWay = (id: string): string =>
-  `Runpod offers no way to update credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a login by hand meanwhile.`;
+  `Runpod offers no way to update credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a token by hand meanwhile.`;
 
 const graphqlSchema = z.object({ errors: z.array(z.object({ message: z.string() })) });
 

@@ -4,9 +4,9 @@ import { reportSchema } from '../functions/lib/report/report.ts';
 import type { EngineEvent } from '../runner/engine.ts';
 import type { Execution } from '../simulator/aws/step-functions.ts';
 import type { FaultEffect } from '../simulator/loopback.ts';
-import type { Endpoint } from '../simulator/runpod/server.ts';
+import type { SimulatedEndpoint } from '../simulator/runpod/server.ts';
 import { region, World } from '../simulator/world.ts';
-import { Chronicle, shownMs } from './chronicle.ts';
+import { EventLog, shownMs } from './event-log.ts';
 import type { Source, StateDetail } from './source.ts';
 
 const minuteMs = 60_000;
@@ -18,7 +18,7 @@ const guide = 'guide';
 const credentials = { [ours]: '6n2k8v4d', [guide]: '9q4m7x2k' } as const;
 type RefresherId = keyof typeof credentials;
 
-/** Wall milliseconds between two looks of the world at the clock. */
+/** Wall milliseconds between two steps of the world's clock. */
 const paceMs = 40;
 /** A clock that stands still while a call hangs would stand still for long: calls are given up sooner. */
 const upstreamTimeoutSeconds = 0.3;
@@ -80,13 +80,13 @@ const outageText: Readonly<Record<string, string>> = {
   'ecr 503': 'ECR is down (503)',
 };
 
-/** A world of its own, with its switches, told as it happens. */
+/** A world of its own with its switches, shown as it goes. */
 export class EmbeddedSource implements Source {
-  readonly chronicle: Chronicle;
+  readonly eventLog: EventLog;
   readonly #world: World;
   readonly #details = new Map<string, StateDetail>();
   readonly #repairs = new Map<string, () => void>();
-  readonly #endpoints: Record<RefresherId, Endpoint>;
+  readonly #endpoints: Record<RefresherId, SimulatedEndpoint>;
   #images = 0;
   #marks = 0;
   #mails = 0;
@@ -96,7 +96,7 @@ export class EmbeddedSource implements Source {
 
   private constructor(world: World) {
     this.#world = world;
-    this.chronicle = new Chronicle({
+    this.eventLog = new EventLog({
       mode: 'embedded',
       title: 'An embedded AWS and Runpod, on this machine',
       now: world.clock.now(),
@@ -127,11 +127,11 @@ export class EmbeddedSource implements Source {
   }
 
   #begin(): void {
-    const { chronicle } = this;
+    const { eventLog } = this;
     const { clock } = this.#world;
-    chronicle.put('refreshers', { id: ours, title: 'runpod-ecr-refresh' });
-    chronicle.put('refreshers', { id: guide, title: 'the guide’s Lambda' });
-    this.#fillLogins(clock.now() + 12 * hourMs);
+    eventLog.put('refreshers', { id: ours, title: 'runpod-ecr-refresh' });
+    eventLog.put('refreshers', { id: guide, title: 'the guide’s Lambda' });
+    this.#fillTokens(clock.now() + 12 * hourMs);
     for (const refresher of [ours, guide] as const) this.#showEndpoint(refresher);
     const mintAndStore = createMintAndStore(
       this.#world,
@@ -149,7 +149,7 @@ export class EmbeddedSource implements Source {
           () => 'FAILED',
         ),
       );
-      this.chronicle.put('runs', {
+      this.eventLog.put('runs', {
         id: `guide-${at}`,
         refresher: guide,
         trigger: 'schedule',
@@ -178,39 +178,39 @@ export class EmbeddedSource implements Source {
     const { clock } = this.#world;
     while (!this.#isEnded) {
       await sleep(paceMs);
-      const { speed } = this.chronicle.scalars;
+      const { speed } = this.eventLog.scalars;
       if (speed > 0) await clock.advance(paceMs * speed);
       this.#showWorkers();
-      this.chronicle.set({ now: clock.now() });
-      this.chronicle.flush();
+      this.eventLog.set({ now: clock.now() });
+      this.eventLog.flush();
     }
   }
 
   #listen(): void {
-    const { chronicle } = this;
+    const { eventLog } = this;
     this.#world.stepFunctions.onEvent = (execution, event) => this.#followRun(execution, event);
     this.#world.sns.onMessage = ({ subject, text, at }) => {
       this.#mails += 1;
-      chronicle.put('mails', { id: `mail-${this.#mails}`, at, subject, text });
-      for (const { id } of chronicle.all('mails').slice(0, -mailsShown)) chronicle.remove('mails', id);
+      eventLog.put('mails', { id: `mail-${this.#mails}`, at, subject, text });
+      for (const { id } of eventLog.all('mails').slice(0, -mailsShown)) eventLog.remove('mails', id);
     };
-    this.#world.runpod.onStored = ({ credential, login, at }) => {
+    this.#world.runpod.onStored = ({ credential, token, at }) => {
       const refresher = credential === credentials.guide ? guide : ours;
-      const expiresAt = this.#world.ecr.find(login.password)?.expiresAt ?? at;
-      chronicle.put('tokens', { id: `${refresher}-${at}`, refresher, storedAt: at, expiresAt });
+      const expiresAt = this.#world.ecr.find(token.password)?.expiresAt ?? at;
+      eventLog.put('tokens', { id: `${refresher}-${at}`, refresher, storedAt: at, expiresAt });
     };
   }
 
   #followRun(execution: Execution, event: EngineEvent): void {
-    const { chronicle } = this;
+    const { eventLog } = this;
     const { name: id, startedAt } = execution;
     if (event.type === 'ExecutionStarted') {
       this.#shownRun = id;
       this.#details.clear();
-      chronicle.set({ shownRun: id });
-      for (const state of chronicle.all('states')) chronicle.put('states', { ...state, phase: 'idle', visits: 0 });
+      eventLog.set({ shownRun: id });
+      for (const state of eventLog.all('states')) eventLog.put('states', { ...state, phase: 'idle', visits: 0 });
       const { trigger = 'manual' } = JSON.parse(execution.input) as { trigger?: string };
-      chronicle.put('runs', { id, refresher: ours, trigger, status: 'RUNNING', startedAt });
+      eventLog.put('runs', { id, refresher: ours, trigger, status: 'RUNNING', startedAt });
     }
     if (event.type === 'ExecutionSucceeded' || event.type === 'ExecutionFailed') this.#endRun(execution, event);
     if (id === this.#shownRun && 'state' in event) this.#followState(event);
@@ -220,16 +220,16 @@ export class EmbeddedSource implements Source {
     { name: id }: Execution,
     event: Extract<EngineEvent, { type: 'ExecutionSucceeded' | 'ExecutionFailed' }>,
   ): void {
-    const run = this.chronicle.get('runs', id);
+    const run = this.eventLog.get('runs', id);
     if (run === undefined) return;
     const status = event.type === 'ExecutionSucceeded' ? 'SUCCEEDED' : 'FAILED';
     const error = event.type === 'ExecutionFailed' ? { error: event.Error } : {};
-    this.chronicle.put('runs', { ...run, status, endedAt: this.#world.clock.now(), ...error });
+    this.eventLog.put('runs', { ...run, status, endedAt: this.#world.clock.now(), ...error });
   }
 
   #followState(event: Extract<EngineEvent, { state: unknown }>): void {
     const { name, ...state } = event.state as { name: string; input?: unknown; output?: unknown };
-    const before = this.chronicle.get('states', name);
+    const before = this.eventLog.get('states', name);
     const visits = before?.visits ?? 0;
     const phases = {
       StateEntered: 'active',
@@ -242,7 +242,7 @@ export class EmbeddedSource implements Source {
     const isEntered = phase === 'active';
     // That a state was left after it was caught does not make it done.
     const shown = phase === 'done' && before?.phase === 'caught' ? 'caught' : phase;
-    this.chronicle.put('states', { id: name, phase: shown, visits: isEntered ? visits + 1 : visits });
+    this.eventLog.put('states', { id: name, phase: shown, visits: isEntered ? visits + 1 : visits });
     this.#details.set(name, { ...this.#details.get(name), ...state });
     if (name === 'Report' && phase === 'done') this.#showProofs(state.output);
   }
@@ -252,15 +252,15 @@ export class EmbeddedSource implements Source {
     const at = this.#world.clock.now();
     for (const { endpoints } of report?.targets ?? []) {
       for (const { endpoint, proof, evidence = '' } of endpoints) {
-        const known = this.chronicle.get('endpoints', endpoint);
-        if (known !== undefined) this.chronicle.put('endpoints', { ...known, proof, evidence, at });
+        const known = this.eventLog.get('endpoints', endpoint);
+        if (known !== undefined) this.eventLog.put('endpoints', { ...known, proof, evidence, at });
       }
     }
   }
 
   #showEndpoint(refresher: RefresherId): void {
     const { id, name, image } = this.#endpoints[refresher];
-    this.chronicle.put('endpoints', { ...this.chronicle.get('endpoints', id), id, refresher, name, image });
+    this.eventLog.put('endpoints', { ...this.eventLog.get('endpoints', id), id, refresher, name, image });
   }
 
   #newImage(): string {
@@ -268,23 +268,22 @@ export class EmbeddedSource implements Source {
     return this.#world.push('team/worker', `v${this.#images}`);
   }
 
-  /** Fills both credentials with a login that ends at a time. */
-  #fillLogins(expiresAt: number): void {
-    const { chronicle } = this;
+  /** Fills both credentials with a token that ends at a time. */
+  #fillTokens(expiresAt: number): void {
+    const { eventLog } = this;
     const world = this.#world;
-    const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
     const now = world.clock.now();
     for (const refresher of [ours, guide] as const) {
       const credential = world.runpod.credentials.get(credentials[refresher]);
       if (credential === undefined) continue;
-      const { password } = world.ecr.mint(principal, region, expiresAt);
-      credential.login = { username: 'AWS', password };
+      const { password } = world.ecr.mint(world.principal, region, expiresAt);
+      credential.token = { username: 'AWS', password };
       // What was stored before is worth nothing any more, and neither are its remaining hours.
-      for (const token of chronicle.all('tokens')) {
+      for (const token of eventLog.all('tokens')) {
         if (token.refresher === refresher && token.expiresAt > now)
-          chronicle.put('tokens', { ...token, expiresAt: now });
+          eventLog.put('tokens', { ...token, expiresAt: now });
       }
-      chronicle.put('tokens', {
+      eventLog.put('tokens', {
         id: `${refresher}-${now}`,
         refresher,
         storedAt: now,
@@ -301,27 +300,27 @@ export class EmbeddedSource implements Source {
     }
   }
 
-  /** Tells of workers whose status or log has changed, and of those that are gone. */
+  /** Shows workers whose status or log has changed, and of those that are gone. */
   #showWorkers(): void {
-    const { chronicle } = this;
-    const gone = new Set(chronicle.all('workers').map(({ id }) => id));
+    const { eventLog } = this;
+    const gone = new Set(eventLog.all('workers').map(({ id }) => id));
     for (const endpoint of Object.values(this.#endpoints)) {
       for (const { id, status, startedAt, lines } of endpoint.workers) {
         gone.delete(id);
-        const known = chronicle.get('workers', id);
+        const known = eventLog.get('workers', id);
         const last = lines.at(-1);
         const isNews =
           known?.status !== status || known.lines.at(-1)?.at !== (last === undefined ? undefined : Date.parse(last.ts));
         if (!isNews) continue;
         const shown = lines.slice(-linesShown).map(({ ts, line }) => ({ at: Date.parse(ts), line }));
-        chronicle.put('workers', { id, endpoint: endpoint.id, status, startedAt, lines: shown });
+        eventLog.put('workers', { id, endpoint: endpoint.id, status, startedAt, lines: shown });
       }
     }
-    for (const id of gone) chronicle.remove('workers', id);
+    for (const id of gone) eventLog.remove('workers', id);
   }
 
   #forget(): void {
-    this.chronicle.forget(this.#world.clock.now() - shownMs);
+    this.eventLog.forget(this.#world.clock.now() - shownMs);
     this.#world.forget(2 * dayMs);
     this.#world.runpod.stored.length = 0;
   }
@@ -332,10 +331,10 @@ export class EmbeddedSource implements Source {
 
   /** @returns whether there is such a switch, and it has such a position */
   turn(name: string, value: string): boolean {
-    const { chronicle } = this;
+    const { eventLog } = this;
     if (name === 'push') return this.#push();
     if (name === 'expire') {
-      this.#fillLogins(this.#world.clock.now() - 1);
+      this.#fillTokens(this.#world.clock.now() - 1);
       return true;
     }
     if (name === 'refresh') {
@@ -344,20 +343,20 @@ export class EmbeddedSource implements Source {
     }
     if (name === 'speed') {
       if (!speeds.includes(value)) return false;
-      chronicle.set({ speed: Number(value) });
+      eventLog.set({ speed: Number(value) });
     } else {
       const positions = Object.hasOwn(switchFaults, name) ? switchFaults[name] : undefined;
       if (positions === undefined || !Object.hasOwn(positions, value)) return false;
-      this.#misbehave(name, value);
+      this.#switchFault(name, value);
     }
-    chronicle.set({ switches: { ...chronicle.scalars.switches, [name]: value } });
+    eventLog.set({ switches: { ...eventLog.scalars.switches, [name]: value } });
     return true;
   }
 
   #push(): boolean {
     const image = this.#newImage();
     this.#marks += 1;
-    this.chronicle.put('marks', { id: `push-${this.#marks}`, at: this.#world.clock.now(), text: image });
+    this.eventLog.put('marks', { id: `push-${this.#marks}`, at: this.#world.clock.now(), text: image });
     for (const refresher of [ours, guide] as const) {
       this.#world.runpod.release(this.#endpoints[refresher], image);
       this.#showEndpoint(refresher);
@@ -367,19 +366,19 @@ export class EmbeddedSource implements Source {
     return true;
   }
 
-  #misbehave(name: string, value: string): void {
-    const { chronicle } = this;
+  #switchFault(name: string, value: string): void {
+    const { eventLog } = this;
     const now = this.#world.clock.now();
     this.#repairs.get(name)?.();
     this.#repairs.delete(name);
-    for (const outage of chronicle.all('outages')) {
-      if (outage.id.startsWith(`${name}-`) && outage.to === undefined) chronicle.put('outages', { ...outage, to: now });
+    for (const outage of eventLog.all('outages')) {
+      if (outage.id.startsWith(`${name}-`) && outage.to === undefined) eventLog.put('outages', { ...outage, to: now });
     }
     if (name === 'guide') this.#world.runpod.offers.v1 = value === 'there';
     const fault = switchFaults[name]?.[value];
     if (fault === undefined) return;
     this.#repairs.set(name, this.#world.faults.add(fault));
-    chronicle.put('outages', { id: `${name}-${now}`, text: outageText[`${name} ${value}`] ?? value, from: now });
+    eventLog.put('outages', { id: `${name}-${now}`, text: outageText[`${name} ${value}`] ?? value, from: now });
   }
 
   async end(): Promise<void> {

@@ -1,13 +1,13 @@
-import type { Token } from './story.ts';
+import type { ShownToken } from './view.ts';
 
-/** A stretch of time without a login that is good. */
-export interface Gap {
+/** A stretch of time without a token that is good. */
+interface Gap {
   readonly from: number;
   readonly to: number;
 }
 
-/** When a refresher's login had expired, until now. */
-export const gapsOf = (tokens: readonly Token[], now: number): Gap[] => {
+/** When a refresher's token had expired, until now. */
+export const gapsOf = (tokens: readonly ShownToken[], now: number): Gap[] => {
   const sorted = tokens.toSorted((a, b) => a.storedAt - b.storedAt);
   const gaps: Gap[] = [];
   let goodUntil = sorted[0]?.storedAt ?? now;

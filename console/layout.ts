@@ -1,6 +1,6 @@
 import elk, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
 import { type Definition, type State, statesOf } from '../runner/definition.ts';
-import type { Drawing } from './story.ts';
+import type { Drawing } from './view.ts';
 
 type EdgeKind = Drawing['edges'][number]['kind'];
 

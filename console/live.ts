@@ -6,11 +6,11 @@ import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
 import { requireStack } from '../stack/stack.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
-import { Chronicle, shownMs } from './chronicle.ts';
+import { EventLog, shownMs } from './event-log.ts';
 import { readRunHistory } from './run-history.ts';
 import type { Source, StateDetail } from './source.ts';
 
-/** Milliseconds between two looks: a look is about thirty calls to AWS. */
+/** Milliseconds between two checks: a check is about thirty calls to AWS. */
 const usualCheckMs = 10_000;
 const clockMs = 1_000;
 /** More rows than this are no glance. */
@@ -20,19 +20,19 @@ const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as co
 
 /** The deployed stack, as the caller's own credentials see it. It only reads. */
 export class LiveSource implements Source {
-  readonly chronicle: Chronicle;
+  readonly eventLog: EventLog;
   readonly #caller: Caller;
   readonly #stateMachine: string;
   readonly #checkMs: number;
   #details: ReadonlyMap<string, StateDetail> = new Map();
   #isEnded = false;
-  #looking: Promise<void> = Promise.resolve();
+  #checking: Promise<void> = Promise.resolve();
 
   private constructor(caller: Caller, stateMachine: string, checkMs: number) {
     this.#checkMs = checkMs;
     this.#caller = caller;
     this.#stateMachine = stateMachine;
-    this.chronicle = new Chronicle({
+    this.eventLog = new EventLog({
       mode: 'live',
       title: '',
       now: Date.now(),
@@ -44,73 +44,73 @@ export class LiveSource implements Source {
   }
 
   /**
-   * @param checkMs milliseconds between two looks
+   * @param checkMs milliseconds between two checks
    * @throws {CommandError} there is no such stack, or AWS refused or did not answer
    */
   static async begin(caller: Caller, checkMs = usualCheckMs): Promise<LiveSource> {
     const { stateMachine } = await requireStack(caller);
     const source = new LiveSource(caller, stateMachine, checkMs);
-    await source.#look();
-    source.#looking = Promise.all([source.#keepChecking(), source.#keepTime()]).then(() => undefined);
+    await source.#check();
+    source.#checking = Promise.all([source.#keepChecking(), source.#keepTime()]).then(() => undefined);
     return source;
   }
 
   async #keepChecking(): Promise<void> {
     while (!this.#isEnded) {
       await sleep(this.#checkMs, undefined, { ref: false });
-      // What cannot be looked at is said on the page, and looked at again.
-      await this.#look().then(
-        () => this.chronicle.set({ trouble: '' }),
-        (error: unknown) => this.chronicle.set({ trouble: describeFailure(error) }),
+      // What cannot be read is said on the page, and read again.
+      await this.#check().then(
+        () => this.eventLog.set({ trouble: '' }),
+        (error: unknown) => this.eventLog.set({ trouble: describeFailure(error) }),
       );
     }
   }
 
   async #keepTime(): Promise<void> {
     while (!this.#isEnded) {
-      this.chronicle.set({ now: Date.now() });
-      this.chronicle.flush();
+      this.eventLog.set({ now: Date.now() });
+      this.eventLog.flush();
       await sleep(clockMs, undefined, { ref: false });
     }
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const [runs, alarms] = await Promise.all([
       readRuns(this.#caller, this.#stateMachine),
       readAlarms(this.#caller),
-      this.#lookAtMetrics(),
+      this.#showMetrics(),
     ]);
-    for (const { name, isOpen, description } of alarms) this.chronicle.put('alarms', { id: name, isOpen, description });
-    this.#tellTargets(runs.reports);
-    this.#tellRuns(runs);
-    await this.#lookAtNewest(runs);
-    this.chronicle.forget(Date.now() - shownMs);
+    for (const { name, isOpen, description } of alarms) this.eventLog.put('alarms', { id: name, isOpen, description });
+    this.#showTargets(runs.reports);
+    this.#showRuns(runs);
+    await this.#showNewestRun(runs);
+    this.eventLog.forget(Date.now() - shownMs);
   }
 
   /** Each target is a row of its own, and its tokens are those that reports say were stored. */
-  #tellTargets(reports: readonly Report[]): void {
+  #showTargets(reports: readonly Report[]): void {
     const soonestFirst = targetsOf(reports).toSorted((a, b) => (a.expiresAt ?? '').localeCompare(b.expiresAt ?? ''));
     const shown = soonestFirst.slice(0, targetsShown);
     const names = new Set(shown.map(({ name }) => name));
-    for (const { id } of this.chronicle.all('refreshers')) if (!names.has(id)) this.chronicle.remove('refreshers', id);
+    for (const { id } of this.eventLog.all('refreshers')) if (!names.has(id)) this.eventLog.remove('refreshers', id);
     const watched = new Set(shown.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint)));
-    for (const { id } of this.chronicle.all('endpoints')) if (!watched.has(id)) this.chronicle.remove('endpoints', id);
+    for (const { id } of this.eventLog.all('endpoints')) if (!watched.has(id)) this.eventLog.remove('endpoints', id);
     const which =
       shown.length < soonestFirst.length
-        ? `: the ${shown.length} of ${soonestFirst.length} targets whose logins end first`
+        ? `: the ${shown.length} of ${soonestFirst.length} targets whose tokens end first`
         : '';
-    this.chronicle.set({ title: `${this.#caller.stackName} in ${this.#caller.region}, as it is${which}` });
+    this.eventLog.set({ title: `${this.#caller.stackName} in ${this.#caller.region}, as it is${which}` });
     for (const { name, endpoints, lookedAt } of shown) {
-      this.chronicle.put('refreshers', { id: name, title: name });
+      this.eventLog.put('refreshers', { id: name, title: name });
       for (const { endpoint, proof, evidence = '' } of endpoints) {
         const at = Date.parse(lookedAt);
-        this.chronicle.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
+        this.eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
       }
     }
     for (const { targets } of reports) {
       for (const { target, storedAt, expiresAt } of targets) {
         if (storedAt === undefined || expiresAt === undefined || !names.has(target)) continue;
-        this.chronicle.put('tokens', {
+        this.eventLog.put('tokens', {
           id: `${target}-${storedAt}`,
           refresher: target,
           storedAt: Date.parse(storedAt),
@@ -120,12 +120,12 @@ export class LiveSource implements Source {
     }
   }
 
-  #tellRuns({ executions, reports }: Runs): void {
+  #showRuns({ executions, reports }: Runs): void {
     for (const { executionArn, name = '', status = '', startDate, stopDate } of executions) {
       const report = reports.find(({ execution }) => execution === executionArn);
-      for (const { id } of this.chronicle.all('refreshers')) {
+      for (const { id } of this.eventLog.all('refreshers')) {
         if (report !== undefined && !report.targets.some(({ target }) => target === id)) continue;
-        this.chronicle.put('runs', {
+        this.eventLog.put('runs', {
           id: `${id} ${name}`,
           refresher: id,
           trigger: report?.trigger ?? '',
@@ -139,7 +139,7 @@ export class LiveSource implements Source {
   }
 
   /** Lights up the states of the run that began last. */
-  async #lookAtNewest({ executions }: Runs): Promise<void> {
+  async #showNewestRun({ executions }: Runs): Promise<void> {
     const [newest] = executions.toSorted((a, b) => (b.startDate?.getTime() ?? 0) - (a.startDate?.getTime() ?? 0));
     if (newest?.executionArn === undefined) return;
     const history = await readRunHistory(new SFNClient(this.#caller.aws), newest.executionArn).catch(
@@ -152,14 +152,14 @@ export class LiveSource implements Source {
       },
     );
     this.#details = history.details;
-    for (const { id } of this.chronicle.all('states')) {
-      if (!history.states.has(id)) this.chronicle.put('states', { id, phase: 'idle', visits: 0 });
+    for (const { id } of this.eventLog.all('states')) {
+      if (!history.states.has(id)) this.eventLog.put('states', { id, phase: 'idle', visits: 0 });
     }
-    for (const state of history.states.values()) this.chronicle.put('states', state);
-    this.chronicle.set({ shownRun: newest.name ?? '' });
+    for (const state of history.states.values()) this.eventLog.put('states', state);
+    this.eventLog.set({ shownRun: newest.name ?? '' });
   }
 
-  async #lookAtMetrics(): Promise<void> {
+  async #showMetrics(): Promise<void> {
     const now = Date.now();
     const command = new GetMetricDataCommand({
       StartTime: new Date(now - 12 * 3_600_000),
@@ -188,7 +188,7 @@ export class LiveSource implements Source {
         throw awsFailure('show the metrics', 'cloudwatch:GetMetricData', error);
       });
     for (const { Label: id = '', Values: [value] = [], Timestamps: [at] = [] } of MetricDataResults) {
-      if (value !== undefined && at !== undefined) this.chronicle.put('metrics', { id, value, at: at.getTime() });
+      if (value !== undefined && at !== undefined) this.eventLog.put('metrics', { id, value, at: at.getTime() });
     }
   }
 
@@ -203,6 +203,6 @@ export class LiveSource implements Source {
 
   async end(): Promise<void> {
     this.#isEnded = true;
-    await Promise.race([this.#looking, sleep(100)]);
+    await Promise.race([this.#checking, sleep(100)]);
   }
 }

@@ -6,26 +6,19 @@ import {
   ListMapRunsCommand,
   type SFNClient,
 } from '@aws-sdk/client-sfn';
+import { parseJson } from '../functions/lib/json.ts';
 import type { StateDetail } from './source.ts';
-import type { StateView } from './story.ts';
+import type { ShownState } from './view.ts';
 
 /** What a run has done so far, by state. */
-export interface RunHistory {
-  readonly states: ReadonlyMap<string, StateView>;
+interface RunHistory {
+  readonly states: ReadonlyMap<string, ShownState>;
   readonly details: ReadonlyMap<string, StateDetail>;
 }
 
 const eventsRead = 1000;
 /** Of a thousand targets, those that began last stand for all. */
 const childrenRead = 3;
-
-const readText = (text: string | undefined): unknown => {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-};
 
 const isFailure = ({ type }: HistoryEvent): boolean =>
   /^(?:LambdaFunction|Task)(?:Failed|TimedOut|ScheduleFailed|StartFailed|SubmitFailed)$/.test(type ?? '');
@@ -36,7 +29,7 @@ const isFailure = ({ type }: HistoryEvent): boolean =>
  */
 export const readEvents = (
   events: readonly HistoryEvent[],
-  states: Map<string, StateView>,
+  states: Map<string, ShownState>,
   details: Map<string, StateDetail>,
 ): void => {
   const stateOfEvent = new Map<number, string>();
@@ -49,11 +42,11 @@ export const readEvents = (
     const visits = states.get(name)?.visits ?? 0;
     if (entered !== undefined) {
       states.set(name, { id: name, phase: 'active', visits: visits + 1 });
-      details.set(name, { input: readText(entered.input) });
+      details.set(name, { input: parseJson(entered.input) });
     } else if (exited !== undefined) {
       const phase = failed.has(previousEventId) ? 'caught' : 'done';
       states.set(name, { id: name, phase, visits: Math.max(1, visits) });
-      details.set(name, { ...details.get(name), output: readText(exited.output) });
+      details.set(name, { ...details.get(name), output: parseJson(exited.output) });
     } else if (isFailure(event)) {
       failed.add(id);
       states.set(name, { id: name, phase: 'retried', visits });
@@ -67,7 +60,7 @@ export const readEvents = (
  * @throws whatever the AWS SDK throws
  */
 export const readRunHistory = async (sfn: SFNClient, executionArn: string): Promise<RunHistory> => {
-  const [states, details] = [new Map<string, StateView>(), new Map<string, StateDetail>()];
+  const [states, details] = [new Map<string, ShownState>(), new Map<string, StateDetail>()];
   const read = async (arn: string): Promise<void> => {
     const command = new GetExecutionHistoryCommand({
       executionArn: arn,

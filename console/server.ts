@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import type { Source } from './source.ts';
-import type { Drawing } from './story.ts';
+import type { Drawing } from './view.ts';
 
 /** Files of the page, by their path; as `npm run build` made them. */
 export type PageFiles = ReadonlyMap<string, { readonly type: string; readonly content: Uint8Array }>;
@@ -36,7 +36,7 @@ const isSame = (one: string, other: string): boolean => {
   return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 };
 
-const say = (response: ServerResponse, status: number, message: string): void => {
+const sendText = (response: ServerResponse, status: number, message: string): void => {
   response.writeHead(status, { ...securityHeaders, 'content-type': 'text/plain; charset=utf-8' });
   response.end(`${message}\n`);
 };
@@ -49,12 +49,12 @@ const sendJson = (response: ServerResponse, value: unknown): void => {
 const cookieOf = ({ headers: { cookie = '' } }: IncomingMessage): string =>
   /(?:^|;\s*)console=([\w-]+)/.exec(cookie)?.[1] ?? '';
 
-/** Tells a page the story as it goes, beginning with what it missed (HTML Standard, server-sent events). */
-const tellStory = ({ chronicle }: Source, request: IncomingMessage, response: ServerResponse): void => {
+/** Sends a page what changes, beginning with what it missed (HTML Standard, server-sent events). */
+const streamEvents = ({ eventLog }: Source, request: IncomingMessage, response: ServerResponse): void => {
   response.writeHead(200, { ...securityHeaders, 'content-type': 'text/event-stream' });
   response.write('retry: 500\n\n');
   const last = String(request.headers['last-event-id'] ?? '');
-  const stop = chronicle.listen(/^\d{1,15}$/.test(last) ? Number(last) : undefined, (number, batch) => {
+  const stop = eventLog.listen(/^\d{1,15}$/.test(last) ? Number(last) : undefined, (number, batch) => {
     if (response.writableLength > maxUnreadBytes) response.destroy();
     else response.write(`id: ${number}\ndata: ${JSON.stringify(batch)}\n\n`);
   });
@@ -66,18 +66,19 @@ const tellStory = ({ chronicle }: Source, request: IncomingMessage, response: Se
 };
 
 const turnSwitch = async (source: Source, request: IncomingMessage, response: ServerResponse): Promise<void> => {
-  if (request.headers['content-type'] !== 'application/json') return say(response, 415, 'Switches are turned by JSON.');
+  if (request.headers['content-type'] !== 'application/json')
+    return sendText(response, 415, 'Switches are turned by JSON.');
   if (Number(request.headers['content-length'] ?? maxBodyBytes + 1) > maxBodyBytes)
-    return say(response, 413, 'Too long.');
+    return sendText(response, 413, 'Too long.');
   let turned = false;
   try {
     const { name, value = '' } = JSON.parse(await text(request)) as { name?: unknown; value?: unknown };
     turned = typeof name === 'string' && typeof value === 'string' && source.turn(name, value);
   } catch {
-    return say(response, 400, 'Expected { "name": "runpod", "value": "503" }.');
+    return sendText(response, 400, 'Expected { "name": "runpod", "value": "503" }.');
   }
   if (turned) return sendJson(response, { turned });
-  say(response, 404, 'There is no such switch here.');
+  sendText(response, 404, 'There is no such switch here.');
 };
 
 /** Whether a request comes from this very page, by the address it asks and the page that makes it ask. */
@@ -106,7 +107,7 @@ export const serveConsole = async (
 
   const open = (given: string, response: ServerResponse): void => {
     if (!isTokenGood || !isSame(given, token)) {
-      say(response, 403, 'This address has been opened before. Start the console again for a new one.');
+      sendText(response, 403, 'This address has been opened before. Start the console again for a new one.');
       return;
     }
     isTokenGood = false;
@@ -115,25 +116,25 @@ export const serveConsole = async (
   };
 
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (!comesFromHere(request, server)) return say(response, 403, 'The console answers its own page only.');
+    if (!comesFromHere(request, server)) return sendText(response, 403, 'The console answers its own page only.');
     const url = new URL(request.url ?? '/', 'http://127.0.0.1');
     const given = url.searchParams.get('token');
     const isKnown = isSame(cookieOf(request), session);
     if (given !== null && !isKnown) return open(given, response);
-    if (!isKnown) return say(response, 401, 'Open the address that npm run console has printed.');
+    if (!isKnown) return sendText(response, 401, 'Open the address that npm run console has printed.');
     if (request.method === 'POST') {
       if (url.pathname === '/api/switch') return turnSwitch(source, request, response);
-      return say(response, 404, 'There is nothing here.');
+      return sendText(response, 404, 'There is nothing here.');
     }
-    if (request.method !== 'GET') return say(response, 405, 'GET and POST only.');
-    if (url.pathname === '/api/story') return tellStory(source, request, response);
+    if (request.method !== 'GET') return sendText(response, 405, 'GET and POST only.');
+    if (url.pathname === '/api/events') return streamEvents(source, request, response);
     if (url.pathname === '/api/drawing') return sendJson(response, drawing);
     if (url.pathname.startsWith('/api/states/')) {
       const name = decodeURIComponent(url.pathname.slice('/api/states/'.length));
       return sendJson(response, source.detail(name) ?? {});
     }
     const file = files.get(url.pathname);
-    if (file === undefined) return say(response, 404, 'There is nothing here.');
+    if (file === undefined) return sendText(response, 404, 'There is nothing here.');
     response.writeHead(200, { ...securityHeaders, 'content-type': file.type });
     response.end(file.content);
   };
@@ -141,7 +142,7 @@ export const serveConsole = async (
   const server = createServer((request, response) => {
     answer(request, response).catch(() => {
       if (response.headersSent) response.destroy();
-      else say(response, 400, 'That could not be read.');
+      else sendText(response, 400, 'That could not be read.');
     });
   });
   await new Promise<void>((resolve, reject) => {

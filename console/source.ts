@@ -1,14 +1,14 @@
-import type { Chronicle } from './chronicle.ts';
+import type { EventLog } from './event-log.ts';
 
-/** What went into a state and came out of it, as Step Functions has it: a login is sealed there. */
+/** What went into a state and came out of it, as Step Functions has it: a token is sealed there. */
 export interface StateDetail {
   readonly input?: unknown;
   readonly output?: unknown;
 }
 
-/** Where a story comes from: an embedded world, or an account. */
+/** What the console shows: an embedded world, or an account. */
 export interface Source {
-  readonly chronicle: Chronicle;
+  readonly eventLog: EventLog;
   /** What is known of a state in the run that is shown. */
   detail(state: string): StateDetail | undefined;
   /** Turns a switch; a source without switches knows none. @returns whether it is known */

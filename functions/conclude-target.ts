@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
-import { failureSchema, messageOfCause } from './lib/report/cause.ts';
+import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
 import { concludeProof, countByProof, notChecked } from './lib/report/conclude-proofs.ts';
 import { endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
 
@@ -52,7 +52,7 @@ export const createConcludeTarget =
     const outcome = defined({
       target: input.name,
       refreshed: stored !== undefined,
-      error: isFailed ? { name: failure.Error, message: messageOfCause(failure.Cause) } : undefined,
+      error: isFailed ? { name: failure.Error, message: messageOfFailure(failure) } : undefined,
       way: stored?.api,
       missingWays: unlessEmpty(stored?.unsupportedApis),
       storedAt: stored?.storedAt,

@@ -27,7 +27,18 @@ interface DiscoverEndpointsOutput {
 
 /** A history holds 25,000 events, and an endpoint that never settles takes about 130 of them; the rest is for retries. */
 export const maxEndpoints = 100;
+/** A state holds 256 KiB, and what a target gathers of its endpoints grows to about seven times this. */
+const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
+
+/** The endpoints that a run can watch: as many as a history and a state hold. */
+const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
+  let bytes = 0;
+  return chosen.slice(0, maxEndpoints).filter((endpoint) => {
+    bytes += Buffer.byteLength(JSON.stringify(endpoint));
+    return bytes <= maxEndpointBytes;
+  });
+};
 
 /**
  * Finds the endpoints that use a target's credential, and makes sure the credential is there at all.
@@ -61,14 +72,15 @@ export const createDiscoverEndpoints =
     });
 
     const chosen = chooseEndpoints(found, all);
-    if (chosen.length > maxEndpoints) {
+    const watched = watchable(chosen);
+    if (chosen.length > watched.length) {
       warnings.push(
-        `${chosen.length} endpoints use the credential; the first ${maxEndpoints} are watched. Name the important ones in targets.yml.`,
+        `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
       );
     }
     return {
       target: { name, ecr, runpod },
-      endpoints: chosen.slice(0, maxEndpoints),
+      endpoints: watched,
       otherUsers: otherUsers.slice(0, maxOtherUsers),
       warnings,
     };

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from './lib/aws/client.ts';
 import { createReadEarlierReports, type ReadEarlierReports } from './lib/aws/history.ts';
@@ -8,6 +9,7 @@ import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
 import { composeNotice, executionOf, noticeSchema } from './lib/report/notice.ts';
 import type { Report } from './lib/report/report.ts';
+import { type FirstSteps, parseFirstSteps } from './lib/report/runbook.ts';
 
 /** What notify needs from outside. */
 interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
@@ -15,8 +17,9 @@ interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
   readonly readEarlierReports: ReadEarlierReports;
   /** Milliseconds between scheduled runs. */
   readonly scheduleMs: number;
-  /** Where the runbook is. */
+  /** Where the runbook is; empty where it has no address, and then what it says to do first, by section. */
   readonly runbook: string;
+  readonly firstSteps: FirstSteps;
   /** Whether each target has an alarm, and so a metric, of its own. */
   readonly hasTargetAlarms: boolean;
 }
@@ -33,7 +36,7 @@ interface NotifyOutput {
  * @throws {NotificationError} SNS did not take the message
  */
 export const createNotify =
-  ({ publish, readEarlierReports, now, scheduleMs, runbook, hasTargetAlarms, log, meter }: NotifyDeps) =>
+  ({ publish, readEarlierReports, now, scheduleMs, runbook, firstSteps, hasTargetAlarms, log, meter }: NotifyDeps) =>
   async (event: unknown): Promise<NotifyOutput> => {
     const notice = parseInput('notify', noticeSchema, event);
     const execution = executionOf(notice);
@@ -45,18 +48,30 @@ export const createNotify =
     if (notice.kind === 'report') measureTokens(meter, [notice.report, ...earlier], now(), hasTargetAlarms);
     const [first, ...more] = composeNotice(notice, earlier, now(), scheduleMs);
     if (first === undefined) return { published: 0 };
-    await publish(writeMessages([first, ...more], { execution, runbook }));
+    await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
     return { published: 1 };
   };
 
+/** The runbook, from the bundle's root. Without it people are still told what happened. */
+const readFirstSteps = (log: Platform['log']): FirstSteps => {
+  try {
+    return parseFirstSteps(readFileSync('docs/runbook.md', 'utf8'));
+  } catch (error) {
+    log.error('The bundle lacks docs/runbook.md', error);
+    return {};
+  }
+};
+
 export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'settings' | 'now' | 'log' | 'meter'>) => {
+  const runbook = settings.RUNBOOK_URL ?? '';
   const topics = { alert: requireSetting(settings, 'ALERT_TOPIC_ARN'), chat: settings.CHAT_TOPIC_ARN };
   return createNotify({
     publish: createPublish(new SNSClient(awsClientDefaults(settings)), topics, log),
     readEarlierReports: createReadEarlierReports(settings),
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
-    runbook: settings.RUNBOOK_URL,
+    runbook,
+    firstSteps: runbook === '' ? readFirstSteps(log) : {},
     hasTargetAlarms: settings.TARGET_ALARMS === 'true',
     log,
     meter,

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { cutToBytes } from './lib/bounded-text.ts';
 import { defined } from './lib/defined.ts';
 import { type BasePlatform, lambda, moment, parseInput } from './lib/platform.ts';
 import { type EndpointProof, type ImageRecord, imageRecordSchema } from './lib/report/outcome.ts';
@@ -39,6 +40,10 @@ interface VerifyEndpointPullOutput extends EndpointProof {
   /** The workers to check again. */
   readonly watching?: readonly string[];
 }
+
+/** A hundred endpoints at their longest fit a state, together with their images. */
+const maxEvidenceBytes = 400;
+const maxLineBytes = 200;
 
 /** What trying an image came to. An endpoint's may have changed during the run: only what this token pulled is proven. */
 const triedImage = (images: readonly ImageRecord[], image: string | undefined): EndpointView['image'] => {
@@ -82,6 +87,8 @@ export const createVerifyEndpointPull =
     return defined({
       endpoint: id,
       ...verdict,
+      evidence: cutToBytes(verdict.evidence, maxEvidenceBytes),
+      line: verdict.line === undefined ? undefined : cutToBytes(verdict.line, maxLineBytes),
       recheckAfterSeconds: isPending ? Math.ceil((nextCheck(view) - view.now) / 1000) : undefined,
       watching: isPending ? watched.map((worker) => worker.id) : undefined,
     });

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { cutToBytes } from './lib/bounded-text.ts';
 import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
@@ -32,6 +33,7 @@ interface VerifyImagePullOutput {
 }
 
 const maxImagesAtOnce = 4;
+const maxProblemBytes = 300;
 
 /**
  * Pulls a target's images with the new token, as a worker would, before Runpod ever sees it.
@@ -66,7 +68,7 @@ export const createVerifyImagePull =
       } catch (error) {
         if (!(error instanceof PullError)) throw error;
         failures.push(error);
-        return { image, problem: error.message };
+        return { image, problem: cutToBytes(error.message, maxProblemBytes) };
       }
     });
     const reason = reasonToWithhold(failures, images.length);

@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Target } from '../functions/lib/targets.ts';
 
-/** With a longer schedule, a token that one run did not replace has ended before the next could say so. */
-export const maxScheduleHours = 9;
-
 const periodsPerHour = 12;
 
 /**

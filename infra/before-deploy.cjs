@@ -5,14 +5,20 @@ module.exports = class BeforeDeploy {
       'before:aws:deploy:deploy:createStack': async () => {
         const { beforeDeployToAws } = await import('./before-deploy.ts');
         const provider = serverless.getProvider('aws');
-        await beforeDeployToAws(
-          {
-            stackName: provider.naming.getStackName(),
-            template: serverless.service.provider.compiledCloudFormationTemplate,
-            dropListeners: serverless.service.custom.dropListeners === 'yes',
-          },
-          { ...(await provider.getAwsSdkV3Config()), region: provider.getRegion() },
-        );
+        try {
+          await beforeDeployToAws(
+            {
+              stackName: provider.naming.getStackName(),
+              template: serverless.service.provider.compiledCloudFormationTemplate,
+              isExample: serverless.service.custom.settings.isExample,
+              dropListeners: serverless.service.custom.dropListeners === 'yes',
+            },
+            { ...(await provider.getAwsSdkV3Config()), region: provider.getRegion() },
+          );
+        } catch (error) {
+          // Of `serverless`'s own errors it prints the sentence alone; of all others the stack trace.
+          throw error.name === 'ConfigurationError' ? new serverless.classes.Error(error.message) : error;
+        }
       },
     };
   }

@@ -19,6 +19,8 @@ export interface BeforeDeploy {
   readonly stackName: string;
   /** The template that is to be deployed. */
   readonly template: DeployedTemplate;
+  /** Whether it was packaged from targets.example.yml. */
+  readonly isExample: boolean;
   /** Whether people may stop being told. */
   readonly dropListeners: boolean;
   /** The template that is deployed; `undefined` where there is none. */
@@ -27,30 +29,50 @@ export interface BeforeDeploy {
   readonly publishFirstPoint: () => Promise<void>;
 }
 
-/** Listeners that a template's topics list, as `email you@example.com`. */
-const listenersOf = ({ Resources = {} }: DeployedTemplate): string[] =>
+/** Whom a topic tells. */
+interface Listener {
+  readonly topic: string;
+  readonly protocol: string;
+  readonly endpoint: string;
+}
+
+const listenersOf = ({ Resources = {} }: DeployedTemplate): Listener[] =>
   Object.entries(Resources).flatMap(([topic, { Properties }]) =>
     (Array.isArray(Properties?.Subscription) ? Properties.Subscription : []).map(
-      ({ Protocol, Endpoint }: { readonly Protocol?: unknown; readonly Endpoint?: unknown }) =>
-        `${String(Protocol)} ${typeof Endpoint === 'string' ? Endpoint : JSON.stringify(Endpoint)} at ${topic}`,
+      ({ Protocol, Endpoint }: { readonly Protocol?: unknown; readonly Endpoint?: unknown }) => ({
+        topic,
+        protocol: String(Protocol),
+        endpoint: typeof Endpoint === 'string' ? Endpoint : JSON.stringify(Endpoint),
+      }),
     ),
   );
+
+/** Names a listener. Of a pager's URL, which is a secret, only the host. */
+const nameOf = ({ topic, protocol, endpoint }: Listener): string => {
+  const [, secret] = /^\{\{resolve:(secretsmanager:.+):SecretString\}\}$/.exec(endpoint) ?? [];
+  const shown = URL.canParse(endpoint) && /^https?:/.test(endpoint) ? new URL(endpoint).host : endpoint;
+  return `${protocol} ${secret ?? shown} at ${topic}`;
+};
+
+const keyOf = ({ topic, protocol, endpoint }: Listener): string => `${topic} ${protocol} ${endpoint}`;
 
 const hasDeadMansSwitch = (template: DeployedTemplate | undefined): boolean =>
   template?.Resources?.NoSuccess?.Properties?.MetricName === 'ScheduledRunsReported';
 
 /** A package may have been made long before, on another machine: whether it is this stack's, and fit to be deployed. */
-const checkPackage = ({ Resources = {} }: DeployedTemplate, stackName: string): void => {
-  const machine = Resources.StateMachine?.Properties?.StateMachineName;
+const checkPackage = ({
+  template,
+  stackName,
+  isExample,
+}: Pick<BeforeDeploy, 'template' | 'stackName' | 'isExample'>): void => {
+  const machine = template.Resources?.StateMachine?.Properties?.StateMachineName;
   if (machine !== stackName) {
     throw new ConfigurationError(
       `What was packaged is ${JSON.stringify(machine)}, not ${stackName}. Package and deploy with the same --stage.`,
     );
   }
-  if (JSON.stringify(Resources).includes('"TARGETS_FILE":"targets.example.yml"')) {
-    throw new ConfigurationError(
-      'What was packaged is targets.example.yml, which names nobody’s credentials. Package with a targets.yml.',
-    );
+  if (isExample) {
+    throw new ConfigurationError('What was packaged is targets.example.yml. Package again, with a targets.yml.');
   }
 };
 
@@ -64,17 +86,18 @@ const checkPackage = ({ Resources = {} }: DeployedTemplate, stackName: string): 
 export const beforeDeploy = async ({
   stackName,
   template,
+  isExample,
   dropListeners,
   readDeployed,
   publishFirstPoint,
 }: BeforeDeploy): Promise<void> => {
-  checkPackage(template, stackName);
+  checkPackage({ template, stackName, isExample });
   const deployed = await readDeployed();
-  const stay = new Set(listenersOf(template));
-  const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(each));
+  const stay = new Set(listenersOf(template).map(keyOf));
+  const dropped = deployed === undefined ? [] : listenersOf(deployed).filter((each) => !stay.has(keyOf(each)));
   if (dropped.length > 0 && !dropListeners) {
     throw new ConfigurationError(
-      `This deploy of ${stackName} would stop telling: ${dropped.join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
+      `This deploy of ${stackName} would stop telling: ${dropped.map(nameOf).join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
     );
   }
   if (!hasDeadMansSwitch(deployed)) await publishFirstPoint();
@@ -85,7 +108,7 @@ type AwsConfiguration = ConstructorParameters<typeof CloudFormationClient>[0] & 
 
 /** Does that with AWS's own answers. */
 export const beforeDeployToAws = (
-  stack: Pick<BeforeDeploy, 'stackName' | 'template' | 'dropListeners'>,
+  stack: Pick<BeforeDeploy, 'stackName' | 'template' | 'isExample' | 'dropListeners'>,
   configuration: AwsConfiguration,
 ): Promise<void> =>
   beforeDeploy({

@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type FirstSteps, parseFirstSteps, whatToDo } from '../functions/lib/report/runbook.ts';
 
 const path = 'docs/runbook.md';
 
@@ -38,15 +39,7 @@ export const readOrigin = (folder: string): string => {
  *
  * @param page the runbook's address; empty where it has none
  */
-export const readFirstSteps = (folder: string, page: string): Record<string, string> =>
-  Object.fromEntries(
-    readFileSync(join(folder, path), 'utf8')
-      .split(/^### /m)
-      .slice(1)
-      .map((section) => {
-        const [name = ''] = section.split('\n', 1);
-        const [, toDo = ''] = /^\*\*Do:\*\* (.+?) *$/m.exec(section) ?? [];
-        const plain = toDo.replaceAll(/\[([^\]]+)\]\([^)]*\)/g, '$1').replaceAll('`', '');
-        return [name, page === '' ? `${plain} (docs/runbook.md, ${name})` : `${page}#${name.toLowerCase()}`];
-      }),
-  );
+export const readFirstSteps = (folder: string, page: string): FirstSteps => {
+  const steps = parseFirstSteps(readFileSync(join(folder, path), 'utf8'));
+  return Object.fromEntries(Object.keys(steps).map((name) => [name, whatToDo(name, page, steps)]));
+};

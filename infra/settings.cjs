@@ -1,26 +1,19 @@
 /** What serverless.yml needs to know of targets.yml. Node strips the types of what it imports (Node 22.18 and later). */
-module.exports = async ({ resolveVariable }) => {
-  const { readStackSettings } = await import('./settings.ts');
-  const scheduleHours = await resolveVariable("param:scheduleHours, '5'");
-  const alertEmail = await resolveVariable("param:alertEmail, ''");
-  const pagerUrl = await resolveVariable("param:pagerUrl, ''");
-  const digestHour = await resolveVariable("param:digestHour, ''");
-  const runbookUrl = await resolveVariable("param:runbookUrl, ''");
-  const permissionsBoundary = await resolveVariable("param:permissionsBoundary, ''");
-  const deploymentBucket = await resolveVariable("param:deploymentBucket, ''");
+module.exports = async ({ options, resolveVariable }) => {
+  const { paramNames, readStackSettings } = await import('./settings.ts');
+  const params = {};
+  // Every one that is given, so that a misspelt one is refused; and the known ones as `serverless` resolves them.
+  for (const given of [options.param ?? []].flat()) params[given.split('=', 1)[0]] = 'given';
+  for (const name of paramNames) params[name] = await resolveVariable(`param:${name}, ''`);
   const stage = await resolveVariable('sls:stage');
   const region = await resolveVariable("opt:region, env:AWS_REGION, 'us-east-1'");
   const isDeploy = process.argv.slice(2).some((word) => word === 'deploy');
-  return readStackSettings({
-    folder: `${__dirname}/..`,
-    scheduleHours,
-    isDeploy,
-    alertEmail,
-    pagerUrl,
-    digestHour,
-    runbookUrl,
-    permissionsBoundary,
-    deploymentBucket,
-    place: { stage, region },
-  });
+  try {
+    return readStackSettings({ folder: `${__dirname}/..`, isDeploy, params, place: { stage, region } });
+  } catch (error) {
+    if (error.name !== 'ConfigurationError') throw error;
+    // `serverless` would wrap whatever is thrown here in stack traces of its own.
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
 };

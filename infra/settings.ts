@@ -1,9 +1,23 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import * as z from 'zod/mini';
+import { defined } from '../functions/lib/defined.ts';
+import { readSettings, type Settings } from '../functions/lib/env.ts';
 import { ConfigurationError } from '../functions/lib/errors.ts';
-import { readTargets } from '../functions/lib/targets.ts';
-import { alarmsOf, deadManPeriods, maxScheduleHours } from './alarms.ts';
+import { explainIssues } from '../functions/lib/explain-issues.ts';
+import { nearestName } from '../functions/lib/nearest-name.ts';
+import {
+  givenSettingsSchema,
+  listenerParams,
+  listenerParamsSchema,
+  pagerEndpoint,
+  reasonFor,
+  settingNames,
+} from '../functions/lib/stack-settings.ts';
+import { readTargetsDocument, type Target } from '../functions/lib/targets.ts';
+import { alarmsOf, deadManPeriods } from './alarms.ts';
 import {
   describePermissions,
   keyPermissions,
@@ -16,9 +30,21 @@ import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
 export interface StackSettings {
-  /** The targets file that is packaged, from the root of the project. */
+  /** The file of targets, and of nothing else, that is packaged; from the root of the project. */
   readonly targetsFile: string;
+  /** Whether it is made of targets.example.yml, which cannot be deployed. */
+  readonly isExample: boolean;
   readonly scheduleHours: number;
+  readonly retryMinutes: number;
+  readonly propagationMinutes: number;
+  readonly pushWindowSeconds: number;
+  readonly updateWay: Settings['RUNPOD_UPDATE_WAY'];
+  readonly runpodRequestsPerMinute: number;
+  readonly logRetentionDays: number;
+  /** The ARN of the policy that bounds every role; absent where none does. */
+  readonly permissionsBoundary?: string;
+  /** The bucket that deploys go through; absent where `serverless` makes one. */
+  readonly deploymentBucket?: string;
   /** `rate(6 hours)`. */
   readonly scheduleExpression: string;
   /** Periods of five minutes without a scheduled run's report after which the dead-man's switch alarms. */
@@ -48,93 +74,94 @@ export interface StackSettings {
   readonly mintStatements: readonly PolicyStatement[];
   /** Policies of what does not fit these roles themselves, as resources of the template. */
   readonly managedPolicies: Readonly<Record<string, object>>;
-  /** The ARN of the managed policy that bounds every role of the stack, where the account demands one. */
-  readonly permissionsBoundary?: string;
-  /** The bucket that takes what is deployed; without it the stack has one of its own. */
-  readonly deploymentBucket?: string;
 }
+
+/** What the command line says by `--param="name=value"`. */
+type Params = Readonly<Record<string, unknown>>;
 
 const projectFolder = fileURLToPath(new URL('..', import.meta.url));
 
-const readScheduleHours = (text: unknown): number => {
-  const hours = Number(text);
-  if (!Number.isInteger(hours) || hours < 1 || hours > maxScheduleHours) {
-    throw new ConfigurationError(
-      `param scheduleHours: expected a whole number from 1 to ${maxScheduleHours}, found ${JSON.stringify(text)}. A token lives 12 hours: a longer schedule leaves no time to try again before it ends.`,
-    );
-  }
-  return hours;
+/** What every setting is where nothing is said. */
+const defaults = () => {
+  const settings = readSettings({});
+  return {
+    scheduleHours: settings.SCHEDULE_HOURS,
+    retryMinutes: settings.RETRY_MINUTES,
+    propagationMinutes: settings.PROPAGATION_MINUTES,
+    pushWindowSeconds: settings.PUSH_WINDOW_SECONDS,
+    updateWay: settings.RUNPOD_UPDATE_WAY,
+    runpodRequestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
+    logRetentionDays: 30,
+  };
 };
 
-const readDigest = (text: unknown): StackSettings['digest'] => {
-  if (text === '') return { schedule: 'cron(0 8 * * ? *)', state: 'DISABLED' };
-  const hour = Number(text);
-  if (!Number.isInteger(hour) || hour < 0 || hour > 23) {
-    throw new ConfigurationError(
-      `param digestHour: expected an hour of the day in UTC from 0 to 23, found ${JSON.stringify(text)}.`,
+/** Parameters that do not set anything of the stack. */
+const deployParams = ['dropListeners'];
+
+/** Names of the parameters of the command line that are settings, or say who is told. */
+export const paramNames: readonly string[] = [...settingNames, ...listenerParams];
+
+/** What the command line says, for once. An empty value counts as absent. */
+const readParams = (params: Params) => {
+  const given = Object.entries(params).filter(([, value]) => value !== undefined && value !== '');
+  const mistakes: string[] = [];
+  const known = [...paramNames, ...deployParams];
+  for (const [name] of given) {
+    if (known.includes(name)) continue;
+    const meant = nearestName(name, known);
+    mistakes.push(
+      `${name}: there is no such parameter; ${meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
     );
   }
-  return { schedule: `cron(0 ${hour} * * ? *)`, state: 'ENABLED' };
+  const valuesOf = (names: readonly string[]) => Object.fromEntries(given.filter(([name]) => names.includes(name)));
+  const settings = z.safeParse(givenSettingsSchema, valuesOf(settingNames), { reportInput: true });
+  const listeners = z.safeParse(listenerParamsSchema, valuesOf(listenerParams), { reportInput: true });
+  if (!settings.success) {
+    mistakes.push(
+      ...settings.error.issues.flatMap((issue) =>
+        explainIssues([issue]).map((mistake) => `${mistake}${reasonFor(issue.path.at(-1))}`),
+      ),
+    );
+  }
+  if (!listeners.success) mistakes.push(...explainIssues(listeners.error.issues, false));
+  if (!settings.success || !listeners.success || mistakes.length > 0) {
+    throw new ConfigurationError(mistakes.map((mistake) => `param ${mistake}`).join('\n'));
+  }
+  return { settings: settings.data, listeners: listeners.data };
 };
 
-const readPermissionsBoundary = (text: string): Pick<StackSettings, 'permissionsBoundary'> => {
-  if (text === '') return {};
-  if (!/^arn:aws[\w-]*:iam::(?:\d{12}|aws):policy\/[\w+=,.@/-]+$/.test(text)) {
-    throw new ConfigurationError(
-      `param permissionsBoundary: expected the ARN of a managed policy, such as arn:aws:iam::123456789012:policy/boundary, found ${JSON.stringify(text)}.`,
-    );
-  }
-  return { permissionsBoundary: text };
+/** Writes what of a targets file the functions need, and not whom it tells, where git does not look. */
+const writeTargets = (folder: string, targets: readonly Target[]): string => {
+  const path = 'dist/targets.yml';
+  mkdirSync(join(folder, 'dist'), { recursive: true });
+  writeFileSync(join(folder, path), stringify({ targets }));
+  return path;
 };
 
-/** "General purpose bucket naming rules": https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html */
-const readDeploymentBucket = (text: string): Pick<StackSettings, 'deploymentBucket'> => {
-  if (text === '') return {};
-  if (!/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(text)) {
-    throw new ConfigurationError(
-      `param deploymentBucket: expected the name of an S3 bucket, found ${JSON.stringify(text)}.`,
-    );
-  }
-  return { deploymentBucket: text };
-};
+const unique = (addresses: readonly string[]): string[] => [...new Set(addresses)];
 
 const nobodyIsTold = `
-!! NOBODY WILL BE TOLD when a refresh fails: neither alertEmail nor pagerUrl is set.
-!! Deploy with --param="alertEmail=you@example.com", or subscribe to the stack's topics yourself.
+!! NOBODY WILL BE TOLD when a refresh fails: targets.yml names neither an email nor a pager under alerts.
+!! Add alerts: { email: [you@example.com] } to it, or subscribe to the stack's topics yourself.
 
 `;
 
 /**
- * Reads what the template needs, and refuses to go on where anything is wrong.
+ * Reads what the template needs, and refuses to go on where anything is wrong. What the command line says goes before what
+ * targets.yml says of the stage, and that before what it says of all stages.
  *
- * @throws {ConfigurationError} targets.yml has mistakes, or is missing where a deploy wants it
+ * @throws {ConfigurationError} targets.yml or a parameter has mistakes, or the file is missing where a deploy wants it
  */
 export const readStackSettings = ({
   folder,
-  scheduleHours,
   isDeploy,
-  alertEmail,
-  pagerUrl,
-  digestHour = '',
+  params,
   place,
-  runbookUrl = '',
-  permissionsBoundary = '',
-  deploymentBucket = '',
 }: {
   readonly folder: string;
-  readonly scheduleHours: unknown;
   readonly isDeploy: boolean;
-  /** Who is told by email, and which pager by https; empty for nobody. */
-  readonly alertEmail: string;
-  readonly pagerUrl: string;
-  /** The hour of the daily digest in UTC; empty for none. */
-  readonly digestHour?: unknown;
+  readonly params: Params;
   readonly place: StackPlace;
-  /** Where the runbook is; empty for where the clone came from. */
-  readonly runbookUrl?: string;
-  /** The ARN of the policy that bounds every role, and the bucket to deploy through; empty for none. */
-  readonly permissionsBoundary?: string;
-  readonly deploymentBucket?: string;
 }): StackSettings => {
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
@@ -142,42 +169,52 @@ export const readStackSettings = ({
       'There is no targets.yml to deploy. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.',
     );
   }
-  const targetsFile = hasTargets ? 'targets.yml' : 'targets.example.yml';
+  const source = hasTargets ? 'targets.yml' : 'targets.example.yml';
+  const document = readTargetsDocument(join(folder, source), source);
+  const forOnce = readParams(params);
   if (!hasTargets)
     process.stderr.write('There is no targets.yml: packaging targets.example.yml, which cannot be deployed.\n');
-  if (alertEmail !== '' && !/^[^\s@]+@[^\s@]+$/.test(alertEmail)) {
-    throw new ConfigurationError(`param alertEmail: expected an email address, found ${JSON.stringify(alertEmail)}.`);
-  }
-  if (pagerUrl !== '' && !(URL.canParse(pagerUrl) && pagerUrl.startsWith('https://'))) {
-    throw new ConfigurationError(`param pagerUrl: expected the https URL of a pager's CloudWatch integration.`);
-  }
-  if (isDeploy && alertEmail === '' && pagerUrl === '') process.stderr.write(nobodyIsTold);
-  const email = alertEmail === '' ? [] : [{ Protocol: 'email', Endpoint: alertEmail }];
-  const pager = pagerUrl === '' ? [] : [{ Protocol: 'https', Endpoint: pagerUrl }];
-  const targets = readTargets(join(folder, targetsFile));
-  const hours = readScheduleHours(scheduleHours);
-  const page = runbookUrl === '' ? (runbookPage(readOrigin(projectFolder)) ?? '') : runbookUrl;
+  const { targets } = document;
+  const { stages: stageAlerts, ...alerts } = { ...document.alerts };
+  const { stages: stageSettings, ...settings } = { ...document.settings };
+  const resolved = {
+    ...defaults(),
+    ...defined(settings),
+    ...defined({ ...stageSettings?.[place.stage] }),
+    ...defined(forOnce.settings),
+  };
+  const listeners = { ...defined(alerts), ...defined({ ...stageAlerts?.[place.stage] }) };
+  const { alertEmail, pagerUrl } = forOnce.listeners;
+  const emails = unique(alertEmail === undefined ? (listeners.email ?? []) : [alertEmail]);
+  const pagers = unique(pagerUrl === undefined ? (listeners.pager ?? []) : [pagerUrl]);
+  if (isDeploy && emails.length + pagers.length === 0) process.stderr.write(nobodyIsTold);
+  const emailSubscriptions = emails.map((Endpoint) => ({ Protocol: 'email', Endpoint }));
+  const pagerSubscriptions = pagers.map((pager) => ({ Protocol: 'https', Endpoint: pagerEndpoint(pager) }));
+  const { scheduleHours: hours, digestHour } = resolved;
+  const page = resolved.runbookUrl ?? runbookPage(readOrigin(projectFolder)) ?? '';
   const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);
   const mint = mintPermissions(targets, place);
   const describe = describePermissions(targets, place);
   return {
-    targetsFile,
-    scheduleHours: hours,
+    targetsFile: writeTargets(folder, targets),
+    isExample: !hasTargets,
+    ...resolved,
     scheduleExpression: hours === 1 ? 'rate(1 hour)' : `rate(${hours} hours)`,
     deadManPeriods: deadManPeriods(hours),
     runbookUrl: page,
     firstSteps,
     ...alarmsOf(targets, `runpod-ecr-refresh-${place.stage}`, firstSteps.TokenEndsSoon ?? ''),
-    alertSubscriptions: email,
-    alarmSubscriptions: [...email, ...pager],
-    digest: readDigest(digestHour),
+    alertSubscriptions: emailSubscriptions,
+    alarmSubscriptions: [...emailSubscriptions, ...pagerSubscriptions],
+    digest: {
+      schedule: `cron(0 ${digestHour ?? 8} * * ? *)`,
+      state: digestHour === undefined ? 'DISABLED' : 'ENABLED',
+    },
     pushDetail: pushDetail(targets),
     keyStatements: keys.statements,
     describeStatements: describe.statements,
     mintStatements: mint.statements,
     managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
-    ...readPermissionsBoundary(permissionsBoundary),
-    ...readDeploymentBucket(deploymentBucket),
   };
 };

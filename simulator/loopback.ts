@@ -18,7 +18,7 @@ export interface Reply {
   readonly stream?: (write: (text: string) => void, gone: AbortSignal) => void;
 }
 
-/** How an upstream can be told to fail. */
+/** How an upstream can fail. */
 export type FaultEffect =
   | { readonly answer: Reply }
   | { readonly hang: true }
@@ -30,8 +30,8 @@ export type FaultEffect =
   /** Answers as usual, but later, by the world's clock. */
   | { readonly delayMs: number };
 
-/** A effect, for the requests it concerns. */
-export interface Fault {
+/** An effect, for the requests it concerns. */
+interface Fault {
   /** Matches "METHOD /path?query", after "AWSTarget " where the request is one to AWS. */
   readonly on: Pick<RegExp, 'test'>;
   readonly does: FaultEffect;

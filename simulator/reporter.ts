@@ -4,7 +4,7 @@ import type { Execution, StepFunctions } from './aws/step-functions.ts';
 import type { World } from './world.ts';
 
 /** Something that happened, for machines: one JSON line each. `at` is ISO 8601 by the world's clock. */
-export type ReportedEvent =
+type ReportedEvent =
   | { readonly at: string; readonly kind: 'scenario'; readonly name: string; readonly title: string }
   | { readonly at: string; readonly kind: 'remark'; readonly text: string }
   | {
@@ -25,14 +25,12 @@ export type ReportedEvent =
   | { readonly at: string; readonly kind: 'alert'; readonly subject: string; readonly text: string }
   | { readonly at: string; readonly kind: 'promise'; readonly what: string; readonly happened: boolean };
 
-/** Tells what happens in a world, to a person or to a machine. */
+/** Prints what happens in a world, for a person or for a machine. */
 export interface Reporter {
-  say(text: string): void;
+  print(text: string): void;
   scenario(name: string, title: string): void;
   promise(what: string, happened: boolean): void;
 }
-
-type Style = Parameters<typeof styleText>[0];
 
 const shortened = (text: string): string => {
   const short = text.replaceAll(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, 'sha256:$1…');
@@ -51,7 +49,7 @@ export const createReporter = (
   write: (line: string) => void,
   options: { json: boolean; colour: boolean },
 ): Reporter => {
-  const paint = (style: Style, text: string): string =>
+  const paint = (style: Parameters<typeof styleText>[0], text: string): string =>
     options.colour ? styleText(style, text, { validateStream: false }) : text;
   const now = (): string => new Date(world.clock.now()).toISOString();
   const time = (): string => paint('dim', now().slice(11, 19));
@@ -118,7 +116,7 @@ export const createReporter = (
   };
 
   return {
-    say: (text) => emit({ at: now(), kind: 'remark', text }, `  ${time()}  ${paint('italic', text)}`),
+    print: (text) => emit({ at: now(), kind: 'remark', text }, `  ${time()}  ${paint('italic', text)}`),
     scenario: (name, title) => {
       lastLine = '';
       emit(

@@ -1,18 +1,18 @@
 import type { Execution } from './aws/step-functions.ts';
 import type { Reporter } from './reporter.ts';
-import type { Endpoint } from './runpod/server.ts';
+import type { SimulatedEndpoint } from './runpod/server.ts';
 import { account, region, type World } from './world.ts';
 
 /** What a scenario promises to show; each line says whether it happened. */
-export interface Promised {
+interface Promised {
   readonly what: string;
   readonly happened: boolean;
 }
 
-/** One part of the story. */
-export interface Scenario {
+/** Something that happens to the product, from its beginning to its end. */
+interface Scenario {
   readonly title: string;
-  play(world: World, endpoint: Endpoint, reporter: Reporter): Promise<Promised[]>;
+  play(world: World, endpoint: SimulatedEndpoint, reporter: Reporter): Promise<Promised[]>;
 }
 
 const hourMs = 3_600_000;
@@ -22,28 +22,27 @@ const proofOf = ({ output }: Execution): string => {
   return report.targets?.[0]?.endpoints[0]?.proof ?? 'none';
 };
 
-const linesOf = (endpoint: Endpoint): string =>
+const linesOf = (endpoint: SimulatedEndpoint): string =>
   endpoint.workers.flatMap(({ lines }) => lines.map(({ line }) => line)).join('\n');
 
 /** Fills the credential with a token that ended an hour ago, as a refresher that died yesterday leaves it. */
-const expireLogin = (world: World): void => {
-  const principal = world.identities.of({ accessKeyId: 'AKIAEMBEDDEDSTACK000', region });
-  const { password } = world.ecr.mint(principal, region, world.clock.now() - hourMs);
+const expireToken = (world: World): void => {
+  const { password } = world.ecr.mint(world.principal, region, world.clock.now() - hourMs);
   const credential = world.runpod.credentials.get('6n2k8v4d');
-  if (credential !== undefined) credential.login = { username: 'AWS', password };
+  if (credential !== undefined) credential.token = { username: 'AWS', password };
 };
 
 const expired: Scenario = {
-  title: 'The login has expired, and a worker cannot pull its image',
+  title: 'The token has expired, and a worker cannot pull its image',
   async play(world, endpoint, reporter) {
-    expireLogin(world);
+    expireToken(world);
     world.runpod.startWorker(endpoint);
     await world.clock.advance(20_000);
     const wasRefused = linesOf(endpoint).includes('Your authorization token has expired');
-    reporter.say('The schedule starts a refresh.');
+    reporter.print('The schedule starts a refresh.');
     const execution = await world.refresh({ trigger: 'schedule' });
     return [
-      { what: 'the worker was refused while the login was expired', happened: wasRefused },
+      { what: 'the worker was refused while the token was expired', happened: wasRefused },
       { what: 'the refresh succeeded', happened: execution.status === 'SUCCEEDED' },
       { what: 'the worker pulled its image', happened: linesOf(endpoint).includes('Status: Downloaded newer image') },
       { what: 'the run proved it by the worker’s own log', happened: proofOf(execution) === 'observed' },
@@ -59,7 +58,7 @@ const push: Scenario = {
     const image = world.push('team/worker', 'v2');
     world.runpod.release(endpoint, image);
     await world.clock.advance(60_000 - (world.clock.now() % 60_000));
-    reporter.say('Three push events arrive within ten seconds.');
+    reporter.print('Three push events arrive within ten seconds.');
     for (let event = 0; event < 3; event += 1) {
       await world.deliverPush('team/worker', 'v2');
       await world.clock.advance(5_000);
@@ -84,7 +83,7 @@ const outage: Scenario = {
     await world.refresh({ trigger: 'schedule' });
     await world.clock.advance(6 * hourMs);
     const stored = world.runpod.stored.length;
-    const told = world.sns.inbox.length;
+    const notified = world.sns.inbox.length;
     const repair = world.faults.add({
       on: / \/(?:v1|v2|graphql|jobs)\b/,
       does: {
@@ -95,13 +94,13 @@ const outage: Scenario = {
         },
       },
     });
-    reporter.say('Runpod answers 503 to everything, and the schedule starts a refresh.');
+    reporter.print('Runpod answers 503 to everything, and the schedule starts a refresh.');
     const execution = world.start({ trigger: 'schedule' });
     await world.clock.advance(2 * hourMs);
-    reporter.say('Runpod is back.');
+    reporter.print('Runpod is back.');
     repair();
     await world.clock.until(execution.ended);
-    const subjects = world.sns.inbox.slice(told).map(({ subject }) => subject);
+    const subjects = world.sns.inbox.slice(notified).map(({ subject }) => subject);
     const retries = execution.events.filter(({ type }) => type === 'StateRetried').length;
     world.runpod.stopWorkers(endpoint);
     return [
@@ -117,6 +116,6 @@ const outage: Scenario = {
   },
 };
 
-/** The parts of the story, by name. */
+/** The scenarios, by name. */
 export const scenarios = { expired, push, outage } as const satisfies Record<string, Scenario>;
 export type ScenarioName = keyof typeof scenarios;

@@ -1,15 +1,16 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { AwsConnection } from '../functions/lib/aws/client.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
-import type { BasePlatform, Log, Meter, MetricName } from '../functions/lib/platform.ts';
+import type { BasePlatform } from '../functions/lib/platform.ts';
 import { childrenOf, readDefinition } from '../runner/definition.ts';
 import { createEngine } from '../runner/engine.ts';
 import { createInvokeFunction, functionNames, type InvokeFunction } from '../runner/functions.ts';
 import { Deployment } from './aws/deployment.ts';
-import { Ecr } from './aws/ecr.ts';
-import { Identities } from './aws/identities.ts';
+import { Ecr, pushEvent } from './aws/ecr.ts';
+import { Identities, type Principal } from './aws/identities.ts';
 import { Kms } from './aws/kms.ts';
 import { SecretStores } from './aws/secrets.ts';
 import { startAws } from './aws/server.ts';
@@ -18,6 +19,7 @@ import { type Execution, StepFunctions } from './aws/step-functions.ts';
 import { WorldClock } from './clock.ts';
 import { buildImage, type ImageRecipe } from './images.ts';
 import { Faults } from './loopback.ts';
+import { type LogEntry, logTo, type Measurement, meterTo } from './records.ts';
 import { Registry } from './registry.ts';
 import { Runpod } from './runpod/server.ts';
 
@@ -41,25 +43,16 @@ const arn = {
 
 /** The access key of the embedded stack, and what hangs on it. */
 const stackKey = 'AKIAEMBEDDEDSTACK000';
+const secretAccessKey = 'embedded';
 
-/** One line that a function logged. */
-export interface LogEntry {
-  readonly level: 'info' | 'error';
-  readonly message: string;
-  readonly fields: unknown;
+/** Where a world's AWS is, and who its stack is there. */
+interface WorldAws extends AwsConnection {
+  readonly endpoint: string;
+  readonly region: string;
 }
 
-/** One measurement that a function emitted. */
-export interface Measurement {
-  readonly name: MetricName;
-  readonly value: number;
-  readonly dimensions: Record<string, string>;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
-
-/** What a world can be told to be like. */
-export interface WorldOptions {
+/** What can be chosen of a world. */
+interface WorldOptions {
   /** Settings of the functions that are not the defaults. */
   readonly environment?: Record<string, string>;
   /** The content of targets.yml. */
@@ -108,6 +101,8 @@ export class World {
   invoke: InvokeFunction = () => Promise.reject(new Error('The world has not begun.'));
   /** The functions' environment. */
   environment: Readonly<Record<string, string>> = {};
+  /** What the stack's AWS clients are made with. */
+  aws: WorldAws = { endpoint: '', region };
   readonly #options: WorldOptions;
   readonly #folder: string;
   readonly #closers: Array<() => Promise<void>> = [];
@@ -142,7 +137,12 @@ export class World {
     this.stepFunctions = new StepFunctions(this.clock, arn.machine, childrenOf(definition), run);
   }
 
-  /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d that nobody has filled yet. */
+  /** Who the stack's functions are at AWS. */
+  get principal(): Principal {
+    return this.identities.of({ accessKeyId: stackKey, region });
+  }
+
+  /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d, which holds no token yet. */
   static async begin(options: WorldOptions = {}): Promise<World> {
     const world = new World(options);
     await world.#begin();
@@ -188,14 +188,34 @@ export class World {
       LOG_LISTEN_SECONDS: '0.12',
       ...this.#options.environment,
     };
-    // The AWS clients read these by themselves, in Lambda as here.
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL: aws.origin,
-      AWS_REGION: region,
-      AWS_ACCESS_KEY_ID: stackKey,
-      AWS_SECRET_ACCESS_KEY: 'embedded',
-    });
+    this.aws = {
+      endpoint: aws.origin,
+      region,
+      credentials: { accessKeyId: stackKey, secretAccessKey },
+      // A caller's AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT would have the SDK refuse the endpoint.
+      useFipsEndpoint: false,
+      useDualstackEndpoint: false,
+    };
     this.writeTargets(this.#options.targets ?? defaultTargets);
+  }
+
+  /** What has the SDK, left to itself, find this world's AWS. */
+  awsVariables(): Record<string, string> {
+    return {
+      AWS_ENDPOINT_URL: this.aws.endpoint,
+      AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
+      AWS_ACCESS_KEY_ID: stackKey,
+      AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      AWS_EC2_METADATA_DISABLED: 'true',
+    };
+  }
+
+  /** The environment in which another process meets this world, and nothing of the caller's but where programs are. */
+  processEnvironment(): Record<string, string> {
+    const { PATH = '' } = process.env;
+    // No configuration of anybody's is in that home.
+    return { PATH, HOME: '/nonexistent', ...this.awsVariables(), ...this.environment };
   }
 
   /** Starts the functions anew, as a deploy or a quiet hour would: they forget what they had in memory. */
@@ -205,24 +225,13 @@ export class World {
 
   /** What the functions get from outside in this world. */
   platform(): BasePlatform {
-    const log: Log = {
-      info: (message) => void this.logs.push({ level: 'info', message, fields: {} }),
-      error: (message, error) => {
-        const { name, message: text, stack } = error instanceof Error ? error : new Error(String(error));
-        this.logs.push({ level: 'error', message, fields: { name, message: text, stack } });
-      },
-    };
-    const meter: Meter = {
-      add: (name, value, dimensions = {}, at = this.clock.now()) =>
-        void this.measurements.push({ name, value, dimensions, at }),
-    };
     return {
-      settings: readSettings(this.environment),
+      settings: { ...readSettings(this.environment), aws: this.aws },
       now: () => this.clock.now() + this.skewMs,
       sleep: this.clock.pause,
       send,
-      log,
-      meter,
+      log: logTo(this.logs),
+      meter: meterTo(this.measurements, this.clock.now),
     };
   }
 
@@ -240,15 +249,7 @@ export class World {
 
   /** Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. */
   async deliverPush(repository: string, tag: string): Promise<unknown> {
-    const event = {
-      version: '0',
-      'detail-type': 'ECR Image Action',
-      source: 'aws.ecr',
-      account,
-      region,
-      time: new Date(this.clock.now()).toISOString(),
-      detail: { result: 'SUCCESS', 'repository-name': repository, 'action-type': 'PUSH', 'image-tag': tag },
-    };
+    const event = pushEvent({ account, region, repository, tag, at: this.clock.now() });
     return this.clock.work(() => this.invoke('start-refresh', event));
   }
 

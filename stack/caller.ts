@@ -1,5 +1,6 @@
 import { GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
-import { awsClientDefaults } from '../functions/lib/aws/client.ts';
+import { type AwsConnection, awsClientDefaults } from '../functions/lib/aws/client.ts';
+import { defined } from '../functions/lib/defined.ts';
 import { regionPattern } from '../functions/lib/ecr/host.ts';
 import { readSettings, type Settings } from '../functions/lib/env.ts';
 import { awsFailure, CommandError, UsageError } from './failure.ts';
@@ -9,7 +10,6 @@ export interface CallerOptions {
   readonly stage?: string;
   readonly region?: string;
   readonly profile?: string;
-  readonly color?: boolean;
 }
 
 /** Who runs a command, and where. */
@@ -22,6 +22,13 @@ export interface Caller {
   readonly aws: ReturnType<typeof awsClientDefaults> & { readonly region: string };
 }
 
+/** What a command runs in, as far as AWS is concerned. */
+interface CallerContext {
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** What of the connection to AWS is not left to the SDK, which finds it where the AWS command line does. */
+  readonly aws?: AwsConnection;
+}
+
 /** A state machine's history and a long list of alarms are larger than most answers. */
 const maxAnswerBytes = 4 * 1024 * 1024;
 
@@ -30,19 +37,20 @@ const maxAnswerBytes = 4 * 1024 * 1024;
  *
  * @throws {UsageError} an option is not of its form
  */
-export const readCaller = ({ stage = 'dev', region, profile }: CallerOptions): Caller => {
+export const readCaller = (
+  { stage = 'dev', region, profile }: CallerOptions,
+  { environment = process.env, aws = {} }: CallerContext = {},
+): Caller => {
   if (!/^[A-Za-z][A-Za-z0-9-]{0,60}$/.test(stage)) {
     throw new UsageError(`--stage: expected letters, digits and -, found ${JSON.stringify(stage)}.`);
   }
-  const chosen = region ?? process.env.AWS_REGION ?? 'us-east-1';
+  const chosen = region ?? environment.AWS_REGION ?? 'us-east-1';
   if (!regionPattern.test(chosen)) {
     const where = region === undefined ? 'AWS_REGION' : '--region';
     throw new UsageError(`${where}: expected an AWS region, such as us-east-1, found ${JSON.stringify(chosen)}.`);
   }
-  if (profile !== undefined) process.env.AWS_PROFILE = profile;
-  // The functions' own clients find it there, as they do in Lambda.
-  process.env.AWS_REGION = chosen;
-  const settings = readSettings(process.env);
+  const connection = { ...aws, ...defined({ profile }), region: chosen };
+  const settings = { ...readSettings(environment), aws: connection };
   return {
     stackName: `runpod-ecr-refresh-${stage}`,
     stage,

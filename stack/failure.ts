@@ -1,3 +1,4 @@
+import { CommanderError } from 'commander';
 import { awsClause, awsFaultOf } from '../functions/lib/aws/client.ts';
 import { quote } from '../functions/lib/quote.ts';
 
@@ -55,3 +56,10 @@ export const awsFailure = (what: string, permission: string, error: unknown): Co
 
 /** What to print of an error: ours are sentences that say what to do. */
 export const describeFailure = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** Prints why a command ended, where commander has not printed it already. @returns the exit code */
+export const reportFailure = (error: unknown): number => {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
+  process.stderr.write(`${describeFailure(error)}\n`);
+  return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
+};

@@ -1,17 +1,15 @@
 import { readFileSync } from 'node:fs';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
+import * as z from 'zod/mini';
 import type { Caller } from './caller.ts';
 import { awsFailure, CommandError } from './failure.ts';
 
-const readVersion = (): string => {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-    version: string;
-  };
-  return version;
-};
+const packageFile = new URL('../package.json', import.meta.url);
 
 /** The version of these very files. */
-export const ownVersion = readVersion();
+export const { version: ownVersion } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(packageFile, 'utf8')));
 
 /** The stack as CloudFormation has it. */
 export interface Stack {
@@ -22,7 +20,7 @@ export interface Stack {
   readonly isBusy: boolean;
   /** Whether it cannot be used: its first deploy failed, or it is half removed. */
   readonly isBroken: boolean;
-  /** The version that was deployed; `undefined` for stacks from before versions were written down. */
+  /** The version that was deployed; `undefined` where the stack does not say. */
   readonly version: string | undefined;
   readonly stateMachine: string | undefined;
   readonly alertTopic: string | undefined;
@@ -63,7 +61,7 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
 
 /** The command that deploys a stage. */
 export const deployCommand = ({ stage, region }: Caller): string =>
-  `npx serverless deploy --stage ${stage} --region ${region} --param="alertEmail=you@example.com"`;
+  `npx serverless deploy --stage ${stage} --region ${region}`;
 
 /** @throws {CommandError} there is no such stack, or nothing can be read of it yet */
 export const requireStack = async (caller: Caller): Promise<Stack & { readonly stateMachine: string }> => {

@@ -2,19 +2,21 @@ import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwa
 import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { type ExecutionListItem, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
 import { createReadEarlierReports } from '../functions/lib/aws/history.ts';
+import { defined } from '../functions/lib/defined.ts';
 import { goodUntil } from '../functions/lib/report/alerts.ts';
 import type { EndpointOutcome, Outcome } from '../functions/lib/report/outcome.ts';
 import type { Report } from '../functions/lib/report/report.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
+import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
 import { ownVersion, requireStack, type Stack } from './stack.ts';
 
 /** How a target fares. Times are ISO 8601. */
 export interface TargetStatus {
   readonly name: string;
-  /** When the login that Runpod holds ends; left out where no run on record stored one. */
+  /** When the token that Runpod holds ends; left out where no run on record stored one. */
   readonly expiresAt?: string;
-  /** When a run looked at it last. */
+  /** When a run checked it last. */
   readonly lookedAt: string;
   /** Why that run stored nothing. */
   readonly error?: { readonly name: string; readonly message: string };
@@ -41,7 +43,7 @@ export interface Status {
   readonly version: 1;
   readonly at: string;
   readonly stack: Pick<Stack, 'name' | 'status' | 'isBusy' | 'version'> & { readonly region: string };
-  /** The version of the command that looked. */
+  /** The version of the command that read this. */
   readonly ownVersion: string;
   readonly targets: readonly TargetStatus[];
   /** The run that ended last. */
@@ -96,12 +98,12 @@ export const readSchedule = async ({
 };
 
 /** An alarm of a stack. */
-export interface StackAlarm {
+interface StackAlarm {
   readonly name: string;
   readonly description: string;
   readonly isOpen: boolean;
-  /** Whether anybody is told when it opens. */
-  readonly tells: boolean;
+  /** Whether it notifies anybody when it opens. */
+  readonly notifies: boolean;
 }
 
 /** @throws {CommandError} AWS refused, or did not answer */
@@ -114,7 +116,7 @@ export const readAlarms = async ({ aws, stackName }: Caller): Promise<StackAlarm
     name: AlarmName,
     description: AlarmDescription,
     isOpen: StateValue === 'ALARM',
-    tells: ActionsEnabled !== false,
+    notifies: ActionsEnabled !== false,
   }));
 };
 
@@ -127,14 +129,15 @@ export const periodOf = (expression: string): number | undefined => {
 
 const toRun = (execution: ExecutionListItem, reports: readonly Report[]): RunStatus => {
   const report = reports.find((each) => each.execution === execution.executionArn);
-  return {
+  const { stopDate } = execution;
+  return defined({
     name: execution.name ?? '',
     status: execution.status ?? 'UNKNOWN',
     startedAt: iso(execution.startDate ?? 0),
-    ...(execution.stopDate === undefined ? {} : { endedAt: iso(execution.stopDate) }),
-    ...(report === undefined ? {} : { trigger: report.trigger }),
-    ...(report?.error === undefined ? {} : { error: report.error }),
-  };
+    endedAt: stopDate === undefined ? undefined : iso(stopDate),
+    trigger: report?.trigger,
+    error: report?.error,
+  });
 };
 
 /** How each target of these reports, newest first, fares. */
@@ -148,14 +151,14 @@ export const targetsOf = (reports: readonly Report[]): TargetStatus[] => {
   return [...newest.entries()]
     .map(([name, { outcome, lookedAt }]) => {
       const end = goodUntil(name, reports);
-      return {
+      return defined({
         name,
-        ...(end === undefined ? {} : { expiresAt: iso(end) }),
+        expiresAt: end === undefined ? undefined : iso(end),
         lookedAt,
-        ...(outcome.error === undefined ? {} : { error: outcome.error }),
+        error: outcome.error,
         proofs: outcome.proofs,
         endpoints: outcome.endpoints,
-      };
+      });
     })
     .toSorted((a, b) => a.name.localeCompare(b.name));
 };
@@ -165,6 +168,16 @@ const nextRunOf = (expression: string, runs: readonly RunStatus[]): string | und
   const last = runs.find(({ trigger }) => trigger === 'schedule');
   return periodMs === undefined || last === undefined ? undefined : iso(Date.parse(last.startedAt) + periodMs);
 };
+
+/** Where somebody's subscription has ended, that and the way back; and where nobody is subscribed, or is any longer. */
+const silencesOf = (listeners: readonly Listeners[]): string[] =>
+  listeners.flatMap((each) => {
+    const what = each.topic.endsWith('-alarms') ? 'Alarms' : 'Alerts';
+    const ended = endedText(what, each);
+    if (ended !== undefined) return [`${ended} Subscribe again: ${wayBack(each)}`];
+    const isNobody = each.confirmed.length === 0 && each.pending.length === 0;
+    return isNobody ? [`${what} reach nobody. See docs/alerts.md.`] : [];
+  });
 
 const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => {
   const { stack, targets, lastRun, schedule, openAlarms } = status;
@@ -179,8 +192,8 @@ const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => 
     );
   }
   for (const { name, expiresAt, proofs } of targets) {
-    if (expiresAt === undefined) troubles.push(`${name}: no run on record stored a login.`);
-    else if (Date.parse(expiresAt) <= now) troubles.push(`${name}: its login has expired.`);
+    if (expiresAt === undefined) troubles.push(`${name}: no run on record stored a token.`);
+    else if (Date.parse(expiresAt) <= now) troubles.push(`${name}: its token has expired.`);
     if ((proofs.failed ?? 0) > 0) troubles.push(`${name}: ${proofs.failed} of its endpoints cannot pull.`);
   }
   if (schedule === undefined) troubles.push('There is no schedule. Deploy again.');
@@ -197,25 +210,27 @@ const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => 
  */
 export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
   const stack = await requireStack(caller);
-  const [{ executions, reports }, schedule, alarms] = await Promise.all([
+  const topics = [stack.alertTopic, stack.alarmTopic].filter((topic) => topic !== undefined);
+  const [{ executions, reports }, schedule, alarms, listeners] = await Promise.all([
     readRuns(caller, stack.stateMachine),
     readSchedule(caller),
     readAlarms(caller),
+    Promise.all(topics.map((topic) => readListeners(caller, topic))),
   ]);
   const runs = executions.map((each) => toRun(each, reports));
   const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
   const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, runs);
   const { name, status, isBusy, version } = stack;
-  const seen: Omit<Status, 'troubles'> = {
-    version: 1,
+  const seen: Omit<Status, 'troubles'> = defined({
+    version: 1 as const,
     at: iso(now),
     stack: { name, status, isBusy, version, region: caller.region },
     ownVersion,
     targets: targetsOf(reports),
-    ...(lastRun === undefined ? {} : { lastRun }),
+    lastRun,
     running: runs.filter((each) => each.status === 'RUNNING'),
-    ...(schedule === undefined ? {} : { schedule: { ...schedule, ...(nextRunAt === undefined ? {} : { nextRunAt }) } }),
+    schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },
     openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
-  };
-  return { ...seen, troubles: troublesOf(seen, now) };
+  });
+  return { ...seen, troubles: [...troublesOf(seen, now), ...silencesOf(listeners)] };
 };

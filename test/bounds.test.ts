@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startWarm, type WarmFunction, worldEnvironment } from '../bench/cold-process.ts';
 import type { FetchTokenOutput } from '../functions/fetch-token.ts';
 import type { FunctionName } from '../runner/functions.ts';
+import { executionArn, fetchToken, inputs } from '../simulator/inputs.ts';
 import type { FaultEffect } from '../simulator/loopback.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
-import { callCold, worldEnvironment } from './support/cold-process.ts';
-import { maxPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
-import { executionArn, fetchToken, inputs } from './support/runs.ts';
 
 const maxKilobytes = 128 * 1024;
 
@@ -25,7 +25,6 @@ beforeAll(async () => {
 }, maxPackagingMs);
 afterAll(async () => {
   await world?.end();
-  packaged?.remove();
 });
 
 const json = (body: string | Uint8Array, more: Record<string, string> = {}): FaultEffect => ({
@@ -165,18 +164,33 @@ const asked: ReadonlyArray<{
   },
 ];
 
-const call = async (name: FunctionName, event: unknown, on: RegExp, does: FaultEffect) => {
-  const repair = world.faults.add({ on, does });
-  const ended = await callCold(packaged, name, event, worldEnvironment(world));
-  repair();
-  if (ended === undefined) throw new Error(`${name} died.`);
-  return ended;
-};
+/** What one process is sent, one after the other. */
+const callsPerProcess = 3;
+const sequences = Object.entries(hostile).reduce<Array<Array<readonly [string, FaultEffect]>>>(
+  (sequence, each, index) => {
+    if (index % callsPerProcess === 0) sequence.push([]);
+    sequence.at(-1)?.push(each);
+    return sequence;
+  },
+  [],
+);
 
+// A warm function keeps what it has of memory: what it is sent in a row stays within the bound together.
 describe.each(asked)('against $what, a packaged function', ({ name, event, on, becomes, but = {} }) => {
-  it.each(Object.keys(hostile))('cuts off %s, within 128 MB', async (shape) => {
-    const { error, peakKilobytes } = await call(name, event(), on, hostile[shape] ?? { reset: true });
-    expect(error?.name ?? 'fine').toBe(but[shape] ?? becomes);
-    expect(peakKilobytes).toBeLessThan(maxKilobytes);
+  describe.each(sequences.map((sequence) => ({ sequence })))('called again and again', ({ sequence }) => {
+    let warm: WarmFunction;
+    beforeAll(async () => {
+      warm = await startWarm(packaged, name, worldEnvironment(world));
+    });
+    afterAll(() => warm.end());
+
+    it.each(sequence)('cuts off %s, within 128 MB', async (shape, does) => {
+      const repair = world.faults.add({ on, does });
+      const ended = await warm.call(event());
+      repair();
+      if (ended === undefined) throw new Error(`${name} died.`);
+      expect(ended.error?.name ?? 'fine').toBe(but[shape] ?? becomes);
+      expect(ended.peakKilobytes).toBeLessThan(maxKilobytes);
+    });
   });
 });

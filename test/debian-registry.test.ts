@@ -3,8 +3,8 @@ import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
 import { createRegistryClient } from '../functions/lib/ecr/pull.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { send } from '../functions/lib/http.ts';
+import { DebianRegistry, missingPrograms, token } from '../simulator/debian-registry.ts';
 import { buildImage, type ImageRecipe } from '../simulator/images.ts';
-import { DebianRegistry, login, missingPrograms } from './support/debian-registry.ts';
 
 const missing = missingPrograms();
 if (missing.length > 0)
@@ -20,11 +20,11 @@ describe.runIf(missing.length === 0)('pulling from a real registry what a real c
   }, 30_000);
   afterAll(() => registry?.stop());
 
-  const tryImage = (repository: string, password = login.password) => {
+  const tryImage = (repository: string, password = token.password) => {
     const image = parseImageReference(`${host}/${repository}`);
     if (image === undefined) throw new Error(`${repository} is no reference`);
     const settings = readSettings({ REGISTRY_ENDPOINT_URL: registry.origin });
-    return createRegistryClient(settings, send).tryImage(image, { ...login, password });
+    return createRegistryClient(settings, send).tryImage(image, { ...token, password });
   };
 
   it.each<readonly [string, ImageRecipe, string[], boolean]>([

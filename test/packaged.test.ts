@@ -1,12 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
+import { maxPackagingMs, type Packaged, packagedStage, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
-import { maxPackagingMs, type Packaged, packageStack } from './support/packaged.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
+
+/** Packaged functions read the environment of the process, which other tests have, too. */
+const environmentBefore = { ...process.env };
 
 let packaged: Packaged;
 let world: World;
@@ -17,7 +21,7 @@ const resolve = (value: unknown): string => {
   if (typeof value === 'string') return value;
   const text = JSON.stringify(value);
   const { SEAL_KEY_ID = '', ALERT_TOPIC_ARN = '', STATE_MACHINE_ARN = '' } = world.environment;
-  if (text.includes('StackKey')) return SEAL_KEY_ID;
+  if (text.includes('SealKey')) return SEAL_KEY_ID;
   if (text.includes('AlertTopic')) return ALERT_TOPIC_ARN;
   return STATE_MACHINE_ARN;
 };
@@ -31,7 +35,7 @@ beforeAll(async () => {
       handler: Handler;
     };
     const resource = Object.values(packaged.template.Resources).find(({ Properties }) =>
-      String(Properties.FunctionName ?? '').endsWith(`-dev-${name}`),
+      String(Properties.FunctionName ?? '').endsWith(`-${packagedStage}-${name}`),
     );
     const { Variables } = resource?.Properties.Environment as { Variables: Record<string, unknown> };
     const variables = Object.fromEntries(Object.entries(Variables).map(([key, value]) => [key, resolve(value)]));
@@ -51,6 +55,7 @@ beforeAll(async () => {
     if (found === undefined) throw new Error(`${name} is not packaged.`);
     Object.assign(
       process.env,
+      world.awsVariables(),
       { LOG_LISTEN_SECONDS: '0.1', POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
       addresses,
       found.variables,
@@ -60,10 +65,15 @@ beforeAll(async () => {
 }, maxPackagingMs);
 afterAll(async () => {
   await world?.end();
-  packaged?.remove();
+  for (const name of Object.keys(process.env)) delete process.env[name];
+  Object.assign(process.env, environmentBefore);
 });
 
 describe('what serverless package made', () => {
+  it('has the runbook with notify, which repeats it where it has no address', () => {
+    expect(readFileSync(join(packaged.unpack('notify'), 'docs/runbook.md'), 'utf8')).toContain('### StepTimedOut');
+  });
+
   it('refreshes, proves, and reports, as bundles and with the environment that deploy', async () => {
     const image = world.push('team/worker', 'v1');
     world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });

@@ -2,49 +2,17 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
-import { type Report, reportSchema } from '../functions/lib/report/report.ts';
+import { reportSchema } from '../functions/lib/report/report.ts';
 import { maxPayloadBytes } from '../runner/engine.ts';
+import { inputs } from '../simulator/inputs.ts';
 import { World } from '../simulator/world.ts';
+import { beginWithTargets, largestPayload, reportOf, troubles } from './support/many-targets.ts';
 
 const schemaPath = new URL('../docs/report.schema.json', import.meta.url);
 const schema = z.toJSONSchema(reportSchema, { target: 'draft-2020-12' });
 
 let world: World;
 afterEach(() => world?.end());
-
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
-
-/** A world of many targets, each with a Runpod key of its own and three endpoints on one image. */
-const beginWithTargets = async (count: number): Promise<World> => {
-  const names = Array.from({ length: count }, (_, index) =>
-    `target-with-a-rather-long-name-${String(index).padStart(1, '0')}`.slice(-32).replace(/^-+/, ''),
-  );
-  const targets = names.map(
-    (name, index) =>
-      `  - { name: ${name}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/key/${index}", registry: r${index} } }`,
-  );
-  const begun = await World.begin({
-    targets: `targets:\n${targets.join('\n')}\n`,
-    environment: { UPSTREAM_TIMEOUT_SECONDS: '30' },
-  });
-  const image = begun.push('team/worker', 'v1', { layers: 1 });
-  names.forEach((_, index) => {
-    const owner = `rpa_key_of_account_${index}`;
-    begun.secrets.parameters.set(`/key/${index}`, owner);
-    begun.runpod.keys.set(owner, new Set(['*']));
-    begun.runpod.addCredential(`r${index}`, 'ecr', { username: 'AWS', password: 'none' });
-    for (const letter of ['a', 'b', 'c']) {
-      begun.runpod.addEndpoint({
-        id: `endpoint-${index}-${letter}`,
-        name: letter,
-        image,
-        registry: `r${index}`,
-        owner,
-      });
-    }
-  });
-  return begun;
-};
 
 describe('the report', () => {
   it('has the JSON Schema that is published', () => {
@@ -95,34 +63,38 @@ describe('the report', () => {
   });
 });
 
-describe('a run of 1,000 targets with three endpoints each', { timeout: 120_000 }, () => {
-  it.each<readonly [string, (begun: World) => void, string]>([
-    [
-      'half of them in trouble',
-      (begun) => {
-        for (const [index, endpoint] of [...begun.runpod.endpoints.values()].entries()) endpoint.workersMax = index % 2;
-      },
-      'SUCCEEDED',
-    ],
-    ['none of which can be stored', (begun) => begun.runpod.credentials.clear(), 'FAILED'],
-  ])('%s stays within what Step Functions holds', async (_what, happen, status) => {
+/** What ResolveTargets hands on of all targets. */
+interface Resolved {
+  readonly names: readonly string[];
+  readonly outcomeBytes: number;
+}
+
+describe('a run of 1,000 targets with three endpoints each', () => {
+  it.each(troubles)('$what would stay within what Step Functions holds, by what 100 and 200 of them take', async ({
+    happen,
+    status,
+  }) => {
     world = await beginWithTargets(1000);
     happen(world);
-    const execution = await world.refresh();
-    expect(execution.status).toBe(status);
-    const exited = execution.events.findLast((event) => event.type === 'StateExited' && event.state.name === 'Report');
-    const reported =
-      exited?.type === 'StateExited' ? (exited.state.output as unknown as { report: Report }).report : undefined;
-    expect(reported?.targets).toHaveLength(1000);
-    expect(new Set(reported?.targets.map(({ target }) => target)).size).toBe(1000);
-    const largest = Math.max(
-      ...execution.events.map((event) =>
-        'state' in event ? Math.max(bytesOf(event.state.input), bytesOf(event.state.output ?? null)) : 0,
-      ),
-    );
-    expect(largest).toBeGreaterThan(10_000);
-    expect(largest).toBeLessThanOrEqual(maxPayloadBytes);
+    const { invoke } = world;
+    const { names, outcomeBytes } = (await invoke('resolve-targets', inputs.resolveTargets())) as Resolved;
+    expect(names).toHaveLength(1000);
+    // Each target may say as much as it may beside 999 others.
+    world.invoke = async (name, event) => {
+      const answer = await invoke(name, event);
+      return name === 'resolve-targets' ? { ...(answer as Resolved), outcomeBytes } : answer;
+    };
+    const runOf = async (targets: number) => {
+      const execution = await world.refresh({ targets: names.slice(0, targets) });
+      expect(execution.status).toBe(status);
+      expect(new Set(reportOf(execution).targets.map(({ target }) => target)).size).toBe(targets);
+      return { bytes: largestPayload(execution), events: execution.events.length };
+    };
+    const [some, twice] = [await runOf(100), await runOf(200)];
+    const bytesPerTarget = (twice.bytes - some.bytes) / 100;
+    expect(bytesPerTarget).toBeGreaterThan(50);
+    expect(twice.bytes + 800 * bytesPerTarget).toBeLessThanOrEqual(maxPayloadBytes);
     // Each child has a history of its own; here are all of them, of which one holds 25,000 events.
-    expect(execution.events.length / 1000).toBeLessThan(250);
+    expect((twice.events - some.events) / 100).toBeLessThan(250);
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { endpointSecret } from '../simulator/runpod/server.ts';
+import { endpointSecret } from '../simulator/runpod/views.ts';
 import { World } from '../simulator/world.ts';
 import { awsFailures, failureNames } from './support/failures.ts';
 
@@ -51,7 +51,7 @@ describe('the password, the API key and the endpoints’ own secrets', () => {
   it('are in use', async () => {
     const execution = await world.refresh();
     expect(execution.status).toBe('SUCCEEDED');
-    expect(world.runpod.stored.at(-1)?.login.password).toContain(passwordMark);
+    expect(world.runpod.stored.at(-1)?.token.password).toContain(passwordMark);
     expectNoSecret();
   });
 

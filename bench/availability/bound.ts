@@ -11,7 +11,7 @@ const gapBetweenRuns = 0.5;
 const storedWithin = 12 / 60;
 
 /** What a schedule can bridge, in hours. Negative where even the trouble alone is too much. */
-export interface Bound {
+interface Bound {
   readonly scheduleHours: number;
   /** The longest outage that costs nothing, whenever it begins. */
   readonly outage: number;

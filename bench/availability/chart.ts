@@ -8,7 +8,7 @@ const escapeXml = (text: string): string =>
 
 const hours = (minutes: number): string => `${(minutes / 60).toLocaleString('en', { maximumFractionDigits: 1 })} h`;
 
-/** Draws a year of each refresher as a band: green while pulls work, red while the login is expired. */
+/** Draws a year of each refresher as a band: green while pulls work, red while the token is expired. */
 export const drawYear = (
   title: string,
   days: number,
@@ -40,7 +40,7 @@ export const drawYear = (
   <text x="16" y="30" font-size="17" font-weight="600">${escapeXml(title)}</text>
   ${bands.join('\n  ')}
   ${months.join('\n  ')}
-  <text x="${labelWidth}" y="${height - 8}" fill="#555" font-size="12">a year, month by month; red: the login that Runpod holds is expired (at least 1.5 px wide)</text>
+  <text x="${labelWidth}" y="${height - 8}" fill="#555" font-size="12">a year, month by month; red: the token that Runpod holds is expired (at least 1.5 px wide)</text>
 </svg>
 `;
 };

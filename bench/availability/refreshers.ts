@@ -3,7 +3,7 @@ import { createMintAndStore } from '../guide/lambda.ts';
 
 const minuteMs = 60_000;
 
-/** Something that renews a login on a schedule. */
+/** Something that renews a token on a schedule. */
 export interface Refresher {
   readonly name: string;
   readonly title: string;
@@ -16,7 +16,7 @@ export interface Refresher {
   /** Hours without a success of the state machine after which CloudWatch alarms. */
   readonly deadManHours?: number;
   /** Prepares a world for it and answers with one run. */
-  begin(world: World, tellFailure: () => void): () => Promise<void>;
+  begin(world: World, onFailure: () => void): () => Promise<void>;
 }
 
 export const credential = '6n2k8v4d';
@@ -59,15 +59,15 @@ const guide = (name: string, title: string, needsV1: boolean): Refresher => ({
   },
 });
 
-/** Six-hourly, three tries within minutes, and a failed Job that its owner is taken to be told of. */
+/** Six-hourly, three tries within minutes, and a failed Job that its owner is taken to be notified of. */
 const cronJob: Refresher = {
   name: 'cron-job',
   title: 'a Kubernetes CronJob',
   everyHours: 6,
   startsLateMs: minuteMs,
-  begin: (world, tellFailure) => {
+  begin: (world, onFailure) => {
     const run = createMintAndStore(world, v2(world), credential);
-    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
+    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(onFailure);
   },
 };
 
@@ -77,9 +77,9 @@ const elevenHours: Refresher = {
   title: 'an 11-hour refresher',
   everyHours: 11,
   startsLateMs: minuteMs,
-  begin: (world, tellFailure) => {
+  begin: (world, onFailure) => {
     const run = createMintAndStore(world, v2(world), credential);
-    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(tellFailure);
+    return () => trying(world, [minuteMs, 2 * minuteMs], run).catch(onFailure);
   },
 };
 

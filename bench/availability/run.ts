@@ -40,7 +40,7 @@ const write = (line = ''): void => void process.stdout.write(`${line}\n`);
 const refreshers: readonly Refresher[] = [shipped(bestScheduleHours), ...baselines];
 const isTrace = (name: string): name is TraceName => Object.hasOwn(traces, name);
 
-/** Every refresher's year, one after the other: the embedded world is one to a process. */
+/** Every refresher's year, one after the other. */
 const liveThroughAll = async (trace: Trace): Promise<YearResult[]> => {
   const results: YearResult[] = [];
   for (const refresher of refreshers) results.push(await liveThrough(trace, refresher));
@@ -70,11 +70,11 @@ const show = (results: readonly YearResult[]): void => {
   const rows = results.map((result, index) => [
     refreshers[index]?.title ?? result.refresher,
     inHours(result.expiredMinutes / 60),
-    worst(result.hoursUntilTold, Math.max),
+    worst(result.hoursUntilNotified, Math.max),
     worst(result.hoursOfWarning, Math.min),
     result.calls.toLocaleString('en'),
   ]);
-  const all = [['', 'expired', 'told after, at worst', 'warned before, at worst', 'calls'], ...rows];
+  const all = [['', 'expired', 'notified after, at worst', 'warned before, at worst', 'calls'], ...rows];
   for (const [name = '', ...cells] of all) {
     write(`  ${name.padEnd(42)}${cells.map((cell, index) => cell.padStart([9, 22, 25, 10][index] ?? 0)).join('')}`);
   }

@@ -7,7 +7,7 @@ const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
 
 /** From one moment until another, in milliseconds from the year's beginning. */
-export interface Spell {
+interface Spell {
   readonly from: number;
   readonly to: number;
 }
@@ -18,10 +18,10 @@ export interface YearResult {
   readonly trace: string;
   readonly expiredMinutes: number;
   readonly expired: readonly Spell[];
-  /** Moments at which somebody was told that something is wrong. */
+  /** Moments at which somebody was notified that something is wrong. */
   readonly alerts: readonly number[];
-  /** For each gap between two stored tokens that is over an hour too long: hours until somebody was told, if ever. */
-  readonly hoursUntilTold: ReadonlyArray<number | undefined>;
+  /** For each gap between two stored tokens that is over an hour too long: hours until somebody was notified, if ever. */
+  readonly hoursUntilNotified: ReadonlyArray<number | undefined>;
   /** For each expired spell: hours of warning before it began, if there was one. */
   readonly hoursOfWarning: ReadonlyArray<number | undefined>;
   /** Requests made of anybody. */
@@ -136,7 +136,7 @@ export const deadManAlarms = (successes: readonly number[], deadManHours: number
 
 const isTrouble = (subject: string): boolean => !subject.endsWith('recovered');
 
-/** Lets a refresher live through a trace, and tells what became of the login it keeps. */
+/** Lets a refresher live through a trace, and tells what became of the token it keeps. */
 export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<YearResult> => {
   const world = await World.begin({
     startAt: Date.parse('2026-01-01T00:00:00Z'),
@@ -157,9 +157,8 @@ export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<Y
       if (isTrouble(subject)) alerts.push(at - begin);
     };
 
-    // The year begins with a login that somebody has just filled in by hand.
-    const principal = world.identities.of({ accessKeyId: process.env.AWS_ACCESS_KEY_ID ?? '', region });
-    const byHand = { at: 0, end: world.ecr.mint(principal, region).expiresAt - begin };
+    // The year begins with a token that somebody has just filled in by hand.
+    const byHand = { at: 0, end: world.ecr.mint(world.principal, region).expiresAt - begin };
     const calls = watchCalls(world, trace);
     makeOutages(world, trace);
     tick(
@@ -170,9 +169,9 @@ export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<Y
     );
     await world.clock.advance(trace.days * dayMs);
 
-    const stored = world.runpod.stored.map(({ at, login }) => ({
+    const stored = world.runpod.stored.map(({ at, token }) => ({
       at: at - begin,
-      end: (world.ecr.find(login.password)?.expiresAt ?? begin) - begin,
+      end: (world.ecr.find(token.password)?.expiresAt ?? begin) - begin,
     }));
     if (refresher.deadManHours !== undefined) {
       alerts.push(...deadManAlarms(successes, refresher.deadManHours, trace.days * dayMs));
@@ -183,7 +182,7 @@ export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<Y
   }
 };
 
-/** Works out, from when tokens were stored and end, when the login was expired and who knew of it. */
+/** Works out, from when tokens were stored and end, when the token was expired and who knew of it. */
 export const sumUp = (
   trace: Trace,
   { name, everyHours }: Pick<Refresher, 'name' | 'everyHours'>,
@@ -194,16 +193,17 @@ export const sumUp = (
   const alerts = unsortedAlerts.toSorted((one, other) => one - other);
   const yearEnds = trace.days * dayMs;
   const expired: Spell[] = [];
-  const hoursUntilTold: Array<number | undefined> = [];
+  const hoursUntilNotified: Array<number | undefined> = [];
   const hoursOfWarning: Array<number | undefined> = [];
   for (const [index, { at, end }] of stored.entries()) {
     const replaced = stored[index + 1]?.at ?? yearEnds;
     const due = at + everyHours * hourMs;
-    const told = alerts.find((alert) => alert > at && alert <= replaced);
-    if (replaced > due + hourMs) hoursUntilTold.push(told === undefined ? undefined : Math.max(0, told - due) / hourMs);
+    const notified = alerts.find((alert) => alert > at && alert <= replaced);
+    if (replaced > due + hourMs)
+      hoursUntilNotified.push(notified === undefined ? undefined : Math.max(0, notified - due) / hourMs);
     if (replaced <= end) continue;
     expired.push({ from: end, to: replaced });
-    hoursOfWarning.push(told === undefined || told > end ? undefined : (end - told) / hourMs);
+    hoursOfWarning.push(notified === undefined || notified > end ? undefined : (end - notified) / hourMs);
   }
   return {
     refresher: name,
@@ -211,7 +211,7 @@ export const sumUp = (
     expiredMinutes: expired.reduce((sum, { from, to }) => sum + (to - from) / 60_000, 0),
     expired,
     alerts,
-    hoursUntilTold,
+    hoursUntilNotified,
     hoursOfWarning,
     calls,
   };

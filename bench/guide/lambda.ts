@@ -13,7 +13,7 @@ export const createMintAndStore = (
   credential: string,
   timeoutMs = 10_000,
 ): (() => Promise<void>) => {
-  const ecr = new ECRClient({ maxAttempts: 3 });
+  const ecr = new ECRClient({ ...world.aws, maxAttempts: 3 });
   return async () => {
     const { authorizationData } = await ecr.send(new GetAuthorizationTokenCommand({}));
     const token = Buffer.from(authorizationData?.[0]?.authorizationToken ?? '', 'base64').toString('utf8');

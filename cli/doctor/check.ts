@@ -2,7 +2,7 @@ import { describeFailure } from '../../stack/failure.ts';
 
 /** How a thing that was checked is. */
 export interface Finding {
-  /** ok: as it should be. warning: works, but somebody should know. wrong: it does not work. skipped: could not be looked at. */
+  /** ok: as it should be. warning: works, but a person should know. wrong: it does not work. skipped: could not be checked. */
   readonly mark: 'ok' | 'warning' | 'wrong' | 'skipped';
   readonly text: string;
   /** What to do about it, where something is to be done. */
@@ -14,13 +14,13 @@ export interface Check {
   /** What it concerns: AWS, a target's name, or the deployment. */
   readonly group: string;
   readonly title: string;
-  /** @throws what stands in the way of looking; that is then what is wrong */
-  readonly look: () => Promise<Finding | readonly Finding[]>;
+  /** @throws what stands in the way of it; that is then what is wrong */
+  readonly run: () => Promise<Finding | readonly Finding[]>;
 }
 
-/** Something that another check looks after could not be had: whoever needs it has nothing to look at. */
-export class NotLooked extends Error {
-  override readonly name = 'NotLooked';
+/** Something that another check reads could not be had: what needs it has nothing to check. */
+export class NotChecked extends Error {
+  override readonly name = 'NotChecked';
 }
 
 export const ok = (text: string): Finding => ({ mark: 'ok', text });
@@ -38,26 +38,26 @@ export const once = <Result>(find: () => Promise<Result>): (() => Promise<Result
 };
 
 /**
- * Waits for what another check looks after.
+ * Waits for what another check reads.
  *
  * @param what it is, to stand after "for want of": `a working API key`
- * @throws {NotLooked} it could not be had
+ * @throws {NotChecked} it could not be had
  */
 export const need = async <Result>(what: string, finding: Promise<Result>): Promise<Result> => {
   try {
     return await finding;
   } catch (error) {
-    throw new NotLooked(`not looked at, for want of ${what}.`, { cause: error });
+    throw new NotChecked(`not looked at, for want of ${what}.`, { cause: error });
   }
 };
 
-/** Looks, and finds something whatever happens. */
-export const examine = async ({ title, look }: Check): Promise<readonly Finding[]> => {
+/** Runs a check, and finds something whatever happens. */
+export const examine = async ({ title, run }: Check): Promise<readonly Finding[]> => {
   try {
-    const found = await look();
+    const found = await run();
     return 'mark' in found ? [found] : found;
   } catch (error) {
-    if (error instanceof NotLooked) return [skipped(`${title}: ${error.message}`)];
+    if (error instanceof NotChecked) return [skipped(`${title}: ${error.message}`)];
     return [{ mark: 'wrong', text: describeFailure(error) }];
   }
 };

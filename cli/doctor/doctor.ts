@@ -2,14 +2,14 @@ import { mapConcurrent } from '../../functions/lib/map-concurrent.ts';
 import { readTargets, type Target } from '../../functions/lib/targets.ts';
 import { type Caller, type CallerOptions, type Identity, readCaller, readIdentity } from '../../stack/caller.ts';
 import { exitCodes } from '../../stack/failure.ts';
-import { plain, processTerminal, spinner, type Terminal, truncate, wrap } from '../terminal.ts';
+import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
+import { plain, spinner, type Terminal, truncate, wrap } from '../terminal.ts';
 import { type Check, examine, type Finding, need, ok, once } from './check.ts';
+import { createKeyViews } from './key-view.ts';
 import { stackChecks } from './stack-checks.ts';
-import { createKeyViews, targetChecks } from './target-checks.ts';
+import { targetChecks } from './target-checks.ts';
 
-export interface DoctorOptions extends CallerOptions {
-  readonly json?: boolean;
-}
+interface DoctorOptions extends CallerOptions, CommonOptions {}
 
 /** More at once would ask a Runpod key faster than its quota. */
 const maxChecksAtOnce = 12;
@@ -22,7 +22,7 @@ const firstChecks = (
   {
     group: 'AWS',
     title: 'targets.yml',
-    look: async () => {
+    run: async () => {
       const { length } = await targets();
       return ok(`${caller.settings.TARGETS_FILE} names ${length} target${length === 1 ? '' : 's'}, without a mistake.`);
     },
@@ -30,23 +30,23 @@ const firstChecks = (
   {
     group: 'AWS',
     title: 'identity',
-    look: async () => {
+    run: async () => {
       const { account, arn } = await identity();
       return ok(`You are ${arn}, in account ${account}; the stack is looked for in ${caller.region}.`);
     },
   },
 ];
 
-/** Everything that can be wrong, in the order in which a person would look. */
-const allChecks = async (caller: Caller): Promise<Check[]> => {
-  const targets = once(async () => readTargets(caller.settings.TARGETS_FILE));
+/** Everything that can be wrong, in the order in which a person would check it. */
+const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandContext): Promise<Check[]> => {
+  const targets = once(async () => readTargets(caller.settings.TARGETS_FILE, folder));
   const identity = once(() => readIdentity(caller));
-  const viewOf = createKeyViews(caller);
+  const viewOf = createKeyViews(caller, interrupted);
   const known = await targets().catch((): Target[] => []);
   return [
     ...firstChecks(caller, identity, targets),
-    ...known.flatMap((target) => targetChecks(caller, target, viewOf(target.runpod.apiKey))),
-    ...stackChecks(caller, identity, () => need('targets.yml', targets())),
+    ...known.flatMap((target) => targetChecks({ caller, target, view: viewOf(target.runpod.apiKey), interrupted })),
+    ...stackChecks({ caller, identity, targets: () => need('targets.yml', targets()), now }),
   ];
 };
 
@@ -116,23 +116,20 @@ const summarise = (findings: readonly Finding[], { paint }: Terminal): string =>
 };
 
 /** Checks everything that can be wrong. @returns the exit code */
-export const doctor = async (options: DoctorOptions, interrupted: AbortSignal): Promise<number> => {
+export const doctor = async (options: DoctorOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
   const { json: isJson = false } = options;
-  const terminal = processTerminal({ isJson });
-  const caller = readCaller(options);
-  const checks = await allChecks(caller);
+  const { interrupted } = context;
+  const checks = await allChecks(readCaller(options, interruptible(context)), context);
   const view = isJson ? undefined : createView(checks, terminal);
-  const looking = mapConcurrent([...checks.entries()], maxChecksAtOnce, async ([index, check]) => {
+  const found = await mapConcurrent([...checks.entries()], maxChecksAtOnce, async ([index, check]) => {
     if (interrupted.aborted) return [];
     view?.begin(check);
-    const found = await examine(check);
-    view?.end(check, index, found);
-    return found;
+    const findings = await examine(check);
+    if (!interrupted.aborted) view?.end(check, index, findings);
+    return findings;
   });
-  const stopped = new Promise<undefined>((resolve) => interrupted.addEventListener('abort', () => resolve(undefined)));
-  const found = await Promise.race([looking, stopped]);
   view?.close();
-  if (found === undefined) return exitCodes.interrupted;
+  if (interrupted.aborted) return exitCodes.interrupted;
   const findings = found.flat();
   const isGood = findings.every(({ mark }) => mark !== 'wrong');
   if (isJson) {

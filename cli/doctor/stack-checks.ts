@@ -1,12 +1,12 @@
 import { DescribeRuleCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
-import { paginateListSubscriptionsByTopic, SNSClient, type Subscription } from '@aws-sdk/client-sns';
 import { span } from '../../functions/lib/report/alerts.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
+import { endedText, type Listeners, readListeners, wayBack } from '../../stack/listeners.ts';
 import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
 import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
-import { type Check, type Finding, NotLooked, need, ok, once, skipped, warning, wrong } from './check.ts';
+import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 const group = 'Deployment';
 const hourMs = 3_600_000;
@@ -21,24 +21,11 @@ const readRule = async ({ aws, stackName }: Caller): Promise<string | undefined>
   }
 };
 
-const readListeners = async ({ aws }: Caller, topic: string): Promise<Subscription[]> => {
-  const listeners: Subscription[] = [];
-  try {
-    const pages = paginateListSubscriptionsByTopic({ client: new SNSClient(aws) }, { TopicArn: topic });
-    for await (const { Subscriptions = [] } of pages) listeners.push(...Subscriptions);
-  } catch (error) {
-    throw awsFailure('list who is told', 'sns:ListSubscriptionsByTopic', error);
-  }
-  return listeners;
-};
-
-const isConfirmed = ({ SubscriptionArn = '' }: Subscription): boolean => SubscriptionArn.startsWith('arn:');
-
-const judgeListeners = (what: string, listeners: readonly Subscription[]): Finding => {
-  const confirmed = listeners.filter(isConfirmed);
-  const pending = listeners.filter((each) => !isConfirmed(each)).map(({ Endpoint = 'somebody' }) => Endpoint);
-  if (confirmed.length > 0 && pending.length === 0)
-    return ok(`${what} reach ${confirmed.map(({ Endpoint, Protocol }) => Endpoint ?? Protocol).join(', ')}.`);
+const judgeListeners = (what: string, listeners: Listeners): Finding => {
+  const { confirmed, pending } = listeners;
+  const ended = endedText(what, listeners);
+  if (ended !== undefined) return (confirmed.length > 0 ? warning : wrong)(ended, wayBack(listeners));
+  if (confirmed.length > 0 && pending.length === 0) return ok(`${what} reach ${confirmed.join(', ')}.`);
   if (confirmed.length > 0)
     return warning(
       `${what} do not reach ${pending.join(', ')} yet.`,
@@ -51,16 +38,22 @@ const judgeListeners = (what: string, listeners: readonly Subscription[]): Findi
       )
     : wrong(
         `${what} reach nobody.`,
-        'Deploy with --param="alertEmail=you@example.com", or subscribe to the topic (docs/alerts.md).',
+        'Add alerts: { email: [you@example.com] } to targets.yml and deploy, or subscribe to the topic (docs/alerts.md). If somebody was subscribed, a link in a mail has ended it: docs/alerts.md says how to come back.',
       );
 };
 
-/** Everything that can be wrong with the deployed stack, in the order in which a person would look. */
-export const stackChecks = (
-  caller: Caller,
-  identity: () => Promise<Identity>,
-  targets: () => Promise<readonly Target[]>,
-): Check[] => {
+/** Everything that can be wrong with the deployed stack, in the order in which a person would check it. */
+export const stackChecks = ({
+  caller,
+  identity,
+  targets,
+  now,
+}: {
+  readonly caller: Caller;
+  readonly identity: () => Promise<Identity>;
+  readonly targets: () => Promise<readonly Target[]>;
+  readonly now: () => number;
+}): Check[] => {
   const found = once(async () => {
     await need('AWS credentials', identity());
     return readStack(caller);
@@ -68,7 +61,8 @@ export const stackChecks = (
   const stack = async (): Promise<Stack & { readonly stateMachine: string }> => {
     const present = await need('a stack', found());
     const stateMachine = present?.stateMachine;
-    if (present === undefined || stateMachine === undefined) throw new NotLooked('not looked at, for want of a stack.');
+    if (present === undefined || stateMachine === undefined)
+      throw new NotChecked('not looked at, for want of a stack.');
     return { ...present, stateMachine };
   };
   const runs = once(async () => readRuns(caller, (await stack()).stateMachine));
@@ -77,7 +71,7 @@ export const stackChecks = (
     {
       group,
       title: 'stack',
-      look: async () => {
+      run: async () => {
         const present = await found();
         if (present === undefined)
           return wrong(
@@ -103,7 +97,7 @@ export const stackChecks = (
     {
       group,
       title: 'schedule',
-      look: async () => {
+      run: async () => {
         await stack();
         const schedule = await readSchedule(caller);
         if (schedule === undefined) return wrong('There is no schedule.', 'Deploy again.');
@@ -112,7 +106,7 @@ export const stackChecks = (
         const periodMs = periodOf(schedule.expression);
         if (periodMs === undefined || periodMs > 11 * hourMs) {
           return wrong(
-            `The schedule is ${schedule.expression}; a login lives 12 hours.`,
+            `The schedule is ${schedule.expression}; a token lives 12 hours.`,
             'Deploy again, with scheduleHours of at most 11.',
           );
         }
@@ -122,7 +116,7 @@ export const stackChecks = (
     {
       group,
       title: 'pushes',
-      look: async () => {
+      run: async () => {
         await stack();
         const state = await readRule(caller);
         if (state === undefined) return wrong('There is no rule for image pushes.', 'Deploy again.');
@@ -145,7 +139,7 @@ export const stackChecks = (
     {
       group,
       title: 'listeners',
-      look: async () => {
+      run: async () => {
         const { alertTopic, alarmTopic } = await stack();
         const judge = async (what: string, topic: string | undefined): Promise<Finding> =>
           topic === undefined
@@ -157,7 +151,7 @@ export const stackChecks = (
     {
       group,
       title: 'alarms',
-      look: async () => {
+      run: async () => {
         await stack();
         const alarms = await readAlarms(caller);
         if (alarms.length === 0) return wrong('There are no alarms.', 'Deploy again.');
@@ -169,7 +163,7 @@ export const stackChecks = (
               `docs/runbook.md, ${name.slice(caller.stackName.length + 1)}.`,
             ),
           );
-        const silent = alarms.filter(({ tells }) => !tells).map(({ name }) => name);
+        const silent = alarms.filter(({ notifies }) => !notifies).map(({ name }) => name);
         if (silent.length > 0)
           findings.push(
             warning(
@@ -183,7 +177,7 @@ export const stackChecks = (
     {
       group,
       title: 'last run',
-      look: async () => {
+      run: async () => {
         await stack();
         const { executions, reports } = await runs();
         const last = executions.find(({ stopDate }) => stopDate !== undefined);
@@ -192,7 +186,7 @@ export const stackChecks = (
             'No run has ended yet.',
             'One starts by itself right after a deploy: look again in a few minutes.',
           );
-        const ago = span(Math.max(0, Date.now() - (last.stopDate?.getTime() ?? 0)));
+        const ago = span(Math.max(0, now() - (last.stopDate?.getTime() ?? 0)));
         if (last.status === 'SUCCEEDED') return ok(`The last run succeeded, ${ago} ago.`);
         const report = reports.find(({ execution }) => execution === last.executionArn);
         const why = report?.error === undefined ? '' : `: ${report.error.name}: ${report.error.message}`;
@@ -205,25 +199,25 @@ export const stackChecks = (
     {
       group,
       title: 'hours left',
-      look: async () => {
+      run: async () => {
         await stack();
         const seen = targetsOf((await need('the runs', runs())).reports);
         const named = await targets();
         if (named.length === 0) return skipped('There is no target.');
         return named.map(({ name }) => {
           const expiresAt = seen.find((each) => each.name === name)?.expiresAt;
-          const leftMs = Date.parse(expiresAt ?? '') - Date.now();
+          const leftMs = Date.parse(expiresAt ?? '') - now();
           if (Number.isNaN(leftMs))
             return wrong(
-              `${name}: no run on record has stored a login.`,
+              `${name}: no run on record has stored a token.`,
               'Deploy this targets.yml, or refresh at once from here: npm run refresh.',
             );
           if (leftMs <= 0)
             return wrong(
-              `${name}: its login expired ${span(-leftMs)} ago.`,
+              `${name}: its token expired ${span(-leftMs)} ago.`,
               'Refresh at once from here: npm run refresh.',
             );
-          const text = `${name}: its login is good for ${span(leftMs)}.`;
+          const text = `${name}: its token is good for ${span(leftMs)}.`;
           return leftMs < 3 * hourMs ? warning(text, 'See why it was not replaced: npm run status.') : ok(text);
         });
       },

@@ -3,7 +3,7 @@ import type { FunctionCall } from './run.ts';
 
 const activities: Partial<Record<FunctionCall['name'], string>> = {
   'discover-endpoints': 'asking Runpod which endpoints use the credential',
-  'fetch-token': 'minting a login',
+  'fetch-token': 'minting a token',
   'verify-image-pull': 'trying it on ECR',
   'update-runpod': 'storing it at Runpod',
   'submit-canary': 'submitting a canary',
@@ -15,7 +15,7 @@ const activities: Partial<Record<FunctionCall['name'], string>> = {
 /** Shows how far each target has come: on lines that are drawn anew, or as a line for each step where they cannot be. */
 export const createProgress = (targets: readonly string[], { isDryRun }: { isDryRun: boolean }, terminal: Terminal) => {
   const activity = new Map(targets.map((name) => [name, 'waiting for its turn']));
-  const longest = Math.max(...targets.map((name) => name.length));
+  const maxName = Math.max(...targets.map((name) => name.length));
   const { paint } = terminal;
 
   const draw = (): void => {
@@ -25,7 +25,7 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
     const done = [...activity.values()].filter((what) => what === 'done').length;
     const lines = shown.map(([name, what]) => {
       const mark = what === 'done' ? paint('green', '·') : paint('cyan', spinner(Date.now()));
-      return truncate(`${mark} ${name.padEnd(longest)}  ${paint('dim', what)}`, terminal.columns());
+      return truncate(`${mark} ${name.padEnd(maxName)}  ${paint('dim', what)}`, terminal.columns());
     });
     terminal.draw(activity.size <= 20 ? lines : [...lines, `${done} of ${activity.size} targets done`]);
   };

@@ -4,12 +4,13 @@ import { readTargets, type Target } from '../../functions/lib/targets.ts';
 import { wallClock } from '../../runner/engine.ts';
 import { type CallerOptions, readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
-import { plain, processTerminal, type Terminal, wrap } from '../terminal.ts';
+import { colourOfProof } from '../../stack/proof-colour.ts';
+import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
+import { plain, type Terminal, wrap } from '../terminal.ts';
 import { createProgress } from './progress.ts';
 import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';
 
-export interface RefreshOptions extends CallerOptions {
-  readonly json?: boolean;
+interface RefreshOptions extends CallerOptions, CommonOptions {
   readonly dryRun?: boolean;
   readonly target?: readonly string[];
   readonly endpoint?: readonly string[];
@@ -24,7 +25,7 @@ const readPatience = (patience: string): number => {
 };
 
 /** Narrows targets down to those asked for, and the endpoints that are watched to those asked for. */
-export const narrow = (
+const narrow = (
   targets: readonly Target[],
   names: readonly string[] | undefined,
   endpoints: readonly string[] | undefined,
@@ -46,38 +47,33 @@ export const narrow = (
   return [{ ...only, endpoints: watched }];
 };
 
-const markOf: Record<string, readonly [string, 'green' | 'yellow' | 'red']> = {
-  observed: ['✓', 'green'],
-  tested: ['✓', 'green'],
-  degraded: ['!', 'yellow'],
-  failed: ['✗', 'red'],
-};
+const markOf = { green: '✓', yellow: '!', red: '✗' } as const;
 
 const isDryRunEnd = ({ error }: Outcome): boolean => error?.name === new DryRunEnd('').name;
 
 const showOutcome = (outcome: Outcome, { paint, columns }: Terminal): string[] => {
   const { target, refreshed, error, expiresAt, way, endpoints, images = [], warnings = [] } = outcome;
-  const say = (mark: string, colour: 'green' | 'yellow' | 'red', text: string, indent = ''): string =>
+  const line = (mark: string, colour: 'green' | 'yellow' | 'red', text: string, indent = ''): string =>
     `${indent}${paint(colour, mark)} ${wrap(plain(text), columns(), `${indent}  `)}`;
   const head = refreshed
-    ? say('✓', 'green', `${target}: stored a login that is good until ${expiresAt}, by ${way}.`)
+    ? line('✓', 'green', `${target}: stored a token that is good until ${expiresAt}, by ${way}.`)
     : isDryRunEnd(outcome)
-      ? say('✓', 'green', `${target}: ${error?.message}`)
-      : say('✗', 'red', `${target}: ${error?.name}: ${error?.message}`);
+      ? line('✓', 'green', `${target}: ${error?.message}`)
+      : line('✗', 'red', `${target}: ${error?.name}: ${error?.message}`);
   return [
     head,
     ...(refreshed
       ? []
       : images.map(({ image, problem, sizeInBytes = 0 }) =>
           problem === undefined
-            ? say('✓', 'green', `${image} can be pulled (${(sizeInBytes / 1e6).toFixed(0)} MB).`, '  ')
-            : say('✗', 'red', `${image} cannot be pulled: ${problem}`, '  '),
+            ? line('✓', 'green', `${image} can be pulled (${(sizeInBytes / 1e6).toFixed(0)} MB).`, '  ')
+            : line('✗', 'red', `${image} cannot be pulled: ${problem}`, '  '),
         )),
     ...endpoints.map(({ endpoint, proof, evidence, reason }) => {
-      const [mark, colour] = markOf[proof] ?? ['✗', 'red'];
-      return say(mark, colour, `${endpoint} ${proof}: ${evidence ?? reason}`, '  ');
+      const colour = colourOfProof(proof);
+      return line(markOf[colour], colour, `${endpoint} ${proof}: ${evidence ?? reason}`, '  ');
     }),
-    ...warnings.map((warning) => say('!', 'yellow', warning, '  ')),
+    ...warnings.map((warning) => line('!', 'yellow', warning, '  ')),
   ];
 };
 
@@ -98,13 +94,17 @@ const asDryRun = ({ error: _, ...report }: Report, isGood: boolean): object => (
 });
 
 /** Runs the workflow once from here. @returns the exit code */
-export const refresh = async (options: RefreshOptions, interrupted: AbortSignal): Promise<number> => {
+export const refresh = async (
+  options: RefreshOptions,
+  context: CommandContext,
+  terminal: Terminal,
+): Promise<number> => {
   const { json: isJson = false, dryRun: isDryRun = false } = options;
-  const terminal = processTerminal({ isJson });
+  const { interrupted, clock = wallClock } = context;
   const patienceMinutes = readPatience(options.patience ?? '30');
-  const caller = readCaller(options);
-  const targets = narrow(readTargets(caller.settings.TARGETS_FILE), options.target, options.endpoint);
-  const { account } = await readIdentity(caller);
+  const caller = readCaller(options, interruptible(context));
+  const all = readTargets(caller.settings.TARGETS_FILE, context.folder);
+  const targets = narrow(all, options.target, options.endpoint);
   const progress = createProgress(
     targets.map(({ name }) => name),
     { isDryRun },
@@ -114,19 +114,20 @@ export const refresh = async (options: RefreshOptions, interrupted: AbortSignal)
   try {
     const run = {
       region: caller.region,
-      account,
+      account: (await readIdentity(caller)).account,
       targets,
       isDryRun,
       patienceMinutes,
-      platform: ownPlatform(caller),
-      clock: wallClock,
+      platform: ownPlatform(caller, clock.now, interrupted),
+      lasting: ownPlatform(readCaller(options, context), clock.now),
+      clock,
       signal: interrupted,
     };
     report = await runRefresh({ ...run, onCall: progress.onCall });
   } catch (error) {
     if (!interrupted.aborted) throw error;
     terminal.printError(
-      'Stopped. Runpod holds either the old login or the new one, and both pull; run it again when you like.',
+      'Stopped. Runpod holds either the old token or the new one, and both pull; run it again when you like.',
     );
     return exitCodes.interrupted;
   } finally {

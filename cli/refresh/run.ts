@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { defined } from '../../functions/lib/defined.ts';
 import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/http.ts';
+import { send, sendUntil } from '../../functions/lib/http.ts';
 import type { BasePlatform, Platform } from '../../functions/lib/platform.ts';
 import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
@@ -25,7 +26,10 @@ interface RefreshRun {
   readonly patienceMinutes: number;
   /** Told of each call of a function, before and after. */
   readonly onCall: (call: FunctionCall) => void;
+  /** Its requests may end with `signal`. */
   readonly platform: BasePlatform;
+  /** What a token is stored with instead: once begun, storing goes on to its end. */
+  readonly lasting: Pick<BasePlatform, 'settings' | 'send' | 'sleep'>;
   readonly clock: EngineClock;
   /** Ends the run. What is being stored at Runpod is stored to its end. */
   readonly signal: AbortSignal;
@@ -94,12 +98,16 @@ const buildersOf = ({ isDryRun }: RefreshRun): Partial<Builders> => ({
   notify: () => async () => ({ published: 0 }),
 });
 
-/** What functions get from outside when a person's own process runs them. */
-export const ownPlatform = ({ settings }: Caller): BasePlatform => ({
+/**
+ * What functions get from outside when a person's own process runs them.
+ *
+ * @param signal ends requests and waits
+ */
+export const ownPlatform = ({ settings }: Caller, now: () => number, signal?: AbortSignal): BasePlatform => ({
   settings,
-  now: Date.now,
-  sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
-  send,
+  now,
+  sleep: (milliseconds) => sleep(milliseconds, undefined, defined({ signal })),
+  send: signal === undefined ? send : sendUntil(signal),
   // The report says what there is to say.
   log: { info: () => {}, error: () => {} },
   meter: { add: () => {} },
@@ -111,10 +119,12 @@ export const ownPlatform = ({ settings }: Caller): BasePlatform => ({
  * @throws {CommandError} it was interrupted, or ended without a report
  */
 export const runRefresh = async (run: RefreshRun): Promise<Report> => {
-  const { region, account, clock, onCall, signal } = run;
+  const { region, account, lasting, clock, onCall, signal } = run;
   const arnOf = (service: string, rest: string) => `arn:aws:${service}:${region}:${account}:${rest}`;
   const functionArn = (name: string) => arnOf('lambda', `function:${name}`);
-  const invoke = createInvokeFunction(platformOf(run), buildersOf(run));
+  const [platform, builders] = [platformOf(run), buildersOf(run)];
+  const invoke = createInvokeFunction(platform, builders);
+  const invokeToItsEnd = createInvokeFunction({ ...platform, ...lasting }, builders);
   const storing = new Set<Promise<unknown>>();
 
   const call = async (resource: string, payload: unknown): Promise<unknown> => {
@@ -123,8 +133,9 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
     if (signal.aborted) throw new CommandError('Interrupted.');
     const subject = { name, ...subjectOf(payload) };
     onCall({ ...subject, phase: 'begun' });
-    const answering = invoke(name, payload);
-    if (name === 'update-runpod') storing.add(answering);
+    const isStoring = name === 'update-runpod';
+    const answering = (isStoring ? invokeToItsEnd : invoke)(name, payload);
+    if (isStoring) storing.add(answering);
     try {
       const answer = await answering;
       onCall({ ...subject, phase: 'ended', answer });

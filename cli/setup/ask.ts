@@ -1,9 +1,10 @@
 import { checkbox, confirm, input, password, select } from '@inquirer/prompts';
+import { defined } from '../../functions/lib/defined.ts';
 import { CommandError, UsageError } from '../../stack/failure.ts';
 import type { Terminal } from '../terminal.ts';
 
 /** One of several answers. */
-export interface Choice<Value> {
+interface Choice<Value> {
   readonly value: Value;
   readonly name: string;
 }
@@ -24,19 +25,21 @@ export interface Ask {
 export const isInterruption = (error: unknown): boolean =>
   error instanceof Error && /^(?:ExitPromptError|AbortPromptError)$/.test(error.name);
 
-const askPerson = (signal: AbortSignal): Ask => ({
-  choose: (message, choices, usual) =>
-    select({ message, choices: [...choices], default: usual, pageSize: 12 }, { signal }),
-  pick: (message, choices, usual) =>
-    checkbox(
-      { message, choices: choices.map((each) => ({ ...each, checked: usual.includes(each.value) })), pageSize: 12 },
-      { signal },
-    ),
-  confirm: (message) => confirm({ message, default: true }, { signal }),
-  text: (message, _option, validate, usual) =>
-    input({ message, validate, ...(usual === undefined ? {} : { default: usual }) }, { signal }),
-  secret: (message, validate) => password({ message, validate, mask: false }, { signal }),
-});
+const askPerson = (terminal: Terminal, signal: AbortSignal): Ask => {
+  const prompt = () => ({ ...terminal.prompt(), signal });
+  return {
+    choose: (message, choices, usual) =>
+      select({ message, choices: [...choices], default: usual, pageSize: 12 }, prompt()),
+    pick: (message, choices, usual) =>
+      checkbox(
+        { message, choices: choices.map((each) => ({ ...each, checked: usual.includes(each.value) })), pageSize: 12 },
+        prompt(),
+      ),
+    confirm: (message) => confirm({ message, default: true }, prompt()),
+    text: (message, _option, validate, usual) => input({ message, validate, ...defined({ default: usual }) }, prompt()),
+    secret: (message, validate) => password({ message, validate, mask: false }, prompt()),
+  };
+};
 
 const askNobody: Ask = {
   choose: async (_message, _choices, usual) => usual,
@@ -57,7 +60,7 @@ const askNobody: Ask = {
  */
 export const createAsk = (terminal: Terminal, isAgreed: boolean, signal: AbortSignal): Ask => {
   if (isAgreed) return askNobody;
-  if (terminal.isInteractive) return askPerson(signal);
+  if (terminal.isInteractive) return askPerson(terminal, signal);
   throw new UsageError(
     '--yes: nobody can be asked here; add it to take what is usual, and see npm run setup -- --help.',
   );

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { CreateRepositoryCommand, DeleteRepositoryCommand, ECRClient } from '@aws-sdk/client-ecr';
 import {
   DeleteParameterCommand,
@@ -12,10 +13,12 @@ import type { RunpodManagement } from '../../functions/lib/runpod/management.ts'
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import type { RunpodAccount } from '../runpod.ts';
-import { type Change, writeWhole } from './journal.ts';
+import { type JournalChange, writeWhole } from './journal.ts';
 
 /** What changes are made with. */
 export interface Workshop {
+  /** What relative paths are relative to. */
+  readonly folder: string;
   readonly caller: Caller;
   readonly account: RunpodAccount;
   readonly management: RunpodManagement;
@@ -24,8 +27,8 @@ export interface Workshop {
 /** What a change needs that no record may keep. */
 export interface Secrets {
   readonly apiKey: string;
-  /** The login that a credential is created with. */
-  readonly login: RegistryToken;
+  /** The token that a credential is created with. */
+  readonly token: RegistryToken;
 }
 
 /**
@@ -33,7 +36,11 @@ export interface Secrets {
  *
  * @returns the change, with what has become known by it
  */
-export const make = async (change: Change, { caller, account }: Workshop, secrets: Secrets): Promise<Change> => {
+export const make = async (
+  change: JournalChange,
+  { folder, caller, account }: Workshop,
+  secrets: Secrets,
+): Promise<JournalChange> => {
   switch (change.kind) {
     case 'repository': {
       const command = new CreateRepositoryCommand({ repositoryName: change.name });
@@ -56,14 +63,14 @@ export const make = async (change: Change, { caller, account }: Workshop, secret
       return change;
     }
     case 'credential': {
-      const { id } = await account.createCredential(change.name, secrets.login);
+      const { id } = await account.createCredential(change.name, secrets.token);
       return { ...change, id };
     }
     case 'endpoint':
       await account.setCredential(change.endpoint, change.after);
       return change;
     case 'targets':
-      writeWhole(change.path, change.after);
+      writeWhole(resolve(folder, change.path), change.after);
       return change;
   }
 };
@@ -89,7 +96,7 @@ const valueOfVersion = async (ssm: SSMClient, parameter: string, version: number
 };
 
 const undoApiKey = async (
-  { parameter, versionBefore }: Extract<Change, { kind: 'api-key' }>,
+  { parameter, versionBefore }: Extract<JournalChange, { kind: 'api-key' }>,
   { caller }: Workshop,
 ): Promise<string> => {
   const ssm = new SSMClient(caller.aws);
@@ -120,7 +127,7 @@ const undoApiKey = async (
 };
 
 const undoRepository = async (
-  { region, name }: Extract<Change, { kind: 'repository' }>,
+  { region, name }: Extract<JournalChange, { kind: 'repository' }>,
   { caller }: Workshop,
 ): Promise<string> => {
   const ecr = new ECRClient({ ...caller.aws, region });
@@ -136,7 +143,7 @@ const undoRepository = async (
 };
 
 const undoCredential = async (
-  { id: knownId, name }: Extract<Change, { kind: 'credential' }>,
+  { id: knownId, name }: Extract<JournalChange, { kind: 'credential' }>,
   { account, management }: Workshop,
 ): Promise<string> => {
   // One that was created in the moment of a crash is known by its name alone.
@@ -151,7 +158,7 @@ const undoCredential = async (
 };
 
 const undoEndpoint = async (
-  { endpoint, before, after }: Extract<Change, { kind: 'endpoint' }>,
+  { endpoint, before, after }: Extract<JournalChange, { kind: 'endpoint' }>,
   { account, management }: Workshop,
 ): Promise<string> => {
   const found = await management.getEndpoint(endpoint);
@@ -161,16 +168,20 @@ const undoEndpoint = async (
   return `selected ${before === null ? 'no credential' : `credential ${before}`} for endpoint ${endpoint} again`;
 };
 
-const undoTargets = ({ path, before, after }: Extract<Change, { kind: 'targets' }>): string => {
-  const current = existsSync(path) ? readFileSync(path, 'utf8') : undefined;
+const undoTargets = (
+  { path, before, after }: Extract<JournalChange, { kind: 'targets' }>,
+  { folder }: Workshop,
+): string => {
+  const file = resolve(folder, path);
+  const current = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   if (current !== after) return `left ${path}: it has been changed since`;
-  if (before === undefined) rmSync(path);
-  else writeWhole(path, before);
+  if (before === undefined) rmSync(file);
+  else writeWhole(file, before);
   return before === undefined ? `deleted ${path}` : `put the earlier ${path} back`;
 };
 
 /** Undoes a change, unless somebody has changed the thing since. @returns what was done, or why nothing was */
-export const undo = async (change: Change, workshop: Workshop): Promise<string> => {
+export const undo = async (change: JournalChange, workshop: Workshop): Promise<string> => {
   switch (change.kind) {
     case 'repository':
       return undoRepository(change, workshop);
@@ -181,6 +192,6 @@ export const undo = async (change: Change, workshop: Workshop): Promise<string> 
     case 'endpoint':
       return undoEndpoint(change, workshop);
     case 'targets':
-      return undoTargets(change);
+      return undoTargets(change, workshop);
   }
 };

@@ -1,11 +1,12 @@
+import { defined } from '../../functions/lib/defined.ts';
 import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import { repositoryPattern, roleArnPattern, type Target, targetNamePattern } from '../../functions/lib/targets.ts';
 import { UsageError } from '../../stack/failure.ts';
-import type { Credential } from '../runpod.ts';
+import type { RunpodCredential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
 import { type Conversation, newCredential } from './conversation.ts';
-import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './look.ts';
+import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './endpoints.ts';
 
 /** The target to set up: one of targets.yml, or a new one. */
 export const chooseTarget = async (
@@ -31,7 +32,7 @@ export const chooseTarget = async (
 /** The ECR registry whose images the target's endpoints pull. */
 export const chooseEcr = async (
   endpoints: readonly EcrEndpoint[],
-  { options, ask, caller, identity, say }: Conversation,
+  { options, ask, caller, identity, print }: Conversation,
 ): Promise<Target['ecr']> => {
   const own = `${identity.account}.dkr.ecr.${caller.region}.amazonaws.com`;
   const hosts = [...new Set(endpoints.map(({ host }) => host))];
@@ -59,8 +60,8 @@ export const chooseEcr = async (
   }
   if (parsed.account === identity.account && options.roleArn === undefined) return { region: parsed.region };
   if (options.roleArn === undefined) {
-    say(
-      `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the login: docs/cross-account.md.`,
+    print(
+      `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the token: docs/cross-account.md.`,
     );
   }
   const isRole = (typed: string): boolean | string =>
@@ -76,13 +77,13 @@ export const chooseEcr = async (
     region: parsed.region,
     registryId: parsed.account,
     roleArn,
-    ...(externalId === undefined ? {} : { externalId }),
+    ...defined({ externalId }),
   };
 };
 
 /** The credential to keep fresh: one that there is, or a new one. */
 export const chooseCredential = async (
-  credentials: readonly Credential[],
+  credentials: readonly RunpodCredential[],
   all: readonly Endpoint[],
   ours: readonly EcrEndpoint[],
   begun: string | undefined,
@@ -91,7 +92,7 @@ export const chooseCredential = async (
   const usual = begun ?? mostUsed(ours, credentials) ?? newCredential;
   const choices = [
     ...credentials.map((each) => ({ value: each.id, name: plain(describeCredential(each, all)) })),
-    { value: newCredential, name: 'a new one, with a fresh login' },
+    { value: newCredential, name: 'a new one, with a fresh token' },
   ];
   const chosen =
     options.credential ??

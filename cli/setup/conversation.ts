@@ -1,9 +1,9 @@
 import type { Caller, CallerOptions, Identity } from '../../stack/caller.ts';
+import type { CommandContext, CommonOptions } from '../context.ts';
 import type { Terminal } from '../terminal.ts';
 import type { Ask } from './ask.ts';
 
-export interface SetupOptions extends CallerOptions {
-  readonly json?: boolean;
+export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly yes?: boolean;
   readonly undo?: boolean;
   readonly keyStdin?: boolean;
@@ -19,12 +19,15 @@ export interface SetupOptions extends CallerOptions {
 /** What a conversation goes by. */
 export interface Conversation {
   readonly options: SetupOptions;
+  readonly context: CommandContext;
   readonly caller: Caller;
+  /** The same for what must not stop halfway: its requests go on although Ctrl-C was pressed. */
+  readonly lastingCaller: Caller;
   readonly identity: Identity;
   readonly ask: Ask;
   readonly terminal: Terminal;
   /** Prints a line for a person; nothing where machines listen. */
-  readonly say: (line: string) => void;
+  readonly print: (line: string) => void;
 }
 
 /** What stands for a credential that is yet to be created. */

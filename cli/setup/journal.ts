@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import * as z from 'zod/mini';
 import { CommandError } from '../../stack/failure.ts';
 
@@ -23,7 +24,7 @@ const changeSchema = z.discriminatedUnion('kind', [
     after: text,
   }),
 ]);
-export type Change = z.output<typeof changeSchema>;
+export type JournalChange = z.output<typeof changeSchema>;
 
 const entrySchema = z.object({ change: changeSchema, isDone: z.boolean() });
 const journalSchema = z.object({
@@ -35,8 +36,8 @@ const journalSchema = z.object({
   apiKey: text,
   entries: z.array(entrySchema),
 });
-type JournalData = z.output<typeof journalSchema>;
-export type Entry = z.output<typeof entrySchema>;
+type JournalContent = z.output<typeof journalSchema>;
+type JournalEntry = z.output<typeof entrySchema>;
 
 /** Writes a file whole or not at all. */
 export const writeWhole = (path: string, content: string): void => {
@@ -48,11 +49,11 @@ export const writeWhole = (path: string, content: string): void => {
 /** What setup has changed, kept in a file from before each change, so that whatever happens it can be undone or finished. */
 export class Journal {
   readonly path: string;
-  #data: JournalData;
+  #content: JournalContent;
 
-  private constructor(path: string, data: JournalData) {
+  private constructor(path: string, content: JournalContent) {
     this.path = path;
-    this.#data = data;
+    this.#content = content;
   }
 
   /**
@@ -60,13 +61,13 @@ export class Journal {
    *
    * @throws {CommandError} the file there is no journal, or one of another account or region
    */
-  static open(path: string, fresh: Pick<JournalData, 'account' | 'region' | 'apiKey'>): Journal {
+  static open(path: string, fresh: Pick<JournalContent, 'account' | 'region' | 'apiKey'>): Journal {
     const known = Journal.read(path);
     if (known === undefined) return new Journal(path, { version: 1, ...fresh, entries: [] });
-    const { account, region } = known.#data;
+    const { account, region } = known.#content;
     if (account !== fresh.account || region !== fresh.region) {
       throw new CommandError(
-        `${path} records changes in account ${account}, ${region}; this is ${fresh.account}, ${fresh.region}. Undo them there (npm run setup -- --undo), or move the file away.`,
+        `${basename(path)} records changes in account ${account}, ${region}; this is ${fresh.account}, ${fresh.region}. Undo them there (npm run setup -- --undo), or move the file away.`,
       );
     }
     return known;
@@ -78,41 +79,44 @@ export class Journal {
     try {
       return new Journal(path, journalSchema.parse(JSON.parse(readFileSync(path, 'utf8'))));
     } catch (error) {
-      throw new CommandError(`${path} cannot be read as a record of what setup changed. Move it away to go on.`, {
-        cause: error,
-      });
+      throw new CommandError(
+        `${basename(path)} cannot be read as a record of what setup changed. Move it away to go on.`,
+        {
+          cause: error,
+        },
+      );
     }
   }
 
-  get entries(): readonly Entry[] {
-    return this.#data.entries;
+  get entries(): readonly JournalEntry[] {
+    return this.#content.entries;
   }
 
   /** The credential that setup created, if it is among those that there are: by name, for its id may not have been noted. */
   createdAmong(credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>): string | undefined {
-    const names = this.#data.entries.flatMap(({ change }) => (change.kind === 'credential' ? [change.name] : []));
+    const names = this.#content.entries.flatMap(({ change }) => (change.kind === 'credential' ? [change.name] : []));
     return credentials.findLast(({ name }) => names.includes(name))?.id;
   }
 
-  get place(): Pick<JournalData, 'account' | 'region' | 'apiKey'> {
-    return this.#data;
+  get place(): Pick<JournalContent, 'account' | 'region' | 'apiKey'> {
+    return this.#content;
   }
 
   /** Notes a change before it is made. @returns what notes that it has been made, with what has become known by it */
-  begin(change: Change): (done: Change) => void {
-    const index = this.#data.entries.length;
-    this.#write([...this.#data.entries, { change, isDone: false }]);
-    return (done) => this.#write(this.#data.entries.with(index, { change: done, isDone: true }));
+  begin(change: JournalChange): (done: JournalChange) => void {
+    const index = this.#content.entries.length;
+    this.#write([...this.#content.entries, { change, isDone: false }]);
+    return (done) => this.#write(this.#content.entries.with(index, { change: done, isDone: true }));
   }
 
   /** Takes the newest change out, once it has been undone. The last one takes the file with it. */
   forget(): void {
-    this.#write(this.#data.entries.slice(0, -1));
+    this.#write(this.#content.entries.slice(0, -1));
   }
 
-  #write(entries: readonly Entry[]): void {
-    this.#data = { ...this.#data, entries: [...entries] };
+  #write(entries: readonly JournalEntry[]): void {
+    this.#content = { ...this.#content, entries: [...entries] };
     if (entries.length === 0) rmSync(this.path, { force: true });
-    else writeWhole(this.path, `${JSON.stringify(this.#data, undefined, 2)}\n`);
+    else writeWhole(this.path, `${JSON.stringify(this.#content, undefined, 2)}\n`);
   }
 }

@@ -1,9 +1,8 @@
 import { apiKeyPattern, createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { ConfigurationError, RunpodUnauthorizedError } from '../../functions/lib/errors.ts';
-import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
-import type { Terminal } from '../terminal.ts';
-import type { Ask } from './ask.ts';
+import type { CommandInput } from '../context.ts';
+import type { Conversation } from './conversation.ts';
 
 const expected = 'expected 8 to 512 printable characters without spaces';
 
@@ -12,16 +11,16 @@ const isKey = (typed: string): boolean | string =>
 
 const maxInputBytes = 4096;
 
-/** Reads a key from standard input. */
-const readPiped = async (): Promise<string> => {
-  if (process.stdin.isTTY === true) {
+const readPiped = async (stdin: CommandInput): Promise<string> => {
+  if (stdin.isTTY === true) {
     throw new CommandError(
       '--key-stdin: expected a key on standard input, found a terminal. Pipe it in, or leave the option out.',
     );
   }
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of process.stdin) {
+  for await (const piece of stdin) {
+    const chunk = Buffer.from(piece);
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > maxInputBytes) break;
@@ -32,7 +31,7 @@ const readPiped = async (): Promise<string> => {
 };
 
 /** A key that Runpod takes, and whether it is the one that is stored. */
-export interface FoundKey {
+interface FoundKey {
   readonly key: string;
   readonly isStored: boolean;
 }
@@ -46,19 +45,16 @@ const maxTries = 3;
  * @param check throws RunpodUnauthorizedError where Runpod does not take a key
  */
 export const findKey = async (
-  { settings }: Caller,
   source: string,
-  isPiped: boolean,
   check: (key: string) => Promise<void>,
-  ask: Ask,
-  terminal: Terminal,
+  { options, caller: { settings }, context: { stdin }, ask, terminal }: Conversation,
 ): Promise<FoundKey> => {
   const stored = await createReadApiKey(settings)(source, true).catch((error: unknown) => {
     if (error instanceof ConfigurationError) return undefined;
     throw error;
   });
-  if (isPiped) {
-    const key = await readPiped();
+  if (options.keyStdin === true) {
+    const key = await readPiped(stdin);
     await check(key);
     return { key, isStored: key === stored };
   }

@@ -1,16 +1,17 @@
+import { defined } from '../../functions/lib/defined.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { deployCommand } from '../../stack/stack.ts';
 import { plain } from '../terminal.ts';
 import { newCredential } from './conversation.ts';
-import type { Change } from './journal.ts';
-import { type EcrEndpoint, nameOf } from './look.ts';
+import { type EcrEndpoint, nameOf } from './endpoints.ts';
+import type { JournalChange } from './journal.ts';
 import { addTarget } from './targets-file.ts';
 
 /** A change that is planned: what it does, and what it is once the credential's id is known. */
-export interface Step {
-  readonly says: string;
-  readonly change: (credentialId: string) => Change;
+export interface PlannedChange {
+  readonly summary: string;
+  readonly change: (credentialId: string) => JournalChange;
 }
 
 /** What is to be so once setup has ended. */
@@ -32,35 +33,44 @@ export interface Wanted {
 }
 
 /** What must change for it to be so, in an order in which an interruption harms nobody. Nothing for what is right. */
-export const planSteps = ({ name, ecr, source, newKey, credential, repository, selected, file }: Wanted): Step[] => {
-  const steps: Step[] = [];
+export const planChanges = ({
+  name,
+  ecr,
+  source,
+  newKey,
+  credential,
+  repository,
+  selected,
+  file,
+}: Wanted): PlannedChange[] => {
+  const planned: PlannedChange[] = [];
   if (repository !== undefined) {
-    steps.push({
-      says: `create ECR repository ${repository} in ${ecr.region}`,
+    planned.push({
+      summary: `create ECR repository ${repository} in ${ecr.region}`,
       change: () => ({ kind: 'repository', region: ecr.region, name: repository }),
     });
   }
   if (newKey !== undefined) {
     const { versionBefore } = newKey;
-    steps.push({
-      says: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
+    planned.push({
+      summary: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
       change: () => ({
         kind: 'api-key',
         parameter: source.slice('ssm:'.length),
-        ...(versionBefore === undefined ? {} : { versionBefore }),
+        ...defined({ versionBefore }),
       }),
     });
   }
   if (credential === newCredential) {
-    steps.push({
-      says: `create credential runpod-ecr-refresh-${name} at Runpod, with the login that was just tried`,
+    planned.push({
+      summary: `create credential runpod-ecr-refresh-${name} at Runpod, with the token that was just tried`,
       change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}` }),
     });
   }
   const which = credential === newCredential ? 'it' : `credential ${credential}`;
   for (const endpoint of selected) {
-    steps.push({
-      says: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
+    planned.push({
+      summary: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
       change: (after) => ({ kind: 'endpoint', endpoint: endpoint.id, before: endpoint.registry, after }),
     });
   }
@@ -69,17 +79,17 @@ export const planSteps = ({ name, ecr, source, newKey, credential, repository, s
     const write = (registry: string): string => addTarget(content, { name, ecr, runpod: { apiKey: source, registry } });
     // What would be written is checked before anything is changed.
     write(credential);
-    steps.push({
-      says: `write target ${name} to ${path}`,
+    planned.push({
+      summary: `write target ${name} to ${path}`,
       change: (id) => ({
         kind: 'targets',
         path,
-        ...(content === undefined ? {} : { before: content }),
+        ...defined({ before: content }),
         after: write(id),
       }),
     });
   }
-  return steps;
+  return planned;
 };
 
 /**

@@ -1,26 +1,28 @@
+import { resolve } from 'node:path';
 import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
 import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
-import { type Credential, connect, createRunpodAccount, type RunpodAccount } from '../runpod.ts';
-import { plain, processTerminal, wrap } from '../terminal.ts';
+import { type CommandContext, interruptible } from '../context.ts';
+import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
+import { plain, type Terminal, wrap } from '../terminal.ts';
 import { findOpenApi, noWay } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, versionOf, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
+import { ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
-import { ecrEndpointsOf, nameOf } from './look.ts';
-import { nextSteps, planSteps, type Step, type Wanted } from './plan.ts';
+import { nextSteps, type PlannedChange, planChanges, type Wanted } from './plan.ts';
 import { readTargetsFile } from './targets-file.ts';
-import { tryLogin } from './try-login.ts';
-import { undoSetup } from './undo.ts';
+import { tryToken } from './try-token.ts';
+import { prepareUndo } from './undo.ts';
 
 /** Where setup keeps what it has changed. */
-const journalPath = '.setup.json';
+const journalName = '.setup.json';
 
 /** Runpod, as the key shows it. */
 interface FoundRunpod {
@@ -30,15 +32,14 @@ interface FoundRunpod {
   readonly management: RunpodManagement;
   readonly account: RunpodAccount;
   readonly endpoints: readonly Endpoint[];
-  readonly credentials: readonly Credential[];
+  readonly credentials: readonly RunpodCredential[];
 }
 
 /** Finds a key that Runpod takes, and what there is at Runpod. */
 const findRunpod = async (source: string, conversation: Conversation): Promise<FoundRunpod> => {
-  const { options, caller, ask, terminal } = conversation;
-  const { settings } = caller;
-  const clientOf = (key: string) => connect(settings, async () => key)(source);
-  let [endpoints, credentials]: [readonly Endpoint[], readonly Credential[]] = [[], []];
+  const { settings } = conversation.caller;
+  const clientOf = (key: string) => connect(settings, async () => key, conversation.context.interrupted)(source);
+  let [endpoints, credentials]: [readonly Endpoint[], readonly RunpodCredential[]] = [[], []];
   const check = async (key: string): Promise<void> => {
     const client = clientOf(key);
     [endpoints, credentials] = await Promise.all([
@@ -46,7 +47,7 @@ const findRunpod = async (source: string, conversation: Conversation): Promise<F
       createRunpodAccount(client, settings).listCredentials(),
     ]);
   };
-  const { key, isStored } = await findKey(caller, source, options.keyStdin === true, check, ask, terminal);
+  const { key, isStored } = await findKey(source, check, conversation);
   const client = clientOf(key);
   const management = createRunpodManagement(client, settings);
   return { key, isStored, client, management, account: createRunpodAccount(client, settings), endpoints, credentials };
@@ -56,13 +57,13 @@ const findRunpod = async (source: string, conversation: Conversation): Promise<F
 const requireUpdates = async (
   credential: string,
   { client, management, account }: FoundRunpod,
-  { caller, terminal, say }: Conversation,
+  { caller, terminal, print }: Conversation,
 ): Promise<void> => {
   if (credential === newCredential) return account.requireCreation();
   await management.requireCredential(credential);
   const { way } = await findOpenApi(client, caller.settings, credential);
   if (way === undefined) throw new CommandError(noWay(credential));
-  say(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${way}.`);
+  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${way}.`);
 };
 
 /** A key that is yet to be stored; `undefined` where the stored one is good. */
@@ -74,52 +75,73 @@ const planKey = async (source: string, isStored: boolean, { caller }: Conversati
   );
 };
 
-/** Makes the changes, noting each before and after. @returns how many were made */
+/** The changes that were agreed on, and what they are made with. */
+interface Agreement {
+  readonly planned: readonly PlannedChange[];
+  /** The credential's id, or that a new one is to be created. */
+  readonly credential: string;
+  readonly workshop: Workshop;
+  readonly secrets: Secrets;
+  readonly journal: Journal;
+}
+
+/** Makes the changes, noting each before and after, until Ctrl-C is pressed. @returns how many were made */
 const makeAll = async (
-  steps: readonly Step[],
-  chosenCredential: string,
-  workshop: Workshop,
-  secrets: Secrets,
-  journal: Journal,
-  interrupted: AbortSignal,
-  { say, terminal }: Conversation,
+  { planned, credential: chosen, workshop, secrets, journal }: Agreement,
+  { print, terminal, context: { interrupted } }: Conversation,
 ): Promise<number> => {
-  let credential = chosenCredential;
-  for (const [index, { says, change }] of steps.entries()) {
+  let credential = chosen;
+  for (const [index, { summary, change }] of planned.entries()) {
     if (interrupted.aborted) return index;
-    const planned = change(credential);
-    const note = journal.begin(planned);
-    const made = await make(planned, workshop, secrets);
+    const begun = change(credential);
+    const note = journal.begin(begun);
+    const made = await make(begun, workshop, secrets);
     note(made);
     if (made.kind === 'credential') credential = made.id ?? credential;
-    say(`${terminal.paint('green', '✓')} Done: ${says}.`);
+    print(`${terminal.paint('green', '✓')} Done: ${summary}.`);
   }
-  return steps.length;
+  return planned.length;
 };
 
-const converse = async (conversation: Conversation, interrupted: AbortSignal): Promise<number> => {
-  const { options, caller, identity, ask, terminal, say } = conversation;
-  const sayWrapped = (line: string, indent: string): void => say(wrap(line, terminal.columns(), indent));
-  const sayList = (lines: readonly string[]): void => {
+/** What changes are made with, although Ctrl-C was pressed meanwhile. */
+const lastingWorkshop = (
+  key: string,
+  source: string,
+  { lastingCaller: caller, context: { folder } }: Conversation,
+): Workshop => {
+  const client = connect(caller.settings, async () => key)(source);
+  const account = createRunpodAccount(client, caller.settings);
+  return { folder, caller, account, management: createRunpodManagement(client, caller.settings) };
+};
+
+/**
+ * Finds out what there is and what is wanted, and asks whether to go on.
+ *
+ * @returns what makes the changes, and ends with the exit code
+ */
+const prepareSetup = async (journalPath: string, conversation: Conversation): Promise<() => Promise<number>> => {
+  const { options, caller, context, identity, ask, terminal, print } = conversation;
+  const printWrapped = (line: string, indent: string): void => print(wrap(line, terminal.columns(), indent));
+  const printList = (lines: readonly string[]): void => {
     for (const [index, line] of lines.entries()) {
-      say(`  ${index + 1}. ${wrap(line, terminal.columns(), '     ')}`);
+      print(`  ${index + 1}. ${wrap(line, terminal.columns(), '     ')}`);
     }
   };
   const { TARGETS_FILE: path } = caller.settings;
-  sayWrapped(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, '  ');
+  printWrapped(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, '  ');
 
-  const { content, targets } = readTargetsFile(path);
+  const { content, targets } = readTargetsFile(path, context.folder);
   const { name, existing } = await chooseTarget(targets, conversation);
   const source = existing?.runpod.apiKey ?? `ssm:/runpod-ecr-refresh/${name}/api-key`;
   const runpod = await findRunpod(source, conversation);
   const { endpoints, credentials } = runpod;
   const pulling = ecrEndpointsOf(endpoints);
-  say(
+  print(
     `Runpod: ${endpoints.length} endpoints, of which ${pulling.length} pull from ECR; ${credentials.length} registry credentials.`,
   );
   for (const each of pulling) {
     const how = each.registry === null ? 'no credential' : `credential ${each.registry}`;
-    say(`  ${plain(`${nameOf(each)} pulls ${each.image} with ${how}`)}`);
+    print(`  ${plain(`${nameOf(each)} pulls ${each.image} with ${how}`)}`);
   }
 
   const ecr = existing?.ecr ?? (await chooseEcr(pulling, conversation));
@@ -143,61 +165,66 @@ const converse = async (conversation: Conversation, interrupted: AbortSignal): P
   const selected = await chooseEndpoints(others, conversation);
   if (selected[0] !== undefined) await runpod.account.requireChanges(selected[0].id);
   const watched = [...selected, ...ours.filter(({ registry }) => registry === credential)];
-  await tryLogin(token, [...new Set(watched.map(({ image }) => image))], conversation);
+  await tryToken(token, [...new Set(watched.map(({ image }) => image))], conversation);
 
   const newKey = await planKey(source, runpod.isStored, conversation);
   const file = existing === undefined ? { path, content } : undefined;
   const wanted: Wanted = { name, ecr, source, newKey, credential, repository, selected, file };
-  const steps = planSteps(wanted);
-  const changes = steps.map(({ says }) => says);
+  const planned = planChanges(wanted);
+  const changes = planned.map(({ summary }) => summary);
   const next = nextSteps(caller, wanted, token.registry, watched.length > 0);
-  const printJson = (): void => {
-    if (options.json === true) terminal.print(JSON.stringify({ version: 1, changes, next }, undefined, 2));
-  };
 
-  if (steps.length > 0) {
-    say('\nThis will');
-    sayList(changes);
+  if (planned.length > 0) {
+    print('\nThis will');
+    printList(changes);
     if (!(await ask.confirm('Go on?'))) {
-      say('Nothing was changed.');
-      return exitCodes.well;
+      print('Nothing was changed.');
+      return async () => exitCodes.well;
     }
-  } else say(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
+  } else print(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
 
-  const { management, account, key } = runpod;
-  const workshop: Workshop = { caller, account, management };
-  const secrets: Secrets = { apiKey: key, login: token.token };
-  const count = await makeAll(steps, credential, workshop, secrets, journal, interrupted, conversation);
-  if (count < steps.length) {
-    terminal.printError(
-      `Stopped after ${count} of ${steps.length} changes. Run it again to go on, or undo them: npm run setup -- --undo`,
-    );
-    return exitCodes.interrupted;
-  }
-  printJson();
-  say('\nNext');
-  sayList(next);
-  if (steps.length > 0) say('\nUndo it all: npm run setup -- --undo');
-  return exitCodes.well;
+  const workshop = lastingWorkshop(runpod.key, source, conversation);
+  const secrets: Secrets = { apiKey: runpod.key, token: token.token };
+  return async () => {
+    const count = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
+    if (count < planned.length) {
+      terminal.printError(
+        `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo`,
+      );
+      return exitCodes.interrupted;
+    }
+    if (options.json === true) terminal.print(JSON.stringify({ version: 1, changes, next }, undefined, 2));
+    print('\nNext');
+    printList(next);
+    if (planned.length > 0) print('\nUndo it all: npm run setup -- --undo');
+    return exitCodes.well;
+  };
 };
 
 /** Sets a target up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
-export const setup = async (options: SetupOptions, interrupted: AbortSignal): Promise<number> => {
-  const isJson = options.json === true;
-  const terminal = processTerminal({ isJson });
-  const say = (line: string): void => {
-    if (!isJson) terminal.print(line);
-  };
-  const ask = createAsk(terminal, options.yes === true, interrupted);
-  const caller = readCaller(options);
+export const setup = async (options: SetupOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
+  const ask = createAsk(terminal, options.yes === true, context.interrupted);
+  const caller = readCaller(options, interruptible(context));
+  const journalPath = resolve(context.folder, journalName);
+  let change: () => Promise<number>;
   try {
-    const identity = await readIdentity(caller);
-    if (options.undo === true)
-      return await undoSetup({ caller, identity, ask, say, path: journalPath, isJson, interrupted });
-    return await converse({ options, caller, identity, ask, terminal, say }, interrupted);
+    const conversation: Conversation = {
+      options,
+      context,
+      caller,
+      lastingCaller: readCaller(options, context),
+      identity: await readIdentity(caller),
+      ask,
+      terminal,
+      print: (line) => {
+        if (options.json !== true) terminal.print(line);
+      },
+    };
+    change = await (options.undo === true ? prepareUndo : prepareSetup)(journalPath, conversation);
   } catch (error) {
-    if (!isInterruption(error)) throw error;
+    if (!isInterruption(error) && !context.interrupted.aborted) throw error;
     terminal.printError('\nStopped. Nothing was changed.');
     return exitCodes.interrupted;
   }
+  return change();
 };

@@ -1,13 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Document, isSeq, parseDocument } from 'yaml';
 import { parseTargets, type Target } from '../../functions/lib/targets.ts';
 
-/** Reads a targets file, if there is one. */
+/**
+ * Reads a targets file, if there is one.
+ *
+ * @param folder what a relative path is relative to
+ */
 export const readTargetsFile = (
   path: string,
+  folder: string,
 ): { readonly content: string | undefined; readonly targets: readonly Target[] } => {
-  if (!existsSync(path)) return { content: undefined, targets: [] };
-  const content = readFileSync(path, 'utf8');
+  const file = resolve(folder, path);
+  if (!existsSync(file)) return { content: undefined, targets: [] };
+  const content = readFileSync(file, 'utf8');
   return { content, targets: parseTargets(content, path) };
 };
 

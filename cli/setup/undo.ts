@@ -1,14 +1,14 @@
+import { basename } from 'node:path';
 import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
-import type { Caller, Identity } from '../../stack/caller.ts';
 import { CommandError, exitCodes } from '../../stack/failure.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
-import type { Ask } from './ask.ts';
-import { undo } from './changes.ts';
-import { type Change, Journal } from './journal.ts';
+import { undo, type Workshop } from './changes.ts';
+import type { Conversation } from './conversation.ts';
+import { Journal, type JournalChange } from './journal.ts';
 
 /** Says what undoing a change does, to stand after "This will". */
-const announce = (change: Change): string => {
+const announce = (change: JournalChange): string => {
   switch (change.kind) {
     case 'repository':
       return `delete ECR repository ${change.name}, if it is empty`;
@@ -23,58 +23,57 @@ const announce = (change: Change): string => {
   }
 };
 
-/** Undoes what setup has changed, newest first; what somebody has changed since is left alone. @returns the exit code */
-export const undoSetup = async ({
-  caller,
-  identity,
-  ask,
-  say,
-  path,
-  isJson,
-  interrupted,
-}: {
-  readonly caller: Caller;
-  readonly identity: Identity;
-  readonly ask: Ask;
-  readonly say: (line: string) => void;
-  readonly path: string;
-  readonly isJson: boolean;
-  readonly interrupted: AbortSignal;
-}): Promise<number> => {
-  const journal = Journal.read(path);
+/**
+ * Asks whether to undo what setup has changed.
+ *
+ * @returns what undoes it, newest first, leaving alone what somebody has changed since, and ends with the exit code
+ * @throws {CommandError} it was changed elsewhere
+ */
+export const prepareUndo = async (path: string, conversation: Conversation): Promise<() => Promise<number>> => {
+  const { context, options, caller, lastingCaller, identity, ask, terminal, print } = conversation;
+  const { interrupted, folder } = context;
   const undone: string[] = [];
-  if (journal !== undefined) {
-    const { account, region, apiKey } = journal.place;
-    if (account !== identity.account || region !== caller.region) {
-      throw new CommandError(
-        `${path} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}.`,
-      );
-    }
-    const entries = journal.entries.toReversed();
-    say('This will');
-    for (const [index, { change }] of entries.entries()) say(`  ${index + 1}. ${announce(change)}`);
-    if (!(await ask.confirm('Go on?'))) {
-      say('Nothing was changed.');
-      return exitCodes.well;
-    }
-    const client = connect(caller.settings, createReadApiKey(caller.settings))(apiKey);
-    const workshop = {
-      caller,
-      account: createRunpodAccount(client, caller.settings),
-      management: createRunpodManagement(client, caller.settings),
+  const end = (): number => {
+    if (options.json === true) terminal.print(JSON.stringify({ version: 1, undone }, undefined, 2));
+    else if (undone.length === 0) print('There is nothing to undo.');
+    return exitCodes.well;
+  };
+
+  const journal = Journal.read(path);
+  if (journal === undefined) return async () => end();
+  const { account, region, apiKey } = journal.place;
+  if (account !== identity.account || region !== caller.region) {
+    throw new CommandError(
+      `${basename(path)} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}.`,
+    );
+  }
+  const entries = journal.entries.toReversed();
+  print('This will');
+  for (const [index, { change }] of entries.entries()) print(`  ${index + 1}. ${announce(change)}`);
+  if (!(await ask.confirm('Go on?'))) {
+    print('Nothing was changed.');
+    return async () => exitCodes.well;
+  }
+
+  return async () => {
+    const { settings } = lastingCaller;
+    const client = connect(settings, createReadApiKey(settings))(apiKey);
+    const workshop: Workshop = {
+      folder,
+      caller: lastingCaller,
+      account: createRunpodAccount(client, settings),
+      management: createRunpodManagement(client, settings),
     };
     for (const { change } of entries) {
       if (interrupted.aborted) {
-        say(`Stopped after ${undone.length} of ${entries.length}. Run it again to go on.`);
+        print(`Stopped after ${undone.length} of ${entries.length}. Run it again to go on.`);
         return exitCodes.interrupted;
       }
       const done = await undo(change, workshop);
       journal.forget();
       undone.push(done);
-      say(`✓ ${done}`);
+      print(`✓ ${done}`);
     }
-  }
-  if (isJson) process.stdout.write(`${JSON.stringify({ version: 1, undone }, undefined, 2)}\n`);
-  else if (undone.length === 0) say('There is nothing to undo.');
-  return exitCodes.well;
+    return end();
+  };
 };

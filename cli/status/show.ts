@@ -1,10 +1,11 @@
 import { span } from '../../functions/lib/report/alerts.ts';
+import { colourOfProof } from '../../stack/proof-colour.ts';
 import type { RunStatus, Status, TargetStatus } from '../../stack/status.ts';
 import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 
 const hourMs = 3_600_000;
 const lifeMs = 12 * hourMs;
-/** With less than this left, somebody should look. */
+/** With less than this left, a person should know. */
 const comfortableMs = 3 * hourMs;
 
 const time = (text: string): string => `${text.slice(11, 16)} UTC`;
@@ -13,13 +14,6 @@ const time = (text: string): string => `${text.slice(11, 16)} UTC`;
 const bar = (leftMs: number, width: number): string => {
   const filled = Math.max(0, Math.min(width, Math.round((leftMs / lifeMs) * width)));
   return `${'█'.repeat(filled)}${'░'.repeat(width - filled)}`;
-};
-
-const colourOfProof: Record<string, 'green' | 'yellow' | 'red'> = {
-  observed: 'green',
-  tested: 'green',
-  degraded: 'yellow',
-  failed: 'red',
 };
 
 const showTarget = (
@@ -32,7 +26,7 @@ const showTarget = (
   const colour = leftMs <= 0 ? 'red' : leftMs < comfortableMs ? 'yellow' : 'green';
   const words =
     expiresAt === undefined
-      ? 'no login on record'
+      ? 'no token on record'
       : leftMs <= 0
         ? `expired ${span(-leftMs)} ago`
         : `${span(leftMs)} left, until ${time(expiresAt)}`;
@@ -40,14 +34,18 @@ const showTarget = (
   const age = span(Math.max(0, now - Date.parse(lookedAt)));
   const listed = endpoints.map(({ endpoint, proof, reason, evidence }) => {
     const text = plain(evidence ?? reason);
-    return `  ${label(endpoint)}${paint(colourOfProof[proof] ?? 'red', proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
+    return `  ${label(endpoint)}${paint(colourOfProof(proof), proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
   });
-  const unlisted = Object.values(proofs).reduce((sum, count) => sum + count, 0) - endpoints.length;
+  // A report holds no more endpoints than fit, and the number of all of them by proof.
+  const unlisted = Object.entries(proofs)
+    .map(([proof, count]) => ({ proof, count: count - endpoints.filter((each) => each.proof === proof).length }))
+    .filter(({ count }) => count > 0)
+    .map(({ proof, count }) => paint(colourOfProof(proof), `${count} ${proof}`));
   return [
     `${paint('bold', label(name))}  ${paint(colour, bar(leftMs, width))}  ${paint(colour, words)}`,
     ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
     ...listed,
-    ...(unlisted > 0 ? [`  ${label('')}and ${unlisted} more that are well`] : []),
+    ...(unlisted.length > 0 ? [`  ${label('')}and more: ${unlisted.join(', ')}`] : []),
   ];
 };
 
@@ -61,12 +59,12 @@ const showRun = ({ trigger, status, startedAt, endedAt = startedAt, error }: Run
 export const showStatus = (status: Status, now: number, terminal: Terminal): string[] => {
   const { paint, columns } = terminal;
   const { stack, targets, lastRun, running, schedule, openAlarms, troubles } = status;
-  const longest = Math.max(
+  const maxLabel = Math.max(
     10,
     ...targets.map(({ name }) => name.length),
     ...targets.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint.length)),
   );
-  const label = (text: string): string => plain(text).padEnd(longest + 1);
+  const label = (text: string): string => plain(text).padEnd(maxLabel + 1);
   const busy = stack.isBusy ? paint('yellow', ` (being deployed: ${stack.status})`) : '';
   const next =
     schedule?.nextRunAt === undefined

@@ -1,32 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type CallerOptions, readCaller } from '../../stack/caller.ts';
+import { type Caller, type CallerOptions, readCaller } from '../../stack/caller.ts';
 import { describeFailure, exitCodes } from '../../stack/failure.ts';
-import { readStatus } from '../../stack/status.ts';
-import { processTerminal, type Terminal, truncate } from '../terminal.ts';
+import { readStatus, type Status } from '../../stack/status.ts';
+import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
+import { type Terminal, truncate } from '../terminal.ts';
 import { showStatus } from './show.ts';
 
-export interface StatusOptions extends CallerOptions {
-  readonly json?: boolean;
+interface StatusOptions extends CallerOptions, CommonOptions {
   readonly watch?: boolean;
 }
 
 const watchMs = 10_000;
 
-/** Looks again and again until `signal` ends it. A look that fails is told, and the next one follows all the same. */
-const watch = async (options: StatusOptions, terminal: Terminal, signal: AbortSignal): Promise<void> => {
-  const caller = readCaller(options);
+/** Checks again and again until Ctrl-C. A check that fails is told, and the next one follows all the same. */
+const watch = async (
+  caller: Caller,
+  isJson: boolean,
+  { now, interrupted: signal }: CommandContext,
+  terminal: Terminal,
+): Promise<void> => {
   for (;;) {
-    const now = Date.now();
-    const lines = await readStatus(caller, now).then(
-      (status) => (options.json === true ? [JSON.stringify(status)] : showStatus(status, now, terminal)),
-      (error: unknown) => [
-        options.json === true ? JSON.stringify({ error: describeFailure(error) }) : describeFailure(error),
-      ],
+    const checkedAt = now();
+    const lines = await readStatus(caller, checkedAt).then(
+      (status) => (isJson ? [JSON.stringify(status)] : showStatus(status, checkedAt, terminal)),
+      (error: unknown) => [isJson ? JSON.stringify({ error: describeFailure(error) }) : describeFailure(error)],
     );
     if (signal.aborted) return;
     if (terminal.isLive) {
       const hint = truncate(
-        terminal.paint('dim', `Looked at ${new Date(now).toISOString().slice(11, 19)} UTC. Ctrl-C ends.`),
+        terminal.paint('dim', `Checked at ${new Date(checkedAt).toISOString().slice(11, 19)} UTC. Ctrl-C ends.`),
         terminal.columns(),
       );
       terminal.draw([...lines, '', hint]);
@@ -37,18 +39,23 @@ const watch = async (options: StatusOptions, terminal: Terminal, signal: AbortSi
 };
 
 /** Shows how the deployed stack fares. @returns the exit code */
-export const status = async (options: StatusOptions, interrupted: AbortSignal): Promise<number> => {
-  const terminal = processTerminal({ isJson: options.json === true });
+export const status = async (options: StatusOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
+  const isJson = options.json === true;
+  const caller = readCaller(options, interruptible(context));
   if (options.watch === true) {
-    await watch(options, terminal, interrupted);
+    await watch(caller, isJson, context, terminal);
     terminal.settle();
     return exitCodes.well;
   }
-  const now = Date.now();
-  const stopped = new Promise<undefined>((resolve) => interrupted.addEventListener('abort', () => resolve(undefined)));
-  const found = await Promise.race([readStatus(readCaller(options), now), stopped]);
-  if (found === undefined) return exitCodes.interrupted;
-  if (options.json === true) terminal.print(JSON.stringify(found, undefined, 2));
-  else for (const line of showStatus(found, now, terminal)) terminal.print(line);
+  const checkedAt = context.now();
+  let found: Status;
+  try {
+    found = await readStatus(caller, checkedAt);
+  } catch (error) {
+    if (context.interrupted.aborted) return exitCodes.interrupted;
+    throw error;
+  }
+  if (isJson) terminal.print(JSON.stringify(found, undefined, 2));
+  else for (const line of showStatus(found, checkedAt, terminal)) terminal.print(line);
   return found.troubles.length === 0 ? exitCodes.well : exitCodes.trouble;
 };

@@ -34,7 +34,7 @@ export const svg = <Name extends keyof SVGElementTagNameMap>(
 export const set = apply;
 
 /** Sets text, and leaves the document alone where it is the same. */
-export const say = (element: Element, text: string): void => {
+export const setText = (element: Element, text: string): void => {
   if (element.textContent !== text) element.textContent = text;
 };
 

@@ -1,5 +1,5 @@
-import type { Batch, Drawing } from '../story.ts';
-import { byId, say, time } from './dom.ts';
+import type { Batch, Drawing } from '../view.ts';
+import { byId, setText, time } from './dom.ts';
 import { drawEndpoints, drawGlance, drawInbox, drawState } from './panels.ts';
 import { Store } from './store.ts';
 import { createSwitches } from './switches.ts';
@@ -11,8 +11,8 @@ const timeline = new Timeline(byId('timeline'));
 const drawSwitches = createSwitches();
 let workflow: Workflow | undefined;
 let chosen = '';
-/** When the server last told the time, by this page's clock. */
-let toldAt = 0;
+/** When the server last sent the time, by this page's clock. */
+let receivedAt = 0;
 let isConnected = false;
 
 const calm = matchMedia('(prefers-reduced-motion: reduce)');
@@ -33,10 +33,10 @@ const choose = (state: string): void => {
   void showState();
 };
 
-/** The world's time now: what the server told last, and what has passed since. */
+/** The world's time now: what the server sent last, and what has passed since. */
 const nowOf = (): number => {
   const { now, speed } = store.scalars;
-  const passedMs = Math.min(performance.now() - toldAt, 200);
+  const passedMs = Math.min(performance.now() - receivedAt, 200);
   return calm.matches || !isConnected ? now : now + passedMs * speed;
 };
 
@@ -53,9 +53,9 @@ const draw = (at: number): void => {
   if (at - textDrawnAt < textMs) return;
   textDrawnAt = at;
   const { scalars, dirty } = store;
-  say(byId('now'), `${new Date(now).toISOString().slice(0, 10)} ${time(now)} UTC`);
-  say(byId('title'), scalars.title);
-  say(byId('shown-run'), scalars.shownRun === '' ? 'No run yet.' : `Run ${scalars.shownRun}`);
+  setText(byId('now'), `${new Date(now).toISOString().slice(0, 10)} ${time(now)} UTC`);
+  setText(byId('title'), scalars.title);
+  setText(byId('shown-run'), scalars.shownRun === '' ? 'No run yet.' : `Run ${scalars.shownRun}`);
   drawGlance(store, now);
   if (dirty.has('endpoints') || dirty.has('workers')) drawEndpoints(store, now);
   if (dirty.has('mails') || dirty.has('scalars')) drawInbox(store);
@@ -65,20 +65,20 @@ const draw = (at: number): void => {
 };
 
 const listen = (): void => {
-  const events = new EventSource('/api/story');
+  const events = new EventSource('/api/events');
   events.onopen = () => {
     isConnected = true;
-    say(byId('link'), 'live');
+    setText(byId('link'), 'live');
   };
   events.onerror = () => {
     isConnected = false;
-    say(byId('link'), 'reconnecting');
+    setText(byId('link'), 'reconnecting');
     // It connects again by itself when a connection breaks, but not after an answer that refuses it.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, reconnectMs);
   };
   events.onmessage = ({ data }: MessageEvent<string>) => {
     store.take(JSON.parse(data) as Batch);
-    toldAt = performance.now();
+    receivedAt = performance.now();
   };
 };
 

@@ -1,9 +1,10 @@
+import { colourOfProof } from '../../stack/proof-colour.ts';
 import { gapsOf } from '../gaps.ts';
-import type { Endpoint } from '../story.ts';
-import { byId, html, say, span, time } from './dom.ts';
+import type { ShownEndpoint } from '../view.ts';
+import { byId, html, setText, span, time } from './dom.ts';
 import type { Store } from './store.ts';
 
-const looks: Readonly<Record<string, string>> = { observed: 'good', tested: 'good', degraded: 'warn', failed: 'bad' };
+const classOf = { green: 'good', yellow: 'warn', red: 'bad' } as const;
 
 /** Hours left, and what has been lost, per refresher. */
 export const drawGlance = (store: Store, now: number): void => {
@@ -13,7 +14,7 @@ export const drawGlance = (store: Store, now: number): void => {
     const leftMs = (last?.expiresAt ?? 0) - now;
     const expiredMs = gapsOf(tokens, now).reduce((sum, { from, to }) => sum + to - from, 0);
     const left =
-      last === undefined ? 'no login on record' : leftMs > 0 ? `${span(leftMs)} left` : `expired ${span(-leftMs)} ago`;
+      last === undefined ? 'no token on record' : leftMs > 0 ? `${span(leftMs)} left` : `expired ${span(-leftMs)} ago`;
     return html(
       'div',
       { class: 'glance' },
@@ -50,12 +51,12 @@ export const drawGlance = (store: Store, now: number): void => {
     }
   }
   byId('glance').replaceChildren(...parts);
-  say(byId('trouble'), store.scalars.trouble);
+  setText(byId('trouble'), store.scalars.trouble);
 };
 
 const drawEndpoint = (
   store: Store,
-  { id, name, image = '', proof, evidence = '', at, refresher }: Endpoint,
+  { id, name, image = '', proof, evidence = '', at, refresher }: ShownEndpoint,
   now: number,
 ): HTMLElement => {
   const title = store.all('refreshers').find((each) => each.id === refresher)?.title ?? refresher;
@@ -67,7 +68,7 @@ const drawEndpoint = (
       : html(
           'p',
           {},
-          html('b', { class: looks[proof] ?? 'bad' }, proof),
+          html('b', { class: classOf[colourOfProof(proof)] }, proof),
           ` ${at === undefined ? '' : `${span(now - at)} ago. `}${evidence}`,
         );
   const lines = newest.flatMap((worker) =>
@@ -114,7 +115,7 @@ export const drawInbox = (store: Store): void => {
   const empty =
     store.scalars.mode === 'live'
       ? 'Alerts go to the topic’s readers; they are not kept.'
-      : 'Nobody has been told anything yet.';
+      : 'No alert has been sent yet.';
   byId('inbox').replaceChildren(...(articles.length === 0 ? [html('p', { class: 'dim' }, empty)] : articles));
 };
 

@@ -1,6 +1,6 @@
-import type { Batch, CollectionName, Collections, Scalars } from '../story.ts';
+import type { Batch, CollectionName, Collections, Scalars } from '../view.ts';
 
-/** The story as the page knows it. */
+/** What the page shows, as far as the server has sent it. */
 export class Store {
   readonly #collections = new Map<CollectionName, Map<string, { readonly id: string }>>();
   scalars: Scalars = {

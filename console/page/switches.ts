@@ -8,7 +8,7 @@ const switches: ReadonlyArray<{
   readonly positions: ReadonlyArray<readonly [string, string]>;
 }> = [
   { name: 'push', label: 'Images', positions: [['', 'Push an image']] },
-  { name: 'expire', label: 'Logins', positions: [['', 'Expire them']] },
+  { name: 'expire', label: 'Tokens', positions: [['', 'Expire them']] },
   { name: 'refresh', label: 'Runs', positions: [['', 'Start one']] },
   {
     name: 'runpod',

@@ -95,10 +95,11 @@ export class Timeline {
       }
       for (const run of store.all('runs')) {
         if (run.refresher !== id || run.startedAt < from) continue;
-        const look = run.status === 'SUCCEEDED' ? 't-run' : run.status === 'RUNNING' ? 't-run running' : 't-run failed';
+        const className =
+          run.status === 'SUCCEEDED' ? 't-run' : run.status === 'RUNNING' ? 't-run running' : 't-run failed';
         const end = run.endedAt ?? now;
         this.#place(`run ${run.id}`, 'rect', {
-          class: look,
+          class: className,
           x: x(run.startedAt),
           y: y + 29,
           width: Math.max(4, x(end) - x(run.startedAt)),
@@ -117,13 +118,13 @@ export class Timeline {
       element.remove();
       this.#elements.delete(key);
     }
-    const told = refreshers.map(({ id, title }) => {
+    const summaries = refreshers.map(({ id, title }) => {
       const expired = gapsOf(
         tokens.filter(({ refresher }) => refresher === id),
         now,
       ).reduce((sum, gap) => sum + gap.to - gap.from, 0);
-      return `${title}: ${expired === 0 ? 'its login never expired' : `its login was expired for ${span(expired)}`}`;
+      return `${title}: ${expired === 0 ? 'its token never expired' : `its token was expired for ${span(expired)}`}`;
     });
-    set(this.#svg, { 'aria-label': `Timeline from ${time(from)} to ${time(to)} UTC. ${told.join('. ')}.` });
+    set(this.#svg, { 'aria-label': `Timeline from ${time(from)} to ${time(to)} UTC. ${summaries.join('. ')}.` });
   }
 }

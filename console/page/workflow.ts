@@ -1,4 +1,4 @@
-import type { Drawing } from '../story.ts';
+import type { Drawing } from '../view.ts';
 import { set, svg } from './dom.ts';
 import type { Store } from './store.ts';
 
@@ -77,7 +77,7 @@ export class Workflow {
     for (const [id, node] of this.#nodes) {
       const { phase = 'idle', visits = 0 } = states.get(id) ?? {};
       const base = node.classList.contains('group') ? 'node group' : 'node';
-      const look = phase === 'idle' ? base : `${base} ${phase}`;
+      const className = phase === 'idle' ? base : `${base} ${phase}`;
       const words = {
         idle: 'not reached',
         active: 'at work',
@@ -86,7 +86,7 @@ export class Workflow {
         caught: 'failed, and caught',
       }[phase];
       set(node, {
-        class: look,
+        class: className,
         'aria-pressed': String(id === chosen),
         'aria-label': `${id}, ${words}${visits > 1 ? `, ${visits} times` : ''}`,
       });

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import type { AwsConnection } from './aws/client.ts';
 import { ConfigurationError } from './errors.ts';
 import { parseOr } from './explain-issues.ts';
 
@@ -31,9 +32,10 @@ const text = z.string().check(z.minLength(1));
 
 /**
  * Everything the Lambdas read from their environment, with defaults. Settings without a default are optional here and
- * demanded by the functions that need them, so that one faulty environment is reported once and whole.
+ * demanded by the functions that need them, so that one faulty environment is reported once and whole. The settings of
+ * targets.yml that become variables are checked by this, too.
  */
-const environment = z.object({
+export const environmentSchema = z.object({
   /** The targets file, from the bundle's root. */
   TARGETS_FILE: z._default(text, 'targets.yml'),
   /** The KMS key that seals tokens between states. */
@@ -42,8 +44,8 @@ const environment = z.object({
   ALERT_TOPIC_ARN: z.optional(text),
   /** The SNS topic that Amazon Q reads for Slack and Teams. */
   CHAT_TOPIC_ARN: z.optional(text),
-  /** Where the runbook is, for links in alerts. */
-  RUNBOOK_URL: z._default(text, 'docs/runbook.md'),
+  /** Where the runbook is, for links in alerts; without it alerts say what its sections say. */
+  RUNBOOK_URL: z.optional(text),
   /** Whether each target has an alarm, and so a metric, of its own. */
   TARGET_ALARMS: z._default(z.enum(['true', 'false']), 'false'),
   /** The stack's name, by which its metrics are told from those of other stages. */
@@ -75,7 +77,10 @@ const environment = z.object({
 });
 
 /** The settings of one deployed function. */
-export type Settings = z.output<typeof environment>;
+export interface Settings extends z.output<typeof environmentSchema> {
+  /** Where AWS is, for whoever does not leave that to the SDK and the process's environment. */
+  readonly aws?: AwsConnection;
+}
 
 /** Settings that have no default. */
 type RequiredSetting = 'SEAL_KEY_ID' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
@@ -91,7 +96,7 @@ export const readSettings = (variables: Record<string, string | undefined>): Set
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   );
   return parseOr(
-    environment,
+    environmentSchema,
     present,
     (mistakes) => new ConfigurationError(`The function's environment is wrong. ${mistakes.join('; ')}.`),
   );

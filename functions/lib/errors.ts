@@ -122,3 +122,10 @@ export const ourErrors = [ConfigurationError, InvalidInputError] as const;
 
 /** Errors of the Lambdas around the refresh. */
 export const surroundingErrors = [NotificationError, RefreshNotStartedError] as const;
+
+/** The names of all of them. */
+export const errorNames: ReadonlySet<string> = new Set(
+  [...passingErrors, ...refusedErrors, ...ourErrors, ...surroundingErrors].map(
+    (ErrorClass): string => new ErrorClass().name,
+  ),
+);

@@ -36,3 +36,11 @@ export const send: Send = (url, { method, headers, body, signal }) =>
     sent.on('close', () => reject(Object.assign(new Error('closed without an answer'), { code: 'ECONNRESET' })));
     sent.end(body);
   });
+
+/** Sends requests that also end with a signal. */
+export const sendUntil =
+  (until: AbortSignal, sendRequest: Send = send): Send =>
+  (url, request) => {
+    const { signal } = request;
+    return sendRequest(url, { ...request, signal: signal === undefined ? until : AbortSignal.any([until, signal]) });
+  };

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import * as z from 'zod/mini';
 import { defined } from './defined.ts';
 import { regionPattern } from './ecr/host.ts';
 import type { Settings } from './env.ts';
 import { ConfigurationError } from './errors.ts';
-import { explainIssues } from './explain-issues.ts';
+import { explainIssues, pathOf } from './explain-issues.ts';
+import { nearestName } from './nearest-name.ts';
+import { alertNames, alertsSchema, listenerParams, reasonFor, settingNames, settingsSchema } from './stack-settings.ts';
 
 /** More targets than this do not fit one run's 256 KiB of state; see docs/scale.md. */
 const maxTargets = 1000;
@@ -68,7 +71,14 @@ const target = z.strictObject({
 /** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */
 export type Target = z.output<typeof target>;
 
-const document = z.strictObject({ targets: z.array(target).check(z.minLength(1), z.maxLength(maxTargets)) });
+const documentSchema = z.strictObject({
+  targets: z.array(target).check(z.minLength(1), z.maxLength(maxTargets)),
+  alerts: z.optional(alertsSchema),
+  settings: z.optional(settingsSchema),
+});
+
+/** The whole of targets.yml: functions need the targets alone, a deploy all of it. */
+export type TargetsDocument = z.output<typeof documentSchema>;
 
 const duplicates = (targets: readonly Target[]): string[] => {
   const mistakes: string[] = [];
@@ -95,13 +105,47 @@ const duplicates = (targets: readonly Target[]): string[] => {
   return mistakes;
 };
 
+/** What an unknown name in a place of the document is not, and what is known there. */
+const namesAt = (
+  path: readonly PropertyKey[],
+): { readonly kind: string; readonly known: readonly string[] } | undefined => {
+  const [top, ...rest] = path;
+  const more = rest.length === 0 ? ['stages'] : [];
+  if (top === undefined) return { kind: 'key', known: Object.keys(documentSchema.shape) };
+  if (top === 'settings') return { kind: 'setting', known: [...settingNames, ...more] };
+  return top === 'alerts' ? { kind: 'way to be told', known: [...alertNames, ...more] } : undefined;
+};
+
+/** Says of names that nobody knows what was meant. */
+const explainUnknown = (issue: z.core.$ZodIssueUnrecognizedKeys): string[] => {
+  const names = namesAt(issue.path);
+  if (names === undefined) return explainIssues([issue]);
+  return issue.keys.flatMap((key) => {
+    const meant = listenerParams.includes(key)
+      ? `alerts.${key === 'alertEmail' ? 'email' : 'pager'}`
+      : nearestName(key, names.known);
+    if (meant === undefined && issue.path.length === 0) return explainIssues([{ ...issue, keys: [key] }]);
+    const remedy = meant === undefined ? `there are ${names.known.join(', ')}` : `did you mean ${meant}?`;
+    return `${pathOf([...issue.path, key])}: there is no such ${names.kind}; ${remedy}`;
+  });
+};
+
+/** Says what is wrong with a targets file. Whom it tells is not repeated: a pager's address is a secret. */
+const explain = (issues: readonly z.core.$ZodIssue[]): string[] =>
+  issues.flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') return explainUnknown(issue);
+    const [top] = issue.path;
+    const reason = top === 'settings' ? reasonFor(issue.path.at(-1)) : '';
+    return explainIssues([issue], top !== 'alerts').map((mistake) => `${mistake}${reason}`);
+  });
+
 /**
- * Reads targets.yml.
+ * Reads the whole of targets.yml.
  *
  * @param source the file's name, for messages
  * @throws {ConfigurationError} listing every mistake with its path, what was expected and what was found
  */
-export const parseTargets = (yaml: string, source = 'targets.yml'): Target[] => {
+export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): TargetsDocument => {
   const lines = new LineCounter();
   const parsed = parseDocument(yaml, { lineCounter: lines, prettyErrors: true, uniqueKeys: true });
   const fail = (mistakes: readonly string[]): ConfigurationError =>
@@ -117,27 +161,42 @@ export const parseTargets = (yaml: string, source = 'targets.yml'): Target[] => 
     );
   }
   const value: unknown = parsed.toJS({ maxAliasCount: 100 });
-  const result = z.safeParse(document, value, { reportInput: true });
-  const mistakes = result.success ? duplicates(result.data.targets) : explainIssues(result.error.issues);
+  const result = z.safeParse(documentSchema, value, { reportInput: true });
+  const mistakes = result.success ? duplicates(result.data.targets) : explain(result.error.issues);
   if (!result.success || mistakes.length > 0) throw fail(mistakes);
-  return result.data.targets;
+  return result.data;
 };
 
-/** Reads a targets file from disk. */
-export const readTargets = (path: string): Target[] => {
+/** Reads the targets of targets.yml, all of which must be right. */
+export const parseTargets = (yaml: string, source?: string): Target[] => parseTargetsDocument(yaml, source).targets;
+
+/**
+ * Reads a targets file from disk.
+ *
+ * @param source what messages call the file
+ */
+export const readTargetsDocument = (path: string, source = path): TargetsDocument => {
   let yaml: string;
   try {
     yaml = readFileSync(path, 'utf8');
   } catch (error) {
     throw new ConfigurationError(
-      `${path} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
+      `${source} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
       {
         cause: error,
       },
     );
   }
-  return parseTargets(yaml, path);
+  return parseTargetsDocument(yaml, source);
 };
+
+/**
+ * Reads the targets of a file on disk.
+ *
+ * @param folder what a relative path is relative to
+ */
+export const readTargets = (path: string, folder = ''): Target[] =>
+  readTargetsDocument(resolve(folder, path), path).targets;
 
 /** The targets that a function works on. */
 export type LoadTargets = () => readonly Target[];

@@ -1,20 +1,22 @@
 import type { WorldClock } from '../clock.ts';
-import { AwsError, type AwsService, type Caller, xml } from './server.ts';
+import { type AwsCaller, AwsError, type AwsService, xml } from './server.ts';
 
 /** A CloudWatch alarm. */
-export interface Alarm {
+interface SimulatedAlarm {
   readonly name: string;
   state: 'OK' | 'ALARM' | 'INSUFFICIENT_DATA';
   actionsEnabled: boolean;
   readonly description: string;
 }
 
-/** Somebody who is to be told, confirmed or not yet. */
+/** A subscription to a topic, confirmed or not yet. */
 export interface Subscription {
   readonly topicArn: string;
   readonly protocol: string;
   readonly endpoint: string;
   isConfirmed: boolean;
+  /** Whether it was ended by the link in a mail. */
+  isEnded?: boolean;
 }
 
 interface MetricQuery {
@@ -30,7 +32,7 @@ export class Deployment {
   readonly outputs: Record<string, string>;
   readonly schedule = { expression: 'rate(5 hours)', state: 'ENABLED' };
   readonly rule = { state: 'ENABLED' };
-  readonly alarms: Alarm[];
+  readonly alarms: SimulatedAlarm[];
   readonly subscriptions: Subscription[] = [];
   /** What the functions have measured, oldest first. */
   measurements: () => ReadonlyArray<{ readonly name: string; readonly value: number; readonly at: number }> = () => [];
@@ -57,7 +59,7 @@ export class Deployment {
     }));
   }
 
-  #require(name: string, { region }: Caller): void {
+  #require(name: string, { region }: AwsCaller): void {
     if (name !== this.#name || region !== this.#region || this.status === undefined) {
       throw new AwsError('ValidationError', `Stack with id ${name} does not exist`);
     }
@@ -80,8 +82,9 @@ export class Deployment {
       ListSubscriptionsByTopic: (input) => {
         const members = this.subscriptions
           .filter(({ topicArn }) => topicArn === input.get('TopicArn'))
-          .map(({ topicArn, protocol, endpoint, isConfirmed }, index) => {
-            const arn = isConfirmed ? `${topicArn}:${index}` : 'PendingConfirmation';
+          .map(({ topicArn, protocol, endpoint, isConfirmed, isEnded }, index) => {
+            const live = isConfirmed ? `${topicArn}:${index}` : 'PendingConfirmation';
+            const arn = isEnded === true ? 'Deleted' : live;
             return `<member><TopicArn>${topicArn}</TopicArn><Protocol>${protocol}</Protocol><Endpoint>${xml(endpoint)}</Endpoint><SubscriptionArn>${arn}</SubscriptionArn><Owner>123456789012</Owner></member>`;
           });
         return `<Subscriptions>${members.join('')}</Subscriptions>`;

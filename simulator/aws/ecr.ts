@@ -115,3 +115,27 @@ export class Ecr {
     },
   };
 }
+
+/** What EventBridge delivers of a push (Amazon ECR user guide, "Amazon ECR events and EventBridge"). */
+export const pushEvent = ({
+  account,
+  region,
+  repository,
+  tag,
+  at,
+}: {
+  readonly account: string;
+  readonly region: string;
+  readonly repository: string;
+  readonly tag: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}) => ({
+  version: '0',
+  'detail-type': 'ECR Image Action',
+  source: 'aws.ecr',
+  account,
+  region,
+  time: new Date(at).toISOString(),
+  detail: { result: 'SUCCESS', 'repository-name': repository, 'action-type': 'PUSH', 'image-tag': tag },
+});

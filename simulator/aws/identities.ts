@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { AwsError, type AwsService, type Caller, xml } from './server.ts';
+import { type AwsCaller, AwsError, type AwsService, xml } from './server.ts';
 
 /** Somebody who may call AWS, and what they may do there. */
 export interface Principal {
@@ -11,7 +11,7 @@ export interface Principal {
 }
 
 /** A role that others may assume. */
-export interface Role extends Principal {
+interface Role extends Principal {
   readonly externalId?: string;
 }
 
@@ -34,7 +34,7 @@ export class Identities {
     for (const [key, principal] of this.#principals) if (principal.arn === arn) this.#principals.delete(key);
   }
 
-  of({ accessKeyId }: Caller): Principal {
+  of({ accessKeyId }: AwsCaller): Principal {
     const principal = this.#principals.get(accessKeyId);
     if (principal === undefined) {
       throw new AwsError('UnrecognizedClientException', 'The security token included in the request is invalid.', 400);

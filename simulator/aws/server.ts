@@ -2,19 +2,19 @@ import type { WorldClock } from '../clock.ts';
 import { type Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
 
 /** Who calls, as the request's signature says. */
-export interface Caller {
+export interface AwsCaller {
   readonly accessKeyId: string;
   readonly region: string;
 }
 
 /** A request to an AWS service in one of its JSON protocols. */
-export type JsonOperation = (input: Record<string, unknown>, caller: Caller) => Promise<object> | object;
+type JsonOperation = (input: Record<string, unknown>, caller: AwsCaller) => Promise<object> | object;
 
 /** A request to an AWS service in its query protocol. The answer is the XML inside `<ActionResult>`. */
-export type QueryOperation = (input: URLSearchParams, caller: Caller) => Promise<string> | string;
+type QueryOperation = (input: URLSearchParams, caller: AwsCaller) => Promise<string> | string;
 
 /** A request to an AWS service in its REST protocol. @param name the last segment of the path */
-export type RestOperation = (name: string, caller: Caller) => object;
+type RestOperation = (name: string, caller: AwsCaller) => object;
 
 /** An error as AWS reports it. */
 export class AwsError extends Error {
@@ -40,7 +40,7 @@ export interface AwsService {
 const escapeXml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
-const callerOf = ({ headers }: LoopbackRequest): Caller => {
+const callerOf = ({ headers }: LoopbackRequest): AwsCaller => {
   const scope = /Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(headers.authorization ?? '');
   const [, accessKeyId, region] = scope ?? [];
   if (accessKeyId === undefined || region === undefined) {

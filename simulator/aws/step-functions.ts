@@ -20,8 +20,8 @@ export interface Execution {
   readonly abort: () => void;
 }
 
-/** A Distributed Map, and the states within it, whose events are told by executions of their own. */
-export interface Children {
+/** A Distributed Map, and the states within it, whose events are in executions of their own. */
+interface Children {
   readonly map: string;
   readonly states: ReadonlySet<string>;
 }
@@ -35,7 +35,7 @@ export class StepFunctions {
   readonly #children: Children;
   readonly #clock: WorldClock;
   readonly #run: (input: unknown, execution: { id: string; name: string }) => EngineRun;
-  /** Told of everything that happens in any execution. */
+  /** Called with everything that happens in any execution. */
   onEvent: (execution: Execution, event: EngineEvent) => void = () => {};
 
   constructor(
@@ -137,7 +137,7 @@ export class StepFunctions {
           cause,
         };
       },
-      // The engine runs a Distributed Map inline: all that happens in it is told as one child's doing.
+      // The engine runs a Distributed Map inline: all that happens in it is in one child's history.
       'AWSStepFunctions.ListMapRuns': ({ executionArn }) => {
         const { arn, startedAt } = this.#find(executionArn);
         const mapRunArn = arn.replace(':execution:', ':mapRun:').replace(/:([^:]+)$/, `/${this.#children.map}:$1`);
@@ -171,7 +171,7 @@ export class StepFunctions {
       'AWSStepFunctions.GetExecutionHistory': ({ executionArn, reverseOrder = false, maxResults = 100 }) => {
         const arn = String(executionArn);
         const isChild = arn.includes(`/${this.#children.map}:`);
-        const told = this.#find(isChild ? this.#parentOf(arn) : arn)
+        const shown = this.#find(isChild ? this.#parentOf(arn) : arn)
           .events.filter((event) => event.type === 'StateEntered' || event.type === 'StateExited')
           .filter(({ state }) => this.#children.states.has(state.name) === isChild)
           .map((event, index) => {
@@ -186,7 +186,7 @@ export class StepFunctions {
                 : { stateExitedEventDetails: { name, output: JSON.stringify(event.state.output) } }),
             };
           });
-        return { events: (reverseOrder === true ? told.reverse() : told).slice(0, Number(maxResults)) };
+        return { events: (reverseOrder === true ? shown.reverse() : shown).slice(0, Number(maxResults)) };
       },
     },
   };

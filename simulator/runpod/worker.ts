@@ -8,15 +8,15 @@ export interface WorkerLine {
   readonly line: string;
 }
 
-export type WorkerStatus = 'RUNNING' | 'IDLE' | 'INITIALIZING' | 'THROTTLED' | 'UNHEALTHY';
+type WorkerStatus = 'RUNNING' | 'IDLE' | 'INITIALIZING' | 'THROTTLED' | 'UNHEALTHY';
 
 /** What a host needs to start a worker. */
-export interface WorkerHost {
+interface WorkerHost {
   readonly clock: WorldClock;
   /** Where the embedded registries are; an image's host is the first part of the path there. */
   readonly registryOrigin: () => string;
-  /** The login as this host knows it by now: Runpod takes its time to hand out a new one. */
-  readonly login: () => { readonly username: string; readonly password: string } | undefined;
+  /** The token as this host knows it by now: Runpod takes its time to hand out a new one. */
+  readonly token: () => { readonly username: string; readonly password: string } | undefined;
   /** Milliseconds until the next try after a failed pull. */
   readonly retryMs: number;
   readonly onLine: (line: WorkerLine) => void;
@@ -29,13 +29,13 @@ const answerTimeoutMs = 1000;
 const pull = async (
   origin: string,
   image: string,
-  login: { username: string; password: string } | undefined,
+  token: { username: string; password: string } | undefined,
 ): Promise<{ digest: string; tag: string; repository: string } | { error: string }> => {
   const [, host = '', repository = '', reference = 'latest'] = /^([^/]+)\/(.+?)(?:[:@]([\w.:-]+))?$/.exec(image) ?? [];
   const headers: Record<string, string> =
-    login === undefined
+    token === undefined
       ? {}
-      : { authorization: `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}` };
+      : { authorization: `Basic ${Buffer.from(`${token.username}:${token.password}`).toString('base64')}` };
   const get = (url: string, options?: RequestInit) =>
     fetch(url, { ...options, signal: AbortSignal.timeout(answerTimeoutMs) });
   const ask = (path: string) => get(`${origin}/${host}/v2/${repository}/${path}`, { headers, redirect: 'manual' });
@@ -74,7 +74,7 @@ const pull = async (
 };
 
 /** A worker: it pulls its endpoint's image for real, and logs what the container daemon would. */
-export class Worker {
+export class SimulatedWorker {
   readonly id: string = randomBytes(7).toString('hex');
   readonly image: string;
   readonly startedAt: number;
@@ -104,10 +104,10 @@ export class Worker {
   }
 
   async #start(): Promise<void> {
-    const { clock, retryMs, registryOrigin, login } = this.#host;
+    const { clock, retryMs, registryOrigin, token } = this.#host;
     while (!this.#isTerminated) {
       const pulled = await clock.work(() =>
-        pull(registryOrigin(), this.image, login()).catch((error: Error) => ({
+        pull(registryOrigin(), this.image, token()).catch((error: Error) => ({
           error: `error pulling image: ${error.message}`,
         })),
       );

@@ -36,9 +36,9 @@ describe('the schedule', () => {
   it.each(['runpod', 'ecr', 'kms'] as const)('bridges an outage of %s as long as its bound', async (upstream) => {
     const bound = boundOf(bestScheduleHours).outage;
     const trace = twoDays({ outages: [outage(upstream, bound)] });
-    const { expired, hoursUntilTold } = await liveThrough(trace, shipped(bestScheduleHours));
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
     expect(expired).toEqual([]);
-    expect(hoursUntilTold).toEqual([expect.closeTo(0.6, 0)]);
+    expect(hoursUntilNotified).toEqual([expect.closeTo(0.6, 0)]);
   });
 
   it('cannot bridge an outage that is an hour longer, and says so hours before', async () => {
@@ -51,10 +51,10 @@ describe('the schedule', () => {
   it('bridges a lost tick, and an outage after it as long as its bound', async () => {
     const outages = [outage('runpod', boundOf(bestScheduleHours).outageAfterLostTick, 2 * bestScheduleHours)];
     const trace = twoDays({ outages, lostTicks: [bestScheduleHours * hourMs - 1] });
-    const { expired, hoursUntilTold } = await liveThrough(trace, shipped(bestScheduleHours));
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
     expect(expired).toEqual([]);
-    // The dead man's switch hears of it, for nothing has run that could have told.
-    expect(hoursUntilTold[0]).toBeLessThan(3);
+    // The dead man's switch hears of it, for nothing has run that could have sent an alert.
+    expect(hoursUntilNotified[0]).toBeLessThan(3);
   });
 
   it('would not bridge a lost tick if it were an hour longer', async () => {
@@ -67,7 +67,7 @@ describe('the schedule', () => {
 describe('the simulation', () => {
   const broken = (begin: Refresher['begin']): Refresher => ({ ...shipped(5), begin });
 
-  it('shows a refresher that does nothing as broken, and that only the dead man’s switch tells', async () => {
+  it('shows a refresher that does nothing as broken, and that only the dead man’s switch alarms', async () => {
     const result = await liveThrough(
       twoDays(),
       broken(() => async () => {}),
@@ -81,12 +81,12 @@ describe('the simulation', () => {
     const { expiredMinutes } = await liveThrough(
       twoDays(),
       broken((world) => {
-        const login = {
+        const token = {
           username: 'AWS',
           password: world.ecr.mint({ arn: '', account: '', mayMint: true, mayPull: [] }, '').password,
         };
         return async () =>
-          void world.runpod.stored.push({ credential: '6n2k8v4d', login, at: world.clock.now(), way: 'v2' });
+          void world.runpod.stored.push({ credential: '6n2k8v4d', token, at: world.clock.now(), way: 'v2' });
       }),
     );
     expect(expiredMinutes).toBeGreaterThanOrEqual(36 * 60 - 5);
@@ -96,13 +96,13 @@ describe('the simulation', () => {
     const machine = shipped(5);
     const { expiredMinutes, hoursOfWarning } = await liveThrough(twoDays(), {
       ...machine,
-      begin: (world, tell) => {
+      begin: (world, onFailure) => {
         const { invoke } = world;
         world.invoke = async (name, event) => {
           if (name === 'update-runpod') throw new Error('Nobody wrote this one.');
           return invoke(name, event);
         };
-        return machine.begin(world, tell);
+        return machine.begin(world, onFailure);
       },
     });
     expect(expiredMinutes).toBe(36 * 60);
@@ -114,7 +114,7 @@ describe('the simulation', () => {
     if (guide === undefined || repaired === undefined) throw new Error('There is no guide to compare with.');
     expect(await liveThrough(twoDays(), guide)).toMatchObject({
       expiredMinutes: 36 * 60,
-      hoursUntilTold: [undefined],
+      hoursUntilNotified: [undefined],
       hoursOfWarning: [undefined],
     });
     const { expiredMinutes } = await liveThrough(twoDays(), repaired);
@@ -132,7 +132,7 @@ describe('the simulation', () => {
 });
 
 describe('the sums', () => {
-  it('count a login as expired from a token’s own end until the next is stored', () => {
+  it('count a token as expired from a token’s own end until the next is stored', () => {
     const stored = [
       { at: 0, end: 12 * hourMs },
       { at: 20 * hourMs, end: 32 * hourMs },
@@ -147,7 +147,7 @@ describe('the sums', () => {
         { from: 32 * hourMs, to: 48 * hourMs },
       ],
       alerts,
-      hoursUntilTold: [2, 8],
+      hoursUntilNotified: [2, 8],
       hoursOfWarning: [5, undefined],
       calls: 3,
     });

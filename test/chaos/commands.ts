@@ -24,7 +24,7 @@ export interface Real {
 
 export const credential = '6n2k8v4d';
 export const endpointId = '4m7x2k9q';
-export const keyParameter = '/runpod-ecr-refresh/production/api-key';
+const keyParameter = '/runpod-ecr-refresh/production/api-key';
 export const passwordMark = 'PasswordSentinelThatMustNeverBeSeen';
 export const keyMark = 'rpa_ApiKeySentinelThatMustNeverBeSeen';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import * as errors from '../../functions/lib/errors.ts';
 import type { Message } from '../../simulator/aws/sns.ts';
-import { endpointSecret } from '../../simulator/runpod/server.ts';
+import { endpointSecret } from '../../simulator/runpod/views.ts';
 import { keyMark, passwordMark, type Real } from './commands.ts';
 
 const minuteMs = 60_000;
@@ -18,15 +18,15 @@ const knownErrors = new Set([
   'Lambda.Unknown',
 ]);
 
-interface Told {
+interface Notified {
   readonly at: number;
   readonly kind: string;
-  /** What is equal where the same is told. */
+  /** What is equal where the same is said. */
   readonly what: string;
   readonly execution: string;
 }
 
-const readTold = ({ at, forms, subject }: Message): Told => {
+const readNotified = ({ at, forms, subject }: Message): Notified => {
   if (forms.https === undefined) return { at, kind: 'plain', what: subject, execution: '' };
   const { kind, execution, alerts } = JSON.parse(forms.https) as {
     kind: string;
@@ -43,10 +43,10 @@ const readTold = ({ at, forms, subject }: Message): Told => {
 };
 
 const everyStoredTokenPulls = ({ world }: Real): void => {
-  for (const { login, at } of world.runpod.stored) {
-    const token = world.ecr.find(login.password);
+  for (const { token: stored, at } of world.runpod.stored) {
+    const token = world.ecr.find(stored.password);
     assert(token !== undefined, 'something else than a token was stored');
-    assert(world.registry.letIn.has(login.password), 'a token was stored that had not pulled');
+    assert(world.registry.letIn.has(stored.password), 'a token was stored that had not pulled');
     const age = at - (token.expiresAt - tokenLifeMs);
     assert(age <= maxAgeMs, `a token was stored ${age / minuteMs} minutes after its minting`);
   }
@@ -60,7 +60,7 @@ const everyRunEnded = ({ world }: Real): void => {
 };
 
 const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
-  const told = world.sns.inbox.map(readTold);
+  const notified = world.sns.inbox.map(readNotified);
   // Where earlier runs could not be read, people may be told too much, and not of an end.
   const knewHistory = !world.logs.some(({ message }) => message.startsWith('The history of earlier runs'));
   const executions = [...world.stepFunctions.executions.values()];
@@ -69,20 +69,23 @@ const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
     if (execution.status !== 'FAILED') continue;
     const { endedAt = 0 } = execution;
     // What recovers at the very moment may be the next run's word.
-    const last = told.findLast(
+    const last = notified.findLast(
       ({ at, kind }) => kind !== 'delayed' && (kind === 'recovered' ? at < endedAt : at <= endedAt),
     );
     assert(last !== undefined && last.kind !== 'recovered', `nobody was told that ${execution.name} failed`);
   }
   if (!knewHistory) return;
   // Where notify cannot publish, Step Functions says it in plain words.
-  assert(['recovered', 'plain', undefined].includes(told.at(-1)?.kind), 'nobody was told that all is well again');
+  assert(['recovered', 'plain', undefined].includes(notified.at(-1)?.kind), 'nobody was told that all is well again');
   let repeated = 0;
-  for (const [index, { at, kind, what, execution }] of told.entries()) {
-    const same = told.slice(0, index).findLast((each) => each.kind !== 'delayed' && each.kind !== 'plain');
+  for (const [index, { at, kind, what, execution }] of notified.entries()) {
+    const same = notified.slice(0, index).findLast((each) => each.kind !== 'delayed' && each.kind !== 'plain');
     // Runs that end in the same minute cannot know of each other.
     if (kind === 'failed' && same?.kind === kind && same.what === what && at - same.at > minuteMs) repeated += 1;
-    if (kind === 'delayed' && told.slice(0, index).some((each) => each.kind === kind && each.execution === execution))
+    if (
+      kind === 'delayed' &&
+      notified.slice(0, index).some((each) => each.kind === kind && each.execution === execution)
+    )
       repeated += 1;
   }
   assert(repeated <= saidAndCrashed, 'the same was told twice');

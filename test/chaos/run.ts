@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import fc from 'fast-check';
 import { chaos } from './history.ts';
 
-const help = `Plays random histories of outages, crashes and changes over the embedded world, and looks whether the invariants hold.
+const help = `Plays random histories of outages, crashes and changes over the embedded world, and checks that the invariants hold.
 
   npm run chaos                                  500 histories
   npm run chaos -- --histories 20000             more of them
@@ -34,7 +34,7 @@ const readNumber = (name: 'histories' | 'seed', text: string): number => {
 
 const seconds = (): string => (performance.now() / 1000).toFixed(0);
 
-/** Plays histories, tells of one that fails, and answers with how many held. */
+/** Plays histories, prints one that fails, and answers with how many held. */
 const play = async (histories: number, seed: number, path?: string): Promise<number> => {
   const details = await fc.check(chaos, { numRuns: histories, seed, ...(path === undefined ? {} : { path }) });
   if (!details.failed) return details.numRuns;
@@ -51,7 +51,7 @@ const perCore = 4;
 /** So many histories are played from one seed. */
 const perSeed = 10;
 
-/** Processes take seed after seed until none is left: the embedded world is one to a process. */
+/** Processes take seed after seed until none is left: each has a core of its own. */
 const spread = async (histories: number, seed: number): Promise<void> => {
   const shares = Array.from({ length: Math.ceil(histories / perSeed) }, (_, index) => ({
     histories: Math.min(perSeed, histories - index * perSeed),

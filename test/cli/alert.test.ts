@@ -2,28 +2,21 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { alert } from '../../cli/alert.ts';
-import { composeRehearsals } from '../../cli/rehearsals.ts';
+import { composeRehearsals } from '../../cli/alert/rehearsals.ts';
 import { writeMessages } from '../../functions/lib/report/messages.ts';
 import { World } from '../../simulator/world.ts';
+import { run } from '../support/command.ts';
 
 const now = Date.parse('2026-11-23T12:50:00Z');
 const execution = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:run-1';
 
-const run = async (...words: string[]) => {
-  let [printed, printedErrors] = ['', ''];
-  const code = await alert({
-    words,
-    print: (text) => {
-      printed += text;
-    },
-    printError: (text) => {
-      printedErrors += text;
-    },
-    now: () => now,
-  });
-  return { code, printed, printedErrors };
-};
+let world: World;
+beforeAll(async () => {
+  world = await World.begin();
+});
+afterAll(() => world.end());
+
+const alert = (...words: string[]) => run(world, ['alert', ...words], { now: () => now });
 
 /** Indented, so that people can read it. */
 const pretty = (text: string): string => JSON.stringify(JSON.parse(text), undefined, 2);
@@ -74,24 +67,29 @@ describe('npm run alert', () => {
 
   it('shows a letter, an SMS or JSON, as its reader would get it', async () => {
     const words = ['--kind', 'failed', '--severity', 'warning', '--to'];
-    expect((await run(...words, 'me@example.com')).printed).toMatch(
+    expect((await alert(...words, 'me@example.com')).printed).toMatch(
       /^To: me@example\.com\nSubject: \[WARNING\] .+\n\nSomething needs a look today\./,
     );
-    expect((await run(...words, '+15555550100')).printed).toMatch(/^To: \+15555550100\n\nWARNING failed: production/);
-    const { printed } = await run(...words, 'https://pager.example.com/x');
+    expect((await alert(...words, '+15555550100')).printed).toMatch(/^To: \+15555550100\n\nWARNING failed: production/);
+    const { printed } = await alert(...words, 'https://pager.example.com/x');
     expect(printed).toMatch(/^POST https:\/\/pager\.example\.com\/x\n/);
     expect(JSON.parse(printed.slice(printed.indexOf('{')))).toMatchObject({ severity: 'warning', kind: 'failed' });
   });
 
+  it('says itself what to do where the runbook has no address', async () => {
+    const { printed } = await alert('--kind', 'recovered');
+    expect(printed).toContain('What to do: nothing. (docs/runbook.md, recovered)');
+  });
+
   it('shows every alert when told nothing', async () => {
-    const { code, printed } = await run();
+    const { code, printed } = await alert();
     expect(code).toBe(0);
     expect(printed.match(/^Subject: /gm)).toHaveLength(composeRehearsals(now).length);
   });
 
   it('writes a page on which nothing becomes markup', async () => {
     const file = join(folder, 'alerts.html');
-    expect(await run('--html', file, '--runbook', 'https://example.com/<script>')).toMatchObject({ code: 0 });
+    expect(await alert('--html', file, '--runbook', 'https://example.com/<script>')).toMatchObject({ code: 0 });
     const page = readFileSync(file, 'utf8');
     expect(page.match(/<section>/g)).toHaveLength(composeRehearsals(now).length);
     expect(page).toContain('&lt;script&gt;');
@@ -99,7 +97,7 @@ describe('npm run alert', () => {
   });
 
   it('teaches by example', async () => {
-    expect(await run('--help')).toMatchObject({ code: 0, printed: expect.stringContaining('--kind failed --to') });
+    expect(await alert('--help')).toMatchObject({ code: 0, printed: expect.stringContaining('--kind failed --to') });
   });
 
   it.each([
@@ -107,9 +105,9 @@ describe('npm run alert', () => {
     [['--kind', 'recovered', '--severity', 'critical'], '--severity: expected one of info, found "critical".'],
     [['--to', 'nobody'], '--to: expected an email address'],
     [['--to', 'arn:aws:sns:us-east-1:123456789012:alerts'], '--kind: say which alert'],
-    [['--loud'], "Unknown option '--loud'"],
+    [['--loud'], "unknown option '--loud'"],
   ])('refuses %j', async (words, mistake) => {
-    const { code, printedErrors, printed } = await run(...words);
+    const { code, printedErrors, printed } = await alert(...words);
     expect(code).toBe(2);
     expect(printedErrors).toContain(mistake);
     expect(printed).toBe('');
@@ -117,8 +115,7 @@ describe('npm run alert', () => {
 
   it('sends a rehearsal to a topic that is there, and says when it is not', async () => {
     const topic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alerts';
-    const world = await World.begin();
-    expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
+    expect(await alert('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 0,
       printed: `Sent to ${topic}: delayed, warning\n`,
     });
@@ -127,11 +124,18 @@ describe('npm run alert', () => {
     ]);
     const { sms, https } = world.sns.inbox[0]?.forms ?? {};
     for (const form of [sms, https]) expect(form).toContain('Rehearsal');
+    const chatTopic = topic.replace(/alerts$/, 'chat');
+    world.sns.topics.add(chatTopic);
+    expect(await alert('--kind', 'delayed', '--to', chatTopic)).toMatchObject({ code: 0 });
+    const [, chat] = world.sns.inbox;
+    expect(JSON.parse(chat?.text ?? '')).toMatchObject({
+      source: 'custom',
+      content: { description: expect.stringContaining('Rehearsal, nothing has happened. production: ') },
+    });
     world.sns.topics.clear();
-    expect(await run('--kind', 'delayed', '--to', topic)).toMatchObject({
+    expect(await alert('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 1,
       printedErrors: expect.stringContaining('Topic does not exist'),
     });
-    await world.end();
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { registryHost, World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 let world: World;
@@ -97,7 +97,8 @@ const cases: readonly Case[] = [
   {
     what: 'Runpod hanging',
     happen: () => void world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } }),
-    line: /✗ Runpod, asked to list the serverless endpoints, gave no answer: .*did not answer within 2 s/,
+    environment: () => ({ UPSTREAM_TIMEOUT_SECONDS: '0.5' }),
+    line: /✗ Runpod, asked to list the serverless endpoints, gave no answer: .*did not answer within 0\.5 s/,
     code: 1,
   },
   {
@@ -140,6 +141,12 @@ const cases: readonly Case[] = [
   {
     what: 'a Runpod whose v2 lacks the update',
     happen: () => void Object.assign(world.runpod.offers, { v2: false }),
+    line: /! Runpod takes updates by graphql; v2 said to have no such operation/,
+    code: 0,
+  },
+  {
+    what: 'a Runpod whose v2 does not implement the update',
+    happen: () => void world.faults.add({ on: /PATCH \/v2\/registries/, does: { answer: { status: 501, body: '' } } }),
     line: /! Runpod takes updates by graphql; v2 said to have no such operation/,
     code: 0,
   },
@@ -244,7 +251,7 @@ const cases: readonly Case[] = [
   {
     what: 'a schedule that is too slow',
     happen: () => void Object.assign(world.deployment.schedule, { expression: 'rate(12 hours)' }),
-    line: /✗ The schedule is rate\(12 hours\); a login lives 12 hours/,
+    line: /✗ The schedule is rate\(12 hours\); a token lives 12 hours/,
     code: 1,
   },
   {
@@ -257,7 +264,7 @@ const cases: readonly Case[] = [
     what: 'nobody to tell',
     happen: () => void world.deployment.subscriptions.splice(0),
     line: /✗ Alarms reach nobody\./,
-    remedy: /→ Deploy with --param="alertEmail=/,
+    remedy: /→ Add alerts: \{ email: \[you@example\.com\] \} to targets\.yml/,
     code: 1,
   },
   {
@@ -269,6 +276,28 @@ const cases: readonly Case[] = [
     },
     line: /✗ Alarms reach nobody: you@example\.com has not confirmed/,
     code: 1,
+  },
+  {
+    what: 'somebody whose subscription a mail scanner ended',
+    happen: () => void Object.assign(world.deployment.subscriptions[1] ?? {}, { isEnded: true }),
+    line: /✗ Alarms no longer reach you@example\.com: the subscription was ended by the link in a mail/,
+    remedy:
+      /→ aws sns subscribe .*-alarms --protocol email --notification-endpoint you@example\.com; .*confirm-subscription .*--authenticate-on-unsubscribe true/,
+    code: 1,
+  },
+  {
+    what: 'somebody whose subscription ended, beside others',
+    happen: () => {
+      Object.assign(world.deployment.subscriptions[1] ?? {}, { isEnded: true });
+      world.deployment.subscriptions.push({
+        topicArn: alarmTopic,
+        protocol: 'https',
+        endpoint: 'https://pager.example.com',
+        isConfirmed: true,
+      });
+    },
+    line: /! Alarms no longer reach you@example\.com:/,
+    code: 0,
   },
   {
     what: 'an open alarm',
@@ -297,7 +326,7 @@ const cases: readonly Case[] = [
 
 describe('doctor', () => {
   it('finds nothing wrong where nothing is', async () => {
-    const { code, printed, printedErrors } = await runPiped(world, ['doctor']);
+    const { code, printed, printedErrors } = await run(world, ['doctor']);
     expect(printed).toContain('✓ Nothing is wrong.');
     expect(printed).not.toMatch(/^ {2}[!✗–]/m);
     expect([code, printedErrors]).toEqual([0, '']);
@@ -312,7 +341,7 @@ describe('doctor', () => {
     code,
   }) => {
     happen?.();
-    const ended = await runPiped(world, ['doctor', ...words], { environment: { COLUMNS: '1000', ...environment?.() } });
+    const ended = await run(world, ['doctor', ...words], { environment: { COLUMNS: '1000', ...environment?.() } });
     const text = ended.printed.replaceAll(/\n {3,}(?!→)/g, ' ');
     expect(text).toMatch(line);
     if (remedy !== undefined) expect(text).toMatch(remedy);
@@ -321,26 +350,26 @@ describe('doctor', () => {
     expect(ended.printed).not.toContain(world.apiKey);
   });
 
-  it('tells of a run that failed, and of a login that was never stored', async () => {
+  it('tells of a run that failed, and of a token that was never stored', async () => {
     await world.end();
     world = await World.begin();
     world.runpod.keys.clear();
     await world.refresh({ trigger: 'schedule' });
-    const { code, printed } = await runPiped(world, ['doctor']);
+    const { code, printed } = await run(world, ['doctor']);
     const text = printed.replaceAll(/\n {4,}(?!→)/g, ' ');
     expect(text).toMatch(/✗ The last run ended FAILED, 0 min ago: RunpodUnauthorizedError: production: Runpod refused/);
     expect(text).toMatch(/→ docs\/runbook\.md, RunpodUnauthorizedError\. Refresh at once from here: npm run refresh/);
-    expect(text).toMatch(/✗ production: no run on record has stored a login/);
+    expect(text).toMatch(/✗ production: no run on record has stored a token/);
     expect(code).toBe(1);
   });
 
   it('says what it could not look at, and for want of what', async () => {
     world.secrets.parameters.clear();
-    const { printed } = await runPiped(world, ['doctor']);
+    const { printed } = await run(world, ['doctor']);
     expect(printed).toContain('– scopes: not looked at, for want of an API key.');
   });
 
-  it('takes under 10 seconds for 10 targets, and asks no key faster than its quota', async () => {
+  it('asks what 10 targets share only once, and no key faster than its quota', async () => {
     const targets = Array.from({ length: 10 }, (_, index) => {
       const registry = `credential${index}`;
       world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
@@ -358,19 +387,18 @@ describe('doctor', () => {
       },
       does: { hang: true },
     });
-    const startedAt = performance.now();
-    const { printed } = await runPiped(world, ['doctor'], {
+    const { printed } = await run(world, ['doctor'], {
       environment: { TARGETS_FILE: targetsFile(`targets:\n${targets.join('\n')}`) },
     });
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
     expect(printed.match(/can be pulled/g)).toHaveLength(10);
     expect(asked.length).toBeGreaterThan(20);
+    expect(asked.filter((text) => /^GET \/v2\/serverless(?:\?|$)/.test(text))).toHaveLength(1);
     expect(asked.length).toBeLessThanOrEqual(60);
   });
 
   it('prints one JSON document for machines', async () => {
     world.runpod.credentials.clear();
-    const { code, printed } = await runPiped(world, ['doctor', '--json']);
+    const { code, printed } = await run(world, ['doctor', '--json']);
     const { isGood, findings } = JSON.parse(printed) as { isGood: boolean; findings: object[] };
     expect(isGood).toBe(false);
     expect(findings).toContainEqual(
@@ -381,7 +409,7 @@ describe('doctor', () => {
 
   it.each([80, 200])('fits a terminal of %i columns, and shows what is under way', async (columns) => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
-    const session = runInTerminal(world, ['doctor'], { columns });
+    const session = runOnScreen(world, ['doctor'], { columns });
     await session.shows(' of 20 ');
     expect(await session.ended).toBe(1);
     const screen = session.screen();
@@ -393,7 +421,7 @@ describe('doctor', () => {
 
   it('stops at Ctrl-C, at once', async () => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
-    const session = runInTerminal(world, ['doctor']);
+    const session = runOnScreen(world, ['doctor']);
     await session.shows(' of 20 ');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -25,7 +25,7 @@ beforeEach(async () => {
 afterEach(() => world.end());
 
 const refresh = (words: readonly string[] = [], environment: Record<string, string | undefined> = {}) =>
-  runPiped(world, ['refresh', ...words], { environment });
+  run(world, ['refresh', ...words], { environment });
 
 const targetsFile = (yaml: string): string => {
   const path = join(mkdtempSync(join(tmpdir(), 'targets-')), 'targets.yml');
@@ -45,15 +45,13 @@ describe('refresh', () => {
     const endpoint = world.runpod.endpoints.get('4m7x2k9q');
     if (endpoint === undefined) throw new Error('no endpoint');
     world.runpod.startWorker(endpoint);
-    // The command goes by the wall clock, and so must the worker that it watches.
-    const pace = setInterval(() => void world.clock.advance(1000), 50);
-    const { code, printed, printedErrors } = await refresh();
-    clearInterval(pace);
-    expect(printed).toMatch(/✓ production: stored a login that is good until .*, by v2\./);
+    const refreshing = run(world, ['refresh'], { clock: world.clock });
+    const { code, printed, printedErrors } = await world.clock.until(refreshing);
+    expect(printed).toMatch(/✓ production: stored a token that is good until .*, by v2\./);
     expect(printed).toMatch(/✓ 4m7x2k9q observed:/);
     expect(printedErrors.split('\n').filter((line) => line !== '')).toEqual([
       'production: asking Runpod which endpoints use the credential',
-      'production: minting a login',
+      'production: minting a token',
       'production: trying it on ECR',
       'production: storing it at Runpod',
       'production: watching the workers of 4m7x2k9q',
@@ -61,7 +59,7 @@ describe('refresh', () => {
     ]);
     expect(code).toBe(0);
     const [stored] = world.runpod.stored;
-    expect(world.registry.letIn.has(stored?.login.password ?? '')).toBe(true);
+    expect(world.registry.letIn.has(stored?.token.password ?? '')).toBe(true);
     expect(printed + printedErrors).not.toContain(mark);
     expect(printed + printedErrors).not.toContain(apiKey);
   });
@@ -123,6 +121,7 @@ describe('refresh', () => {
       isDryRun: false,
       patienceMinutes: 40,
       platform: world.platform(),
+      lasting: world.platform(),
       clock: world.clock,
       onCall: ({ name, phase }) => void calls.push(`${name} ${phase}`),
       signal: new AbortController().signal,
@@ -132,7 +131,7 @@ describe('refresh', () => {
     expect(report).toMatchObject({ outcome: 'failed', error: { name: 'RunpodUnavailableError' } });
     expect(minutes).toBeGreaterThan(25);
     expect(minutes).toBeLessThan(45);
-    // A fresh login for each round of tries, all of them for nothing.
+    // A fresh token for each round of tries, all of them for nothing.
     expect(calls.filter((call) => call === 'fetch-token ended').length).toBeGreaterThan(2);
     expect(world.runpod.stored).toEqual([]);
   });
@@ -221,18 +220,18 @@ describe('refresh', () => {
 
   it.each([80, 200])('shows in a terminal of %i columns how far it is, and then how it ended', async (columns) => {
     world.faults.add({ on: /GetAuthorizationToken/, does: { hang: true }, times: 1 });
-    const session = runInTerminal(world, ['refresh'], { columns });
-    await session.shows('minting a login');
+    const session = runOnScreen(world, ['refresh'], { columns });
+    await session.shows('minting a token');
     expect(await session.ended).toBe(0);
     const screen = session.screen().join('\n');
-    expect(screen).toMatch(/^✓ production: stored a login/);
-    expect(screen).not.toContain('minting a login');
+    expect(screen).toMatch(/^✓ production: stored a token/);
+    expect(screen).not.toContain('minting a token');
     expect(session.screen().every((line) => line.length <= columns)).toBe(true);
   });
 
   it('stops at Ctrl-C, and stores to its end what it has begun to store', async () => {
     const { asked } = whenAsked(world.faults, /^PATCH \/v2\/registries/, { delayMs: 500 });
-    const session = runInTerminal(world, ['refresh']);
+    const session = runOnScreen(world, ['refresh']);
     await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');
@@ -242,8 +241,7 @@ describe('refresh', () => {
     expect(await session.ended).toBe(130);
     expect(world.runpod.stored).toHaveLength(1);
     expect(session.screen().join('\n').replaceAll('\n', ' ')).toMatch(
-      /Stopped\. Runpod holds either the old login or the new one/,
+      /Stopped\. Runpod holds either the old token or the new one/,
     );
-    expect(session.written().lastIndexOf('\x1b[?25h')).toBeGreaterThan(session.written().lastIndexOf('\x1b[?25l'));
   });
 });

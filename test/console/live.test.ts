@@ -4,13 +4,21 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
-import { World } from '../../simulator/world.ts';
-import { readCaller } from '../../stack/caller.ts';
+import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
+import { region, World } from '../../simulator/world.ts';
+import type { Caller } from '../../stack/caller.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 let world: World;
 let source: LiveSource;
+
+/** Who looks at a world's stack. */
+const callerOf = (of: World): Caller => {
+  const { settings } = of.platform();
+  const aws = { ...awsClientDefaults(settings, 4 * 1024 * 1024), region };
+  return { stackName: 'runpod-ecr-refresh-dev', stage: 'dev', region, settings, aws };
+};
 
 beforeAll(async () => {
   world = await World.begin({ passwordMark: mark });
@@ -24,7 +32,7 @@ beforeAll(async () => {
   await world.refresh({ trigger: 'manual' });
   world.runpod.keys.set(world.apiKey, good);
   Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' });
-  source = await LiveSource.begin(readCaller({}), 50);
+  source = await LiveSource.begin(callerOf(world), 50);
 });
 
 afterAll(async () => {
@@ -33,38 +41,38 @@ afterAll(async () => {
 });
 
 describe('the live console', () => {
-  it('tells of runs, logins, proofs, alarms and metrics of the deployed stack', () => {
-    const { chronicle } = source;
-    expect(chronicle.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
-    expect(chronicle.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
+  it('shows runs, tokens, proofs, alarms and metrics of the deployed stack', () => {
+    const { eventLog } = source;
+    expect(eventLog.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
+    expect(eventLog.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
       ['FAILED', 'manual', 'RunpodUnauthorizedError'],
       ['SUCCEEDED', 'schedule', undefined],
     ]);
-    const [token] = chronicle.all('tokens');
+    const [token] = eventLog.all('tokens');
     expect((token?.expiresAt ?? 0) - (token?.storedAt ?? 0)).toBeGreaterThan(11.9 * 3_600_000);
-    expect(chronicle.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.isOpen).toBe(true);
-    expect(chronicle.all('alarms').filter(({ isOpen }) => isOpen)).toHaveLength(1);
-    expect(chronicle.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
+    expect(eventLog.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.isOpen).toBe(true);
+    expect(eventLog.all('alarms').filter(({ isOpen }) => isOpen)).toHaveLength(1);
+    expect(eventLog.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
   });
 
   it('lights up the states of the newest run, with what went in and came out', () => {
-    const phases = new Map(source.chronicle.all('states').map(({ id, phase }) => [id, phase]));
+    const phases = new Map(source.eventLog.all('states').map(({ id, phase }) => [id, phase]));
     expect([phases.get('ResolveTargets'), phases.get('Report'), phases.get('RefreshFailed')]).toEqual([
       'done',
       'done',
       'active',
     ]);
-    // Those within the Map are told by executions of their own.
+    // Those within the Map are in executions of their own.
     expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
     expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
-    expect(JSON.stringify(source.chronicle.whole())).not.toContain(mark);
+    expect(JSON.stringify(source.eventLog.whole())).not.toContain(mark);
   });
 
   it('changes nothing: it has no switches', () => {
     expect([source.turn(), world.stepFunctions.executions.size]).toEqual([false, 2]);
   });
 
-  it('shows no more targets than fit a glance, and those whose logins end first', async () => {
+  it('shows no more targets than fit a glance, and those whose tokens end first', async () => {
     const targets = Array.from({ length: 45 }, (_, index) => {
       const registry = `credential${index}`;
       world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
@@ -72,20 +80,20 @@ describe('the live console', () => {
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
     await world.refresh({ trigger: 'schedule' });
-    await expect.poll(() => source.chronicle.scalars.title).toMatch(/: the 40 of 46 targets whose logins end first$/);
-    expect(source.chronicle.all('refreshers')).toHaveLength(40);
+    await expect.poll(() => source.eventLog.scalars.title).toMatch(/: the 40 of 46 targets whose tokens end first$/);
+    expect(source.eventLog.all('refreshers')).toHaveLength(40);
     // The one of the first run is the oldest.
-    expect(source.chronicle.get('refreshers', 'production')).toBeDefined();
+    expect(source.eventLog.get('refreshers', 'production')).toBeDefined();
   });
 
-  it('says when AWS cannot be looked at, and when it can again', async () => {
+  it('says when AWS cannot be read, and when it can again', async () => {
     const repair = world.faults.add({
       on: /DescribeAlarms/,
       does: awsRefuses,
     });
-    await expect.poll(() => source.chronicle.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
+    await expect.poll(() => source.eventLog.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
     repair();
-    await expect.poll(() => source.chronicle.scalars.trouble).toBe('');
+    await expect.poll(() => source.eventLog.scalars.trouble).toBe('');
   });
 });
 
@@ -135,7 +143,7 @@ describe('a history', () => {
 describe('npm run console', () => {
   const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
   const begin = (words: readonly string[]) => {
-    const child = spawn(process.execPath, [start, ...words], { env: { ...process.env, ...world.environment } });
+    const child = spawn(process.execPath, [start, ...words], { env: world.processEnvironment() });
     let [printed, printedErrors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       printed += chunk.toString();
@@ -170,7 +178,7 @@ describe('npm run console', () => {
       1,
     ],
     ['a port that is none', ['--port', 'x'], /--port: expected a number from 0 to 65535, found "x"/, 2],
-    ['an option that there is not', ['--colour'], /Unknown option '--colour'/, 2],
+    ['an option that there is not', ['--colour'], /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, expected, code) => {
     const { ended, printedErrors } = begin(words);
     expect([await ended, printedErrors()]).toEqual([code, expect.stringMatching(expected)]);

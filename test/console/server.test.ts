@@ -11,7 +11,7 @@ let source: EmbeddedSource;
 let served: ServedConsole;
 let cookie = '';
 
-interface Answer {
+interface ConsoleAnswer {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: string;
@@ -26,7 +26,7 @@ const ask = (
     body = '',
   }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ) =>
-  new Promise<Answer>((resolve, reject) => {
+  new Promise<ConsoleAnswer>((resolve, reject) => {
     const sent = request(new URL(path, served.origin), { method, headers: { cookie, ...headers } }, (answer) => {
       text(answer).then(
         (content) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),
@@ -42,7 +42,7 @@ const definition = () => readDefinition({ functionArn: (name) => name, alertTopi
 const serve = async (): Promise<ServedConsole> =>
   serveConsole(source, await buildPage(), await layOut(definition()), 0);
 
-const cookieOf = ({ headers }: Answer): string => String(headers['set-cookie']).split(';')[0] ?? '';
+const cookieOf = ({ headers }: ConsoleAnswer): string => String(headers['set-cookie']).split(';')[0] ?? '';
 
 beforeAll(async () => {
   source = await EmbeddedSource.begin();
@@ -106,7 +106,7 @@ describe('the console’s server', () => {
       '/api/switch',
       403,
     ],
-    ['somebody without the cookie', { headers: { cookie: 'console=x' } }, '/api/story', 401],
+    ['somebody without the cookie', { headers: { cookie: 'console=x' } }, '/api/events', 401],
   ])('answers nothing to %s', async (_what, options, path, status) => {
     const { status: answered, body } = await ask(path, options);
     expect([answered, body.length < 100]).toEqual([status, true]);
@@ -136,7 +136,7 @@ describe('the console’s server', () => {
     expect((await ask(path)).status).toBe(status);
   });
 
-  it('shows what went into a state and came out of it, with the login sealed', async () => {
+  it('shows what went into a state and came out of it, with the token sealed', async () => {
     source.turn('refresh', '');
     await expect
       .poll(async () => (await ask('/api/states/UpdateRunpod')).body, { timeout: 20_000 })
@@ -146,16 +146,16 @@ describe('the console’s server', () => {
   });
 });
 
-describe('the story', () => {
+describe('the events', () => {
   /** The first message of the stream, for a page that has heard the batch of a number. */
   const listen = (lastEventId?: string): Promise<{ readonly id: number; readonly isWhole: boolean }> =>
     new Promise((resolve, reject) => {
       const heard = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
-      const sent = request(new URL('/api/story', served.origin), { headers: { cookie, ...heard } }, (answer) => {
-        let told = '';
+      const sent = request(new URL('/api/events', served.origin), { headers: { cookie, ...heard } }, (answer) => {
+        let received = '';
         answer.on('data', (chunk: Buffer) => {
-          told += chunk.toString();
-          const [, id, data] = /id: (\d+)\ndata: (.+)\n\n/.exec(told) ?? [];
+          received += chunk.toString();
+          const [, id, data] = /id: (\d+)\ndata: (.+)\n\n/.exec(received) ?? [];
           if (data === undefined) return;
           sent.destroy();
           resolve({ id: Number(id), isWhole: (JSON.parse(data) as { isWhole: boolean }).isWhole });
@@ -165,7 +165,7 @@ describe('the story', () => {
       sent.end();
     });
 
-  it('is told whole to a newcomer, and from where it was for one that comes back', async () => {
+  it('are everything for a newcomer, and what it missed for one that comes back', async () => {
     const first = await listen();
     expect(first.isWhole).toBe(true);
     expect(await listen(String(first.id))).toEqual({ id: first.id + 1, isWhole: false });

@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import * as errors from '../../functions/lib/errors.ts';
 import { type FunctionName, functionNames } from '../../runner/functions.ts';
+import { executionArn, fetchToken, inputs } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
-import { executionArn, fetchToken, inputs } from '../support/runs.ts';
 
 const marks = ['rpa_KeySentinelThatMustNeverBeSeen', 'PasswordSentinelThatMustNeverBeSeen'] as const;
 const [keyMark, passwordMark] = marks;

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createUnseal } from '../../functions/lib/aws/seal.ts';
+import { executionArn, fetchToken, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
-import { executionArn, fetchToken, target } from '../support/runs.ts';
 
 const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';
 

@@ -4,8 +4,8 @@ import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
-import { executionArn } from '../support/runs.ts';
 
 const failed = (target: string): Outcome => ({
   target,
@@ -36,6 +36,7 @@ const notifyOf = async (
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
+    firstSteps: {},
     hasTargetAlarms,
     log: { info: () => {}, error: (message) => void seen.logged.push(message) },
     meter: { add: (...measurement) => void seen.measured.push([measurement[0], measurement[1], measurement[2]]) },
@@ -148,6 +149,32 @@ describe('notify of the last day', () => {
     expect(published).toBe(1);
     expect(sent[0]?.email).toContain('no run of the last 24 hours is on record');
     expect(sent[0]?.email).toContain(stateMachine);
+  });
+});
+
+describe('the runbook', () => {
+  it('is repeated by alerts where it has no address', async () => {
+    const world = await World.begin({ environment: { RUNBOOK_URL: '' } });
+    world.runpod.credentials.clear();
+    await world.refresh();
+    expect(world.sns.inbox[0]?.text).toMatch(
+      /What to do: create a credential, put its id into targets\.yml, .*\(docs\/runbook\.md, CredentialNotFoundError\)/,
+    );
+    await world.end();
+  });
+});
+
+describe('notify of a delay that a time-out caused', () => {
+  it('says so although its Cause is empty', async () => {
+    const { sent } = await notifyOf({
+      kind: 'delayed',
+      name: 'a',
+      execution: executionArn,
+      giveUpAt: '2026-11-23T16:30:00Z',
+      delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
+      failure: { Error: 'States.Timeout', Cause: '' },
+    });
+    expect(sent[0]?.email).toContain('for 30 min: A step did not end within its time (States.Timeout).');
   });
 });
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { createConcludeTarget } from '../../functions/conclude-target.ts';
-import { messageOfCause } from '../../functions/lib/report/cause.ts';
+import { messageOfFailure } from '../../functions/lib/report/cause.ts';
 import { createReport } from '../../functions/report.ts';
-import { executionArn } from '../support/runs.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 
 const measured: Record<string, number> = {};
 const report = createReport({
@@ -158,9 +158,25 @@ describe('the message of a Cause', () => {
     ['{"errorType":"A","errorMessage":"What happened.","trace":["…"]}', 'What happened.'],
     ['States.Timeout', 'States.Timeout'],
     ['{"reason":"other"}', '{"reason":"other"}'],
-    ['', ''],
+    ['', 'A step did not end within its time (States.Timeout). Look at the execution.'],
+    [' ', 'A step did not end within its time (States.Timeout). Look at the execution.'],
+    ['{"errorMessage":""}', 'A step did not end within its time (States.Timeout). Look at the execution.'],
   ])('in %j is %j', (cause, message) => {
-    expect(messageOfCause(cause)).toBe(message);
+    expect(messageOfFailure({ Error: 'States.Timeout', Cause: cause })).toBe(message);
+  });
+});
+
+describe('a target whose error is a bare name', () => {
+  const bare = (name: string) => ({ ...bad, error: { name, message: '' } });
+
+  it.each([
+    ['Lambda.KMSDisabledException', 'A function cannot be called as it is deployed'],
+    ['RunpodUnauthorizedError', 'A step ended without saying why (RunpodUnauthorizedError). Look at the execution.'],
+  ])('is reported with what %s means', async (name, words) => {
+    const { verdict, report: document } = await run(['b'], [bare(name)]);
+    expect(verdict.cause).toContain(`b: ${words}`);
+    // A thousand such sentences have no room in the report.
+    expect(document.targets[0]?.error?.message).toBe('');
   });
 });
 
@@ -211,10 +227,10 @@ describe('conclude-target', () => {
   });
 
   it('sums up a target that failed', async () => {
-    expect(await conclude({ failure: { Error: 'E' } })).toEqual({
+    expect(await conclude({ failure: { Error: 'E', Cause: 'It broke.' } })).toEqual({
       target: 'a',
       refreshed: false,
-      error: { name: 'E', message: '' },
+      error: { name: 'E', message: 'It broke.' },
       seconds: 30,
       proofs: {},
       endpoints: [],

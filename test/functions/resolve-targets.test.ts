@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createResolveTargets } from '../../functions/resolve-targets.ts';
-import { inputs } from '../support/runs.ts';
+import { inputs } from '../../simulator/inputs.ts';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
 

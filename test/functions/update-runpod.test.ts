@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { createUpdateRunpod } from '../../functions/update-runpod.ts';
-import { executionArn, target } from '../support/runs.ts';
+import { executionArn, target } from '../../simulator/inputs.ts';
 
 const minuteMs = 60_000;
 const now = Date.parse('2026-11-23T12:00:00Z');

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import { executionArn, fetchToken, inputs, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 import { awsFailures, type FailureName, failureNames, nameOfEnd } from '../support/failures.ts';
-import { executionArn, fetchToken, inputs, target } from '../support/runs.ts';
 
 const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';
 

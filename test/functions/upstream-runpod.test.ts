@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import { fetchToken, inputs } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 import { type FailureName, failureNames, failures, nameOfEnd } from '../support/failures.ts';
-import { fetchToken, inputs } from '../support/runs.ts';
 
 let world: World;
 let token: FetchTokenOutput;

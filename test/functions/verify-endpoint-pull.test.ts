@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createVerifyEndpointPull } from '../../functions/verify-endpoint-pull.ts';
-import { inputs } from '../support/runs.ts';
+import { inputs } from '../../simulator/inputs.ts';
 
 const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 const image = `${registry}/team/worker:v1`;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { givenSettingsSchema } from '../../functions/lib/stack-settings.ts';
 import { parseTargets } from '../../functions/lib/targets.ts';
-import { alarmsOf, deadManPeriods, maxScheduleHours } from '../../infra/alarms.ts';
+import { alarmsOf, deadManPeriods } from '../../infra/alarms.ts';
 
 const [minute, hour] = [60_000, 3_600_000];
 const period = 5 * minute;
@@ -24,7 +25,13 @@ const opensAt = (
   return undefined;
 };
 
-const schedules = Array.from({ length: maxScheduleHours }, (_, index) => index + 1);
+const schedules = Array.from({ length: 24 }, (_, index) => index + 1).filter(
+  (scheduleHours) => givenSettingsSchema.safeParse({ scheduleHours }).success,
+);
+
+it('is tested at every schedule that is allowed', () => {
+  expect(schedules).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+});
 
 describe('the dead-man’s switch', () => {
   it.each(schedules)('leaves an hour before the first token ends, at a schedule of %i hours', (hours) => {

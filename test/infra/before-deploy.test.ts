@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { beforeDeployToAws } from '../../infra/before-deploy.ts';
@@ -52,9 +53,9 @@ const startAws = async (deployed: object | undefined) => {
   };
 };
 
-const deploy = async (deployed: object | undefined, template: object, dropListeners = false) => {
+const deploy = async (deployed: object | undefined, template: object, dropListeners = false, isExample = false) => {
   const { bodies, configuration } = await startAws(deployed);
-  await beforeDeployToAws({ stackName, template, dropListeners }, configuration);
+  await beforeDeployToAws({ stackName, template, isExample, dropListeners }, configuration);
   return bodies;
 };
 
@@ -65,6 +66,20 @@ describe('before a deploy', () => {
     ).rejects.toThrow(
       /would stop telling: email a@example\.com at AlertTopic\. List them in targets\.yml under alerts, or deploy with --param="dropListeners=yes"/,
     );
+  });
+
+  it('shows of a pager no more than its host, or the secret that holds it', async () => {
+    const https = (Endpoint: string) => ({ Protocol: 'https', Endpoint });
+    const pagers = [
+      https('https://events.example/integration/s3cret'),
+      https('{{resolve:secretsmanager:pager:SecretString}}'),
+    ];
+    await expect(deploy(templateOf(pagers), templateOf([]))).rejects.toThrow(
+      /would stop telling: https events\.example at AlertTopic, https secretsmanager:pager at AlertTopic\./,
+    );
+    await expect(
+      deploy(templateOf(pagers), templateOf([https('https://events.example/integration/other'), ...pagers.slice(1)])),
+    ).rejects.toThrow(/would stop telling: https events\.example at AlertTopic\./);
   });
 
   it('goes on where that is asked for, or nobody is dropped', async () => {
@@ -93,8 +108,34 @@ describe('before a deploy', () => {
   });
 
   it('stops where what was packaged is the example', async () => {
-    const Environment = { Variables: { TARGETS_FILE: 'targets.example.yml' } };
-    const template = { Resources: { ...templateOf([]).Resources, Resolve: { Properties: { Environment } } } };
-    await expect(deploy(undefined, template)).rejects.toThrow(/Package with a targets\.yml/);
+    await expect(deploy(undefined, templateOf([]), false, true)).rejects.toThrow(
+      /is targets\.example\.yml\. Package again, with a targets\.yml/,
+    );
+  });
+});
+
+describe('the plugin', () => {
+  it('hands the sentence to serverless as an error of its own, which it prints without a stack trace', async () => {
+    const { configuration } = await startAws(templateOf([email('a@example.com')]));
+    class ServerlessError extends Error {}
+    const Plugin = createRequire(import.meta.url)('../../infra/before-deploy.cjs') as new (
+      serverless: object,
+    ) => { readonly hooks: Readonly<Record<string, () => Promise<void>>> };
+    const { hooks } = new Plugin({
+      classes: { Error: ServerlessError },
+      service: {
+        provider: { compiledCloudFormationTemplate: templateOf([]) },
+        custom: { dropListeners: 'no', settings: { isExample: false } },
+      },
+      getProvider: () => ({
+        naming: { getStackName: () => stackName },
+        getRegion: () => 'us-east-1',
+        getAwsSdkV3Config: async () => configuration,
+      }),
+    });
+    const [hook] = Object.values(hooks);
+    const stopped = hook?.();
+    await expect(stopped).rejects.toThrow(ServerlessError);
+    await expect(stopped).rejects.toThrow(/would stop telling: email a@example\.com/);
   });
 });

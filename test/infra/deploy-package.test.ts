@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { maxPackagingMs } from '../support/packaged.ts';
+import { maxPackagingMs } from '../../simulator/packaged.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 

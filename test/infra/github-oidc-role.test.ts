@@ -5,8 +5,8 @@ import { evaluate, type Identity } from '../../simulator/iam/evaluate.ts';
 import type { Policy } from '../../simulator/iam/policy.ts';
 import type { DeployedResource } from '../../simulator/iam/resolver.ts';
 import { type DeployedRole, type DeployedStack, deployTemplate } from '../../simulator/iam/template.ts';
+import { copyProject, maxPackagingMs, type Packaged } from '../../simulator/packaged.ts';
 import { readExample } from '../support/example-template.ts';
-import { maxPackagingMs, type Packaged, packageStack } from '../support/packaged.ts';
 import { handlerPermissions } from './handler-permissions.ts';
 
 const place = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
@@ -78,10 +78,22 @@ const stackOf = (stage: string): DeployedStack => {
   stacks.set(stage, deployed);
   return deployed;
 };
+/** A stack that uses whatever may be set, but for a bucket of the account. */
+const project = copyProject(`
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
+  - name: research
+    ecr: { region: eu-west-1, registryId: "210987654321", roleArn: "arn:aws:iam::210987654321:role/runpod-pull", externalId: runpod }
+    runpod: { apiKey: "secretsmanager:runpod/research", registry: 9q4m7x2k }
+alerts: { email: [you@example.com], pager: ["secretsmanager:runpod-ecr-refresh/pager"] }
+settings: { permissionsBoundary: "${boundaryArn}" }
+`);
 beforeAll(() => {
-  packaged = packageStack('--stage', 'prod', '--param', `permissionsBoundary=${boundaryArn}`);
+  packaged = project.packageStack('--stage', 'prod');
 }, maxPackagingMs);
-afterAll(() => packaged?.remove());
+afterAll(project.remove);
 
 const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).map(String);
 const arnOf = (stack: DeployedStack, text: string): string => {
@@ -255,13 +267,21 @@ const operationsOf = (type: string) => {
   // An update that fails is rolled back by updates, and by deleting what was made.
   return { create, read, update, remove };
 };
+/** Secrets that CloudFormation reads itself: "Using dynamic references to specify template values". */
+const secretsOf = ({ properties }: DeployedResource): Request[] =>
+  [...JSON.stringify(properties).matchAll(/\{\{resolve:secretsmanager:([^:}]+):SecretString\}\}/g)].map(([, name]) => ({
+    action: 'secretsmanager:GetSecretValue',
+    resource: `arn:aws:secretsmanager:us-east-1:123456789012:secret:${name}-AbCdEf`,
+    context: byCloudFormation,
+  }));
 const neededOf = (stage: string): Request[] => {
   const stack = stackOf(stage);
-  return [...stack.resources.values()].flatMap((resource) =>
-    [...new Set(Object.values(operationsOf(resource.type)).flat())]
+  return [...stack.resources.values()].flatMap((resource) => [
+    ...secretsOf(resource),
+    ...[...new Set(Object.values(operationsOf(resource.type)).flat())]
       .filter((action) => !isUnused(resource.type, action))
       .flatMap((action) => requestsOf(stack, stage, resource, action)),
-  );
+  ]);
 };
 
 /**
@@ -415,7 +435,7 @@ describe('the role that GitHub deploys with', () => {
     const role = identityOf(roleOf(deployExample(stage), 'DeployRole'));
     const ofNoStage = [
       ...['kms:ListAliases', 'logs:DescribeLogGroups', 'logs:DescribeIndexPolicies'],
-      ...['cloudformation:ValidateTemplate', 'cloudwatch:PutMetricData'],
+      ...['cloudformation:ValidateTemplate', 'cloudwatch:PutMetricData', 'secretsmanager:GetSecretValue'],
     ];
     const requests = [...neededOf(other), ...askedByServerless(other)].filter(
       ({ action }) => !ofNoStage.includes(action),
@@ -453,6 +473,10 @@ describe('the role that GitHub deploys with', () => {
     ['s3:GetObject', 'arn:aws:s3:::other/key'],
     ['ssm:GetParameter', 'arn:aws:ssm:us-east-1:123456789012:parameter/runpod-ecr-refresh/prod/api-key'],
     ['secretsmanager:GetSecretValue', 'arn:aws:secretsmanager:us-east-1:123456789012:secret:runpod-AbCdEf'],
+    [
+      'secretsmanager:GetSecretValue',
+      'arn:aws:secretsmanager:us-east-1:123456789012:secret:runpod-ecr-refresh/pager-AbCdEf',
+    ],
     ['logs:PutResourcePolicy', '*'],
   ])('can not %s on %s', (action, resource) => {
     const context = { 'iam:PermissionsBoundary': boundaryArn, 'iam:PassedToService': 'lambda.amazonaws.com' };

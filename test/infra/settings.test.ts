@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { readTargets } from '../../functions/lib/targets.ts';
 import { readStackSettings } from '../../infra/settings.ts';
-import { maxPackagingMs, serverless } from '../support/packaged.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -16,30 +16,15 @@ afterEach(() => {
 
 const place = { stage: 'dev', region: 'us-east-1' };
 
-const read = (
-  yaml: string,
-  more: {
-    scheduleHours?: unknown;
-    isDeploy?: boolean;
-    alertEmail?: string;
-    pagerUrl?: string;
-    digestHour?: unknown;
-  } = {},
-) => {
+const told = 'alerts: { email: [a@example.com] }\n';
+
+const read = (yaml: string, params: Record<string, unknown> = {}, stage = 'dev') => {
   writeFileSync(join(folder, 'targets.yml'), yaml);
-  return readStackSettings({
-    folder,
-    scheduleHours: '6',
-    isDeploy: true,
-    alertEmail: 'a@example.com',
-    pagerUrl: '',
-    place,
-    ...more,
-  });
+  return readStackSettings({ folder, isDeploy: true, params, place: { ...place, stage } });
 };
 
 const yaml = `
-targets:
+${told}targets:
   - name: own
     ecr: { region: us-east-1, repositories: [team/worker, team/other] }
     runpod: { apiKey: "ssm:/one/key", registry: a }
@@ -141,7 +126,7 @@ describe('what the template takes from targets.yml', () => {
 
   it.each(['10', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
     expect(() => read(yaml, { scheduleHours })).toThrow(
-      /param scheduleHours: expected a whole number from 1 to 9.*A token lives 12 hours/,
+      /param scheduleHours: expected (?:a whole number of hours|at most 9), found .*A token lives 12 hours/,
     );
   });
 
@@ -152,59 +137,110 @@ describe('what the template takes from targets.yml', () => {
   it('packages the example where there is no targets.yml, says so, and never deploys it', () => {
     const warn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
     writeFileSync(join(folder, 'targets.example.yml'), yaml);
-    expect(
-      readStackSettings({
-        folder,
-        scheduleHours: '6',
-        isDeploy: false,
-        alertEmail: 'a@example.com',
-        pagerUrl: '',
-        place,
-      }).targetsFile,
-    ).toBe('targets.example.yml');
+    const readIn = (isDeploy: boolean) => readStackSettings({ folder, isDeploy, params: {}, place });
+    expect(readIn(false).keyStatements).toHaveLength(3);
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('cannot be deployed'));
-    expect(() =>
-      readStackSettings({
-        folder,
-        scheduleHours: '6',
-        isDeploy: true,
-        alertEmail: 'a@example.com',
-        pagerUrl: '',
-        place,
-      }),
-    ).toThrow(/copy targets.example.yml to targets.yml/);
+    expect(() => readIn(true)).toThrow(/copy targets.example.yml to targets.yml/);
   });
 
-  it('says loudly when a deploy would tell nobody', () => {
+  it('packages the targets and nothing else, in a file that functions read alike', () => {
+    const { targetsFile } = read(`${yaml}
+    endpoints: [4m7x2k9q, { id: abc, canary: { input: { prompt: "1" } } }]
+settings: { retryMinutes: 20 }`);
+    const packaged = join(folder, targetsFile);
+    expect(readFileSync(packaged, 'utf8')).not.toMatch(/example\.com|retryMinutes/);
+    expect(readTargets(packaged)).toEqual(readTargets(join(folder, 'targets.yml')));
+  });
+});
+
+describe('who is told', () => {
+  const withAlerts = (alerts: string): string => `${yaml.replace(told, '')}alerts: ${alerts}`;
+  const email = (Endpoint: string) => ({ Protocol: 'email', Endpoint });
+  const pager = (Endpoint: string) => ({ Protocol: 'https', Endpoint });
+
+  it('is nobody: a deploy says so loudly', () => {
     const warn = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
-    read(yaml, { alertEmail: '' });
+    read(yaml.replace(told, ''));
     expect(warn).toHaveBeenCalledWith(expect.stringContaining('NOBODY WILL BE TOLD'));
     warn.mockClear();
     read(yaml);
+    read(withAlerts('{ pager: [https://events.example/key] }'));
+    read(yaml.replace(told, ''), { alertEmail: 'a@example.com' });
     expect(warn).not.toHaveBeenCalled();
   });
 
-  it('subscribes the email to sentences and alarms, and the pager to alarms alone', () => {
-    const pagerUrl = 'https://events.example/integration/key';
-    const email = { Protocol: 'email', Endpoint: 'a@example.com' };
-    expect(read(yaml, { pagerUrl })).toMatchObject({
-      alertSubscriptions: [email],
-      alarmSubscriptions: [email, { Protocol: 'https', Endpoint: pagerUrl }],
+  it('are emails of sentences and alarms, and pagers of alarms alone, each once', () => {
+    const alerts = '{ email: [a@example.com, b@example.com, a@example.com], pager: [https://events.example/key] }';
+    const emails = [email('a@example.com'), email('b@example.com')];
+    expect(read(withAlerts(alerts))).toMatchObject({
+      alertSubscriptions: emails,
+      alarmSubscriptions: [...emails, pager('https://events.example/key')],
     });
-    expect(read(yaml, { alertEmail: '' })).toMatchObject({ alertSubscriptions: [], alarmSubscriptions: [] });
+  });
+
+  it('are pagers whose address CloudFormation takes from its secret', () => {
+    const arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:pager-AbCdEf';
+    expect(
+      read(withAlerts(`{ pager: ["secretsmanager:team/pager", "secretsmanager:${arn}"] }`)).alarmSubscriptions,
+    ).toEqual([
+      pager('{{resolve:secretsmanager:team/pager:SecretString}}'),
+      pager(`{{resolve:secretsmanager:${arn}:SecretString}}`),
+    ]);
+  });
+
+  it('may differ by stage, and for once by parameter', () => {
+    const alerts =
+      '{ email: [a@example.com], pager: [https://events.example/all], stages: { prod: { pager: [https://events.example/prod] } } }';
+    expect(read(withAlerts(alerts), {}, 'prod').alarmSubscriptions).toEqual([
+      email('a@example.com'),
+      pager('https://events.example/prod'),
+    ]);
+    const params = { alertEmail: 'c@example.com', pagerUrl: 'secretsmanager:pager' };
+    expect(read(withAlerts(alerts), params, 'prod').alarmSubscriptions).toEqual([
+      email('c@example.com'),
+      pager('{{resolve:secretsmanager:pager:SecretString}}'),
+    ]);
   });
 
   it.each([
-    [{ alertEmail: 'nobody' }, /param alertEmail: expected an email address/],
+    [{ alertEmail: 'nobody' }, /param alertEmail: expected an email address$/],
     [{ pagerUrl: 'http://events.example' }, /param pagerUrl: expected the https URL/],
-    [{ pagerUrl: 'nonsense' }, /param pagerUrl: expected the https URL/],
-  ])('refuses %j', (more, message) => {
-    expect(() => read(yaml, more)).toThrow(message);
+    [{ pagerUrl: 'nonsense' }, /param pagerUrl: expected the https URL of a pager’s[^"]*$/],
+  ])('are refused as %j', (params, message) => {
+    expect(() => read(yaml, params)).toThrow(message);
+  });
+});
+
+describe('a setting', () => {
+  const settings = `${yaml}settings: { retryMinutes: 20, logRetentionDays: 90, stages: { prod: { retryMinutes: 30 } } }`;
+
+  it('has the functions’ own default', () => {
+    expect(read(yaml)).toMatchObject({
+      scheduleHours: 5,
+      retryMinutes: 15,
+      propagationMinutes: 10,
+      pushWindowSeconds: 60,
+      updateWay: 'auto',
+      runpodRequestsPerMinute: 60,
+      logRetentionDays: 30,
+    });
+    expect(read(yaml)).not.toHaveProperty('permissionsBoundary');
   });
 
-  it('stops serverless itself', { timeout: maxPackagingMs }, () => {
-    const { status, stdout, stderr } = serverless('package', '--param=scheduleHours=12', '--package', folder);
-    expect(status).not.toBe(0);
-    expect(stdout + stderr).toContain('A token lives 12 hours');
+  it('is what a parameter says, else the stage, else all stages', () => {
+    expect(read(settings)).toMatchObject({ retryMinutes: 20, logRetentionDays: 90 });
+    expect(read(settings, {}, 'prod')).toMatchObject({ retryMinutes: 30, logRetentionDays: 90 });
+    expect(read(settings, { retryMinutes: '40', logRetentionDays: '' }, 'prod')).toMatchObject({
+      retryMinutes: 40,
+      logRetentionDays: 90,
+    });
+  });
+
+  it('is refused as a parameter in the words for the file, all mistakes at once', () => {
+    expect(() =>
+      read(yaml, { retryMinutes: 'abc', logRetentionDays: '31', pushWindow: '5', pushWindowSecond: '5' }),
+    ).toThrow(
+      /^param pushWindow: there is no such parameter; .*\nparam pushWindowSecond: there is no such parameter; did you mean pushWindowSeconds\?\nparam retryMinutes: expected a number from 1 to 120, found "abc"\nparam logRetentionDays: expected one of 1, 3, .*$/,
+    );
   });
 });

@@ -1,13 +1,20 @@
-import { readFileSync, statSync } from 'node:fs';
+import { globSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
 import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packageStack, type Resource, type Template } from '../support/packaged.ts';
+import {
+  maxPackagingMs,
+  type Packaged,
+  packagedStage,
+  packageStack,
+  type Resource,
+  type Template,
+} from '../../simulator/packaged.ts';
 
 interface Statement {
   readonly Sid?: string;
@@ -21,10 +28,9 @@ let packaged: Packaged;
 let template: Template;
 
 beforeAll(() => {
-  packaged = packageStack('--stage', 'prod');
+  packaged = packageStack();
   template = packaged.template;
 }, maxPackagingMs);
-afterAll(() => packaged?.remove());
 
 const ofType = (type: string): Array<readonly [string, Resource]> =>
   Object.entries(template.Resources).filter(([, { Type }]) => Type === type);
@@ -73,7 +79,7 @@ const timeoutOf = (pascalName: string): number =>
   Number(
     ofType('AWS::Lambda::Function').find(
       ([, { Properties }]) =>
-        pascalCase(String(Properties.FunctionName).replace('runpod-ecr-refresh-prod-', '')) === pascalName,
+        pascalCase(String(Properties.FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, '')) === pascalName,
     )?.[1].Properties.Timeout,
   );
 
@@ -214,7 +220,7 @@ describe('least privilege', () => {
       list(Action).some((each) => each.startsWith('states:')),
     );
     for (const { Resource } of children) {
-      for (const each of list(Resource).map(text)) expect(each).toContain(':runpod-ecr-refresh-prod');
+      for (const each of list(Resource).map(text)) expect(each).toContain(`:runpod-ecr-refresh-${packagedStage}`);
     }
   });
 });
@@ -325,7 +331,9 @@ describe('the state machine', () => {
       expect(version?.Type, name).toBe('AWS::Lambda::Version');
       const { Ref: functionId = '' } = version?.Properties.FunctionName as { Ref?: string };
       const { FunctionName } = template.Resources[functionId]?.Properties ?? {};
-      expect(`${pascalCase(String(FunctionName).replace('runpod-ecr-refresh-prod-', ''))}FunctionArn`).toBe(name);
+      expect(`${pascalCase(String(FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, ''))}FunctionArn`).toBe(
+        name,
+      );
     }
   });
 
@@ -505,31 +513,29 @@ describe('the stack', () => {
     expect(referred.filter((name) => name !== undefined && !known.has(name))).toEqual([]);
   });
 
-  it(
-    'lives beside another stage: no name or export is shared',
-    () => {
-      const other = packageStack('--stage', 'other');
-      const namesIn = ({ Resources, Outputs }: Template): string[] => [
-        ...Object.values(Resources).flatMap(({ Type, Properties }) =>
-          Object.entries(Properties)
-            .filter(([key]) =>
-              /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
-                key,
-              ),
-            )
-            .filter(([, value]) => typeof value === 'string' && value !== 'live')
-            .map(([, value]) => `${Type} ${value}`),
-        ),
-        ...Object.values(Outputs).flatMap(({ Export }) =>
-          Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
-        ),
-      ];
-      const [prod, others] = [namesIn(template), namesIn(other.template)];
-      other.remove();
-      expect(prod.length).toBeGreaterThan(20);
-      expect(prod.filter((name) => others.includes(name))).toEqual([]);
-      expect(new Set(prod).size).toBe(prod.length);
-    },
-    maxPackagingMs,
-  );
+  it('lives beside another stage: every name and export bears its stage, which no source names', () => {
+    const { Resources, Outputs } = template;
+    const names = [
+      ...Object.values(Resources).flatMap(({ Type, Properties }) =>
+        Object.entries(Properties)
+          .filter(([key]) =>
+            /^(?:FunctionName|Name|RoleName|TopicName|QueueName|StateMachineName|LogGroupName|AliasName|DashboardName|AlarmName)$/.test(
+              key,
+            ),
+          )
+          .filter(([, value]) => typeof value === 'string' && value !== 'live')
+          .map(([, value]) => `${Type} ${value}`),
+      ),
+      ...Object.values(Outputs).flatMap(({ Export }) =>
+        Export === undefined ? [] : [`export ${JSON.stringify(Export.Name)}`],
+      ),
+    ];
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !name.includes(packagedStage))).toEqual([]);
+    expect(new Set(names).size).toBe(names.length);
+    const root = new URL('../../', import.meta.url);
+    const sources = ['serverless.yml', ...globSync('infra/**/*.{yml,ts,cjs}', { cwd: root })];
+    expect(sources.length).toBeGreaterThan(5);
+    expect(sources.filter((path) => readFileSync(new URL(path, root), 'utf8').includes(packagedStage))).toEqual([]);
+  });
 });

@@ -1,19 +1,20 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
-const start = (...words: string[]) =>
+const startWith = (environment: Record<string, string>, ...words: string[]) =>
   spawnSync(process.execPath, ['simulator/start.ts', ...words], {
     encoding: 'utf8',
     cwd: new URL('../..', import.meta.url).pathname,
+    env: { ...process.env, ...environment },
   });
 
+const start = (...words: string[]) => startWith({}, ...words);
+
 describe('npm start', () => {
-  it('tells the whole story in under 15 seconds, and ends with 0 because all of it happened', () => {
-    const startedAt = performance.now();
+  it('plays every scenario, and ends with 0 because all of it happened', () => {
     const { status, stdout, stderr } = start();
     expect(stderr).toBe('');
     expect(status).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(15_000);
     for (const said of [
       'Your authorization token has expired',
       'Status: Downloaded newer image',
@@ -40,6 +41,16 @@ describe('npm start', () => {
     expect(promises.every(({ happened }) => happened)).toBe(true);
   });
 
+  it('heeds none of the caller’s AWS variables', () => {
+    const { status, stdout } = startWith(
+      { AWS_ENDPOINT_URL_KMS: 'http://127.0.0.1:1', AWS_IGNORE_CONFIGURED_ENDPOINT_URLS: 'true' },
+      '--scenario',
+      'push',
+    );
+    expect(stdout).toContain('All of it happened');
+    expect(status).toBe(0);
+  });
+
   it('says how it is called', () => {
     expect(start('--help')).toMatchObject({
       status: 0,
@@ -47,7 +58,7 @@ describe('npm start', () => {
     });
     expect(start('--scenario', 'nonsense')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining('There is no scenario nonsense.'),
+      stderr: expect.stringContaining("argument 'nonsense' is invalid. Allowed choices are expired, push, outage."),
     });
     expect(start('--nonsense')).toMatchObject({ status: 2 });
   });

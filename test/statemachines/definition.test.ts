@@ -203,7 +203,7 @@ const handling: Readonly<Record<string, Handling>> = {
   VerifyEndpointPull: { timeout: 200, retried: onRunpod, caught: [all('EndpointNotChecked')] },
   PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('ConcludeTarget', '$.planFailure')] },
   NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
-  ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [] },
+  ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [all('TargetNotConcluded', '$.concludeFailure')] },
   Report: { timeout: 40, retried: onPlatform, caught: [all('ReportMissing')] },
   Notify: { timeout: 140, retried: onPublish, caught: [all('NotifyPlainly', '$.notifyFailure')] },
   NotifyPlainly: {

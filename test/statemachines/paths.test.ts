@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
-import type { Endpoint } from '../../simulator/runpod/server.ts';
+import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { account, region, statesOf, World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 
 let world: World;
-let endpoint: Endpoint;
+let endpoint: SimulatedEndpoint;
 
 beforeEach(async () => {
   world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.3', LOG_LISTEN_SECONDS: '0.05' } });
@@ -450,6 +450,48 @@ describe('telling people', () => {
   });
 });
 
+describe('names of Runpod’s that are 200 KB long', () => {
+  const long = 'n'.repeat(200 * 1024);
+  const maxStateBytes = 256 * 1024;
+
+  it('leave every state of a target’s workflow within what Step Functions hold', async () => {
+    const [, worker] = ['v1', 'v2'].map((tag) => world.push('team/worker', tag));
+    world.runpod.endpoints.clear();
+    world.runpod.addEndpoint({ id: 'nameless', name: long, image: worker ?? '', registry: '6n2k8v4d' });
+    world.runpod.addEndpoint({ id: 'imageless', name: 'i', image: `${worker}${long}`, registry: '6n2k8v4d' });
+    world.runpod.addEndpoint({ id: 'elsewhere', name: 'e', image: worker ?? '', registry: long });
+    for (let index = 0; index < 150; index += 1) {
+      const image = `${worker?.split(':')[0]}:${'t'.repeat(120)}${index}`;
+      world.runpod.addEndpoint({
+        id: `${'e'.repeat(180)}${index}`,
+        name: long.slice(0, 1000),
+        image,
+        registry: '6n2k8v4d',
+      });
+    }
+    let largest = 0;
+    const answers = new Map<string, unknown>();
+    const invoke = world.invoke;
+    world.invoke = async (name, event) => {
+      const answer = await invoke(name, event);
+      for (const payload of [event, answer])
+        largest = Math.max(largest, Buffer.byteLength(JSON.stringify(payload ?? null)));
+      answers.set(name, answer);
+      return answer;
+    };
+    await world.refresh();
+    expect(largest).toBeGreaterThan(32 * 1024);
+    expect(largest).toBeLessThan(maxStateBytes);
+    expect(answers.get('conclude-target')).toMatchObject({ refreshed: true });
+    expect(answers.get('discover-endpoints')).toMatchObject({
+      endpoints: expect.arrayContaining([
+        { id: 'imageless', isNamed: false, image: expect.stringMatching(/^.{200,511}…$/) },
+      ]),
+      warnings: [expect.stringMatching(/^152 endpoints use the credential; the first \d\d are watched/)],
+    });
+  });
+});
+
 describe('a function that breaks down', () => {
   const breakDown = (name: string, message = 'Task timed out after 60.00 seconds'): void => {
     const invoke = world.invoke;
@@ -481,9 +523,40 @@ describe('a function that breaks down', () => {
     expect(world.sns.inbox).toHaveLength(1);
   });
 
-  it('while concluding fails the run instead of losing the target', async () => {
+  it('while concluding loses no token that is stored: the child ends with what is known', async () => {
     breakDown('conclude-target');
     const execution = await world.refresh();
-    expect(execution.status).toBe('FAILED');
+    expect(statesOf(execution)).toEqual(expect.arrayContaining(['TargetNotConcluded', 'ConcludeStored']));
+    expect(execution.status).toBe('SUCCEEDED');
+    expect(reportOf(execution).targets).toEqual([
+      {
+        target: 'production',
+        refreshed: true,
+        expiresAt: expect.any(String),
+        proofs: { degraded: 1 },
+        endpoints: [{ endpoint: 'all', proof: 'degraded', reason: 'not-looked', evidence: 'Not looked at.' }],
+      },
+    ]);
+    expect(subjects()).toEqual([expect.stringContaining('production degraded')]);
+  });
+
+  it('while concluding hides no error that was met before', async () => {
+    breakDown('conclude-target');
+    world.runpod.credentials.clear();
+    const execution = await world.refresh();
+    expect(statesOf(execution)).toContain('ConcludeFailed');
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'CredentialNotFoundError' });
+  });
+
+  it('while concluding what says neither how it failed nor what it stored still names the target', async () => {
+    breakDown('conclude-target', '');
+    const invoke = world.invoke;
+    const storedAt = new Date(world.clock.now()).toISOString();
+    world.invoke = async (each, event) =>
+      each === 'update-runpod' ? { status: 'stored', storedAt } : invoke(each, event);
+    const execution = await world.refresh();
+    expect(statesOf(execution)).toContain('ConcludeLost');
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'Lambda.Unknown' });
+    expect(execution.cause).toContain('production: A function ended without an answer');
   });
 });

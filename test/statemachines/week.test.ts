@@ -37,7 +37,7 @@ const delayedBoth = (when: string): unknown[] => {
   return [either, either];
 };
 
-/** Lets the week go on until an hour of it, starting a run every six hours. */
+/** Lets the week go on until an hour of it, starting a run every six hours, as set above: they divide a day. */
 const goOn = async (fromHour: number, toHour: number): Promise<void> => {
   for (let hour = fromHour; hour < toHour; hour += 6) {
     world.start();

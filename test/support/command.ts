@@ -3,9 +3,16 @@ import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { spawn as spawnInTerminal } from '@lydell/node-pty';
 import headless from '@xterm/headless';
+import { runCommand } from '../../cli/commands.ts';
+import type { CommandContext, CommandInput } from '../../cli/context.ts';
+import type { AwsConnection } from '../../functions/lib/aws/client.ts';
+import { defined } from '../../functions/lib/defined.ts';
+import type { EngineClock } from '../../runner/engine.ts';
 import type { World } from '../../simulator/world.ts';
 
 const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
@@ -16,44 +23,101 @@ export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'))
 /** The environment in which a person's command meets the embedded world. */
 const environmentOf = (world: World, more: Record<string, string | undefined>): Record<string, string> => {
   const all: Record<string, string | undefined> = {
-    PATH: process.env.PATH,
-    HOME: '/nonexistent',
-    AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
-    AWS_REGION: process.env.AWS_REGION,
-    AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
-    AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
-    AWS_EC2_METADATA_DISABLED: 'true',
-    ...world.environment,
+    ...world.processEnvironment(),
     TERM: 'xterm-256color',
     ...more,
   };
   return Object.fromEntries(Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined));
 };
 
-export interface CommandOptions {
+interface CommandOptions {
   readonly folder?: string;
   readonly environment?: Record<string, string | undefined>;
 }
 
-/** How a command ended whose input and output were pipes. */
+/** How a command ended. */
 export interface Ended {
   readonly code: number | null;
   readonly printed: string;
   readonly printedErrors: string;
 }
 
-/** Runs a command through pipes, to its end. */
+/** What a process would find in its environment, for a command that has none of its own. */
+const connectionOf = (environment: Record<string, string>): AwsConnection => {
+  const { AWS_ENDPOINT_URL: endpoint = '', AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment;
+  return {
+    endpoint,
+    credentials: async () => {
+      if (AWS_ACCESS_KEY_ID === undefined || AWS_SECRET_ACCESS_KEY === undefined) {
+        throw Object.assign(new Error('Could not load credentials'), { name: 'CredentialsProviderError' });
+      }
+      return { accessKeyId: AWS_ACCESS_KEY_ID, secretAccessKey: AWS_SECRET_ACCESS_KEY };
+    },
+  };
+};
+
+/** A stream that hands on what is written to it. */
+const listen = (hear: (text: string) => void): Writable =>
+  new Writable({
+    decodeStrings: false,
+    write: (text, _encoding, done) => {
+      hear(String(text));
+      done();
+    },
+  });
+
+export interface RunOptions extends CommandOptions {
+  readonly input?: string;
+  /** Whether the input ends where it ends, or goes on without saying more. */
+  readonly endsInput?: boolean;
+  /** What it tells time by. */
+  readonly now?: () => number;
+  /** What a refresh waits by. */
+  readonly clock?: EngineClock;
+}
+
+/** Runs a command in this process as if through pipes, to its end. */
+export const run = async (
+  world: World,
+  words: readonly string[],
+  { folder = tmpdir(), environment = {}, input = '', endsInput = true, now = Date.now, clock }: RunOptions = {},
+): Promise<Ended> => {
+  const variables = environmentOf(world, environment);
+  let [printed, printedErrors] = ['', ''];
+  const stdin = new PassThrough();
+  stdin.write(input);
+  if (endsInput) stdin.end();
+  const code = await runCommand(words, {
+    stdin,
+    stdout: listen((text) => {
+      printed += text;
+    }),
+    stderr: listen((text) => {
+      printedErrors += text;
+    }),
+    environment: variables,
+    folder,
+    aws: connectionOf(variables),
+    now,
+    ...defined({ clock }),
+    interrupted: new AbortController().signal,
+  });
+  return { code, printed, printedErrors };
+};
+
+const spawnCommand = (
+  world: World,
+  words: readonly string[],
+  { folder = tmpdir(), environment = {} }: CommandOptions = {},
+) => spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
+
+/** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (
   world: World,
   words: readonly string[],
-  {
-    folder = tmpdir(),
-    environment = {},
-    input = '',
-    endsInput = true,
-  }: CommandOptions & { readonly input?: string; readonly endsInput?: boolean } = {},
+  { input = '', endsInput = true, ...options }: Omit<RunOptions, 'now' | 'clock'> = {},
 ): Promise<Ended> => {
-  const child = spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
+  const child = spawnCommand(world, words, options);
   let [printed, printedErrors] = ['', ''];
   child.stdout.on('data', (chunk: Buffer) => {
     printed += chunk.toString();
@@ -68,8 +132,47 @@ export const runPiped = async (
   return { code, printed, printedErrors };
 };
 
+/** Runs a command in a process of its own, and begins to read what it prints only once the pipe is full or it has ended. */
+export const runReadSlowly = async (
+  world: World,
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<Ended> => {
+  const child = spawnCommand(world, words, options);
+  const ended = once(child, 'close');
+  let [printed, printedErrors] = ['', ''];
+  child.stderr.on('data', (chunk: Buffer) => {
+    printedErrors += chunk.toString();
+  });
+  await once(child.stdout, 'readable');
+  for await (const chunk of child.stdout) {
+    printed += String(chunk);
+    await sleep(20);
+  }
+  const [code] = (await ended) as [number | null];
+  return { code, printed, printedErrors };
+};
+
+/** Runs a command in a process of its own whose reader goes away at the first that is printed. */
+export const runUnread = async (
+  world: World,
+  words: readonly string[],
+  options: CommandOptions = {},
+): Promise<Ended> => {
+  const child = spawnCommand(world, words, options);
+  const ended = once(child, 'close');
+  let printedErrors = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    printedErrors += chunk.toString();
+  });
+  const [first] = (await once(child.stdout, 'data')) as [Buffer];
+  child.stdout.destroy();
+  const [code] = (await ended) as [number | null];
+  return { code, printed: first.toString(), printedErrors };
+};
+
 /** A command in a terminal, as a person has it before them. */
-export interface TerminalSession {
+interface TerminalSession {
   /** What the terminal shows, a line each, without what trails. */
   screen(): string[];
   /** Everything that was ever written to it, escapes included. */
@@ -92,66 +195,151 @@ export const keys = { up: '\x1b[A', down: '\x1b[B', enter: '\r', space: ' ', int
 const shell = `trap : INT; "$0" "$@"; printf '\\033]777;ended=%s\\007' "$?"; exec cat >/dev/null`;
 const endPattern = new RegExp(`${'\x1b'}\\]777;ended=(\\d+)`);
 
-/** Runs a command in a pseudo-terminal. */
+const rows = 60;
+
+export interface TerminalOptions extends CommandOptions {
+  readonly columns?: number;
+}
+
+/** The screen of a terminal, and those who wait for something to be seen on it. */
+class Screen {
+  readonly #emulator;
+  readonly #watchers = new Set<() => void>();
+  written = '';
+
+  constructor(columns: number) {
+    this.#emulator = new headless.Terminal({
+      cols: columns,
+      rows,
+      allowProposedApi: true,
+      scrollback: 1000,
+      convertEol: true,
+    });
+  }
+
+  write(text: string): void {
+    this.written += text;
+    this.#emulator.write(text, () => this.#notify());
+  }
+
+  #notify(): void {
+    for (const watch of this.#watchers) watch();
+  }
+
+  lines(): string[] {
+    const { active } = this.#emulator.buffer;
+    const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
+    return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
+  }
+
+  /** Waits until all that was written is shown. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => this.#emulator.write('', resolve));
+  }
+
+  /** Watches until `find` finds something. */
+  found<Found>(find: () => Found | undefined): Promise<Found> {
+    return new Promise((resolve) => {
+      const watch = (): void => {
+        const found = find();
+        if (found === undefined) return;
+        this.#watchers.delete(watch);
+        resolve(found);
+      };
+      this.#watchers.add(watch);
+      watch();
+    });
+  }
+
+  session(type: (keys: string) => void, ended: Promise<number>): TerminalSession {
+    const seen = async (what: () => string, text: string): Promise<void> => {
+      const found = this.found(() => (what().includes(text) ? text : undefined));
+      const end = ended.then(() => undefined);
+      if ((await Promise.race([found, end])) === text || what().includes(text)) return;
+      throw new Error(`It ended without showing ${JSON.stringify(text)}:\n${this.lines().join('\n')}`);
+    };
+    return {
+      screen: () => this.lines(),
+      written: () => this.written,
+      type,
+      shows: (text) => seen(() => this.lines().join('\n'), text),
+      echoes: (text) => seen(() => this.written, text),
+      ended,
+    };
+  }
+}
+
+/** A command's input that is a terminal, of which the command may want each key for itself. */
+class Keyboard extends PassThrough {
+  readonly isTTY = true;
+  isRaw = false;
+
+  setRawMode(isRaw: boolean): this {
+    this.isRaw = isRaw;
+    return this;
+  }
+}
+
+/** Runs a command in this process as if in a terminal. */
+export const runOnScreen = (
+  world: World,
+  words: readonly string[],
+  { folder = tmpdir(), environment = {}, columns = 100 }: TerminalOptions = {},
+): TerminalSession => {
+  const screen = new Screen(columns);
+  const interruption = new AbortController();
+  const keyboard = new Keyboard();
+  const variables = environmentOf(world, environment);
+  const output = Object.assign(
+    listen((text) => screen.write(text)),
+    { isTTY: true, columns, rows },
+  );
+  const stdin: CommandInput = keyboard;
+  const context: CommandContext = {
+    stdin,
+    stdout: output,
+    stderr: output,
+    environment: variables,
+    folder,
+    aws: connectionOf(variables),
+    now: Date.now,
+    interrupted: interruption.signal,
+  };
+  const ended = runCommand(words, context).then(async (code) => {
+    await screen.settled();
+    return code;
+  });
+  // As a terminal does: Ctrl-C is a signal, unless the command reads each key.
+  const type = (typed: string): void => {
+    if (typed !== keys.interrupt || keyboard.isRaw) keyboard.write(typed);
+    else {
+      screen.write('^C');
+      interruption.abort();
+    }
+  };
+  return screen.session(type, ended);
+};
+
+/** Runs a command in a process of its own, in a pseudo-terminal. */
 export const runInTerminal = (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, columns = 100 }: CommandOptions & { readonly columns?: number } = {},
+  { folder = tmpdir(), environment = {}, columns = 100 }: TerminalOptions = {},
 ): TerminalSession => {
-  const rows = 60;
-  const emulator = new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1000 });
+  const screen = new Screen(columns);
   const pty = spawnInTerminal('/bin/sh', ['-c', shell, process.execPath, main, ...words], {
     cols: columns,
     rows,
     cwd: folder,
     env: environmentOf(world, environment),
   });
-  let written = '';
-  const watchers = new Set<() => void>();
-  pty.onData((text) => {
-    written += text;
-    emulator.write(text, () => {
-      for (const look of watchers) look();
-    });
-  });
-  const screen = (): string[] => {
-    const { active } = emulator.buffer;
-    const lines = Array.from({ length: active.length }, (_, row) => active.getLine(row)?.translateToString(true) ?? '');
-    return lines.slice(0, lines.findLastIndex((line) => line !== '') + 1);
-  };
+  pty.onData((text) => screen.write(text));
   // Once the shell has said how the command ended, all that the command wrote has arrived.
-  const ended = new Promise<number>((resolve) => {
-    const look = (): void => {
-      const [, code] = endPattern.exec(written) ?? [];
-      if (code === undefined) return;
-      watchers.delete(look);
+  const ended = screen
+    .found(() => endPattern.exec(screen.written)?.[1])
+    .then((code) => {
       pty.kill('SIGKILL');
-      resolve(Number(code));
-    };
-    watchers.add(look);
-  });
-  const seen = (what: () => string, text: string): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const look = (): void => {
-        if (!what().includes(text)) return;
-        watchers.delete(look);
-        resolve();
-      };
-      watchers.add(look);
-      look();
-      void ended.then(() => {
-        look();
-        if (watchers.has(look)) {
-          reject(new Error(`It ended without showing ${JSON.stringify(text)}:\n${screen().join('\n')}`));
-        }
-      });
+      return Number(code);
     });
-  return {
-    screen,
-    written: () => written,
-    type: (typed) => pty.write(typed),
-    shows: (text) => seen(() => screen().join('\n'), text),
-    echoes: (text) => seen(() => written, text),
-    ended,
-  };
+  return screen.session((typed) => pty.write(typed), ended);
 };

@@ -41,7 +41,7 @@ export const awsRefuses: FaultEffect = {
   },
 };
 
-/** Tells when the first request arrives that a effect concerns. */
+/** Tells when the first request arrives that an effect concerns. */
 export const whenAsked = (faults: Faults, on: RegExp, does: FaultEffect) => {
   const { promise: asked, resolve } = Promise.withResolvers<void>();
   const test = (request: string): boolean => {

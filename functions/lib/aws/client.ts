@@ -1,10 +1,20 @@
+import type { STSClientConfig } from '@aws-sdk/client-sts';
 import { ExchangeError } from '../exchange.ts';
-import { type Send, send } from '../http.ts';
+import { type Send, send, sendUntil } from '../http.ts';
 import { quote } from '../quote.ts';
+import { type AwsFault, faultOfName } from './fault-names.ts';
 import { createAwsHttpHandler } from './http-handler.ts';
 
 /** Most AWS answers are small. */
 const usualBytes = 256 * 1024;
+
+/** Where AWS is and who asks it. Whatever is left out, the SDK finds by itself, as it finds all of it in Lambda. */
+export type AwsConnection = Readonly<
+  Pick<STSClientConfig, 'endpoint' | 'region' | 'credentials' | 'profile' | 'useFipsEndpoint' | 'useDualstackEndpoint'>
+> & {
+  /** Ends every request that is under way, and every one that would follow. */
+  readonly signal?: AbortSignal;
+};
 
 /**
  * What every AWS client of ours is made with. The state machine retries, so the client does so just once.
@@ -12,36 +22,25 @@ const usualBytes = 256 * 1024;
  * @param maxBytes how long an answer may be
  */
 export const awsClientDefaults = (
-  { UPSTREAM_TIMEOUT_SECONDS }: { readonly UPSTREAM_TIMEOUT_SECONDS: number },
+  { UPSTREAM_TIMEOUT_SECONDS, aws = {} }: { readonly UPSTREAM_TIMEOUT_SECONDS: number; readonly aws?: AwsConnection },
   maxBytes = usualBytes,
   sendRequest: Send = send,
-) => ({
-  maxAttempts: 2,
-  requestHandler: createAwsHttpHandler(sendRequest, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
-});
-
-/** How an AWS call failed, as far as we act on it. */
-type AwsFault = 'denied' | 'throttled' | 'missing' | 'invalid' | 'unavailable';
-
-const faults: ReadonlyArray<readonly [RegExp, AwsFault]> = [
-  [
-    /^(?:AccessDenied|NotAuthorized|AuthorizationError|UnrecognizedClient|InvalidClientTokenId|ExpiredToken|InvalidSignature|IncompleteSignature|MissingAuthenticationToken|SignatureDoesNotMatch|KMSAccessDenied|OptInRequired|RegionDisabled)/,
-    'denied',
-  ],
-  [/^(?:Throttl|TooManyRequests|RequestLimitExceeded|SlowDown|KMSThrottling|LimitExceeded)/, 'throttled'],
-  [/(?:NotFound|DoesNotExist)/, 'missing'],
-  [
-    /^(?:Invalid|Validation|Malformed|Disabled|KMSInvalidState|KMSDisabled|Unsupported|IncorrectKey|Decryption|UnknownOperation)/,
-    'invalid',
-  ],
-];
+) => {
+  const { signal, ...connection } = aws;
+  const sendBy = signal === undefined ? sendRequest : sendUntil(signal, sendRequest);
+  return {
+    ...connection,
+    maxAttempts: 2,
+    requestHandler: createAwsHttpHandler(sendBy, { timeoutMs: UPSTREAM_TIMEOUT_SECONDS * 1000, maxBytes }),
+  };
+};
 
 /** Tells what kind of failure an AWS client's error is. */
 export const awsFaultOf = (error: unknown): AwsFault => {
   const name = error instanceof Error ? error.name : '';
   const status = httpStatusOf(error);
   if (status !== undefined && status >= 500) return 'unavailable';
-  return faults.find(([pattern]) => pattern.test(name))?.[1] ?? 'unavailable';
+  return faultOfName(name) ?? 'unavailable';
 };
 
 const httpStatusOf = (error: unknown): number | undefined => {

@@ -13,13 +13,9 @@ interface AlertTopics {
   readonly chat: string | undefined;
 }
 
-/**
- * Makes what publishes alerts by SNS, in the form that each protocol's readers take.
- *
- * @throws {NotificationError} SNS did not take the message for the alert topic
- */
-export const createPublish = (sns: SNSClient, { alert, chat }: AlertTopics, log: Log): Publish => {
-  const send = async (input: PublishCommandInput): Promise<void> => {
+const createSend =
+  (sns: SNSClient) =>
+  async (input: PublishCommandInput): Promise<void> => {
     try {
       const { MessageId: id } = await sns.send(new PublishCommand(input));
       if (id === undefined) throw new Error('it answered without a message id');
@@ -31,12 +27,30 @@ export const createPublish = (sns: SNSClient, { alert, chat }: AlertTopics, log:
     }
   };
 
-  return async ({ subject, email, sms, machine, chat: chatText }) => {
+/**
+ * Makes what publishes an alert in chat's form alone.
+ *
+ * @throws {NotificationError} SNS did not take the message
+ */
+export const createPublishChat =
+  (sns: SNSClient, topic: string): Publish =>
+  ({ chat }) =>
+    createSend(sns)({ TopicArn: topic, Message: chat });
+
+/**
+ * Makes what publishes alerts by SNS, in the form that each protocol's readers take.
+ *
+ * @throws {NotificationError} SNS did not take the message for the alert topic
+ */
+export const createPublish = (sns: SNSClient, { alert, chat }: AlertTopics, log: Log): Publish => {
+  const send = createSend(sns);
+  const publishChat = chat === undefined ? undefined : createPublishChat(sns, chat);
+  return async (messages) => {
+    const { subject, email, sms, machine } = messages;
     const forms = { default: email, email, sms, https: machine, sqs: machine };
     await send({ TopicArn: alert, Subject: subject, Message: JSON.stringify(forms), MessageStructure: 'json' });
-    if (chat === undefined) return;
     // Chat is a convenience: the alert has been sent, and trying again would send it twice.
-    await send({ TopicArn: chat, Message: chatText }).catch((error: unknown) => {
+    await publishChat?.(messages).catch((error: unknown) => {
       log.error('The chat topic did not take the alert', error);
     });
   };

@@ -1,4 +1,5 @@
 import type { EndpointOutcome, Outcome } from './outcome.ts';
+import { messageOfError, sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
 
 /** What people are told. */
@@ -106,9 +107,9 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
     if (!refreshed) {
       const severity = severityOf(goodUntil(target, earlier), now, scheduleMs);
       if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
-      const section = outcome.error?.name ?? 'TargetLostError';
+      const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
       const until = deadline(goodUntil(target, earlier), now);
-      const text = `${target}: ${outcome.error?.message ?? 'No token was stored.'} ${until}`;
+      const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
       return [{ kind: 'failed', severity, target, section, text, deadline: until }];
     }
     if (isKnown && delayTold !== true) return [];

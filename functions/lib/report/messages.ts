@@ -1,4 +1,7 @@
+import { cutToBytes } from '../bounded-text.ts';
 import type { Alert } from './alerts.ts';
+import { chatText, smsText } from './plain-text.ts';
+import { type FirstSteps, whatToDo } from './runbook.ts';
 
 /** One alert in the forms its readers take. Every form is text; SNS takes them together as `MessageStructure: json`. */
 export interface Messages {
@@ -6,7 +9,7 @@ export interface Messages {
   readonly subject: string;
   /** Reads like a letter. */
   readonly email: string;
-  /** One line of fewer than 140 characters. */
+  /** One line of fewer than 140 characters of GSM 03.38: one part of an SMS. */
   readonly sms: string;
   /** JSON for https and sqs, as docs/alerts.md describes it. */
   readonly machine: string;
@@ -18,8 +21,10 @@ export interface Messages {
 interface MessageContext {
   /** The execution's ARN, or the state machine's where no run is meant. */
   readonly execution: string;
-  /** Where the runbook is. */
+  /** Where the runbook is; empty where it has no address. */
   readonly runbook: string;
+  /** What the runbook says to do first, by section; where it has no address, alerts say it themselves. */
+  readonly firstSteps?: FirstSteps;
 }
 
 const namedAlerts = 10;
@@ -27,6 +32,8 @@ const maxSubject = 99;
 const maxSms = 139;
 /** SNS takes 256 KiB for all forms together; no text of ours needs more than this. */
 const maxText = 2000;
+/** What Slack and Teams take of one notification of Amazon Q's; the whole JSON keeps to it. */
+const maxChat = 8000;
 
 const bySeverity = { critical: 0, warning: 1, info: 2 } as const;
 const greetings = {
@@ -54,30 +61,63 @@ const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 const smsOf = ({ kind, severity, target, text, deadline }: Alert): string => {
   const words =
     deadline === undefined ? text : `${target}: ${deadline} ${text.replace(`${target}: `, '').replace(deadline, '')}`;
-  return cut(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`), maxSms);
+  return cut(smsText(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`)), maxSms, '...');
 };
 
 const ascii = (text: string): string => oneLine(text.normalize('NFKD').replaceAll(/[^\x20-\x7e]/g, '?'));
 
-/** Amazon Q reads Markdown: what comes from outside must not become any. */
-const plainMarkdown = (text: string): string => text.replaceAll(/[\\`*_{}[\]()<>#+!|~-]/g, '\\$&');
+/**
+ * Where each partition has its console, below the region's name: "AWS Management Console endpoints"
+ * (https://docs.aws.amazon.com/general/latest/gr/mgmt-console.html), and its counterparts in the guides of China
+ * (docs.amazonaws.cn), GovCloud and the European Sovereign Cloud (docs.aws.eu).
+ */
+const consoleHosts: Readonly<Record<string, string>> = {
+  aws: 'console.aws.amazon.com',
+  'aws-cn': 'console.amazonaws.cn',
+  'aws-us-gov': 'console.amazonaws-us-gov.com',
+  'aws-eusc': 'console.amazonaws-eusc.eu',
+};
 
-const consoleLink = (execution: string): string => {
-  const region = execution.split(':')[3];
-  const page = execution.includes(':execution:') ? 'v2/executions/details' : 'statemachines/view';
-  return `https://${region}.console.aws.amazon.com/states/home?region=${region}#/${page}/${execution}`;
+/** Where an execution or a state machine is shown; in a partition whose console we do not know, its ARN. */
+const consoleLink = (arn: string): string => {
+  const [, partition = '', , region] = arn.split(':');
+  const host = consoleHosts[partition];
+  if (host === undefined) return arn;
+  const page = arn.includes(':execution:') ? 'v2/executions/details' : 'statemachines/view';
+  return `https://${region}.${host}/states/home?region=${region}#/${page}/${arn}`;
 };
 
 const linkName = (execution: string): string =>
   execution.includes(':execution:') ? 'The execution' : 'The executions';
 
-/** The runbook's section of an alert: that of the error, else of the kind of trouble. */
-const sectionOf = ({ section }: Alert, runbook: string): string => `${runbook}#${section.toLowerCase()}`;
+/**
+ * Amazon Q's custom notification. Slack and Teams each read Markdown of their own, so there is none in it: addresses stand
+ * bare, which both make links of, and nothing that comes from outside becomes a link, a mention or markup.
+ *
+ * Source: https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+ */
+const chatOf = (first: Alert, title: string, texts: readonly string[], nextSteps: readonly string[]): string => {
+  const notification = (description: string): string =>
+    JSON.stringify({
+      version: '1.0',
+      source: 'custom',
+      content: { textType: 'client-markdown', title: chatText(title), description, nextSteps },
+      metadata: {
+        threadId: `runpod-ecr-refresh-${first.target}`,
+        summary: chatText(title),
+        eventType: first.kind,
+      },
+    });
+  const separator = '\n\n';
+  // Each has an equal share of the room, so that the last is told as well as the first.
+  const share = Math.floor((maxChat - notification('').length) / texts.length) - JSON.stringify(separator).length;
+  return notification(texts.map((each) => cutToBytes(chatText(each), share)).join(separator));
+};
 
 /** Writes one message for all the alerts of a run: the worst first, ten by name and the rest counted. */
 export const writeMessages = (
   alerts: readonly [Alert, ...Alert[]],
-  { execution, runbook }: MessageContext,
+  { execution, runbook, firstSteps = {} }: MessageContext,
 ): Messages => {
   const sorted = alerts.toSorted((a, b) => bySeverity[a.severity] - bySeverity[b.severity]);
   const [first = alerts[0], ...others] = sorted;
@@ -89,12 +129,13 @@ export const writeMessages = (
     '...',
   );
   const counted = rest === 0 ? [] : [`And ${rest} more targets. The execution's report names them all.`];
+  const toDo = ({ section }: Alert): string => whatToDo(section, runbook, firstSteps);
   const texts = named.map((alert) => cut(oneLine(alert.text), maxText));
   return {
     subject: ascii(subject),
     email: [
       greetingOf(first),
-      ...named.map((alert, index) => `${texts[index]}\nWhat to do: ${sectionOf(alert, runbook)}`),
+      ...named.map((alert, index) => `${texts[index]}\nWhat to do: ${toDo(alert)}`),
       ...counted,
       `${linkName(execution)}: ${consoleLink(execution)}`,
     ].join('\n\n'),
@@ -113,19 +154,14 @@ export const writeMessages = (
       })),
       more: rest,
     }),
-    chat: JSON.stringify({
-      version: '1.0',
-      source: 'custom',
-      content: {
-        textType: 'client-markdown',
-        title: subject,
-        description: [...texts.map(plainMarkdown), ...counted].join('\n\n'),
-        nextSteps: [
-          `[What to do](${sectionOf(first, runbook)})`,
-          `[${linkName(execution)}](${consoleLink(execution)})`,
-        ],
-      },
-      metadata: { threadId: `runpod-ecr-refresh-${first.target}`, summary: subject, eventType: first.kind },
-    }),
+    chat: chatOf(
+      first,
+      subject,
+      [...texts, ...counted],
+      [
+        `What to do: ${runbook === '' ? chatText(toDo(first)) : toDo(first)}`,
+        `${linkName(execution)}: ${consoleLink(execution)}`,
+      ],
+    ),
   };
 };

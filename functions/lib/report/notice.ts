@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { moment } from '../platform.ts';
 import { type Alert, composeAlerts, composeDelay, composeDigest } from './alerts.ts';
-import { failureSchema, messageOfCause } from './cause.ts';
+import { failureSchema, messageOfFailure } from './cause.ts';
 import { type Report, reportSchema } from './report.ts';
 
 /** What there may be to tell people: a run's report, a delay within a run, or the last day. */
@@ -42,7 +42,7 @@ export const composeNotice = (
       return composeAlerts(notice.report, earlier, now, scheduleMs);
     case 'delayed': {
       const tries = { ...notice.delay, giveUpAt: notice.giveUpAt };
-      const delay = composeDelay(notice.name, messageOfCause(notice.failure.Cause), tries, earlier, now, scheduleMs);
+      const delay = composeDelay(notice.name, messageOfFailure(notice.failure), tries, earlier, now, scheduleMs);
       return delay === undefined ? [] : [delay];
     }
     case 'digest':

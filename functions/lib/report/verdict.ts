@@ -1,5 +1,6 @@
-import { type Failure, messageOfCause } from './cause.ts';
+import { type Failure, messageOfFailure } from './cause.ts';
 import type { Outcome } from './outcome.ts';
+import { messageOfError } from './platform-errors.ts';
 
 /** How a run is to end. */
 export interface RunVerdict {
@@ -29,8 +30,8 @@ const failureOf = ({
   endpoints,
 }: Outcome): Omit<RunVerdict, 'outcome'> | undefined => {
   if (!refreshed) {
-    const { name, message } = error ?? { name: 'TargetLostError', message: 'No token was stored.' };
-    return { error: name, cause: `${target}: ${message}` };
+    const told = error ?? { name: 'TargetLostError', message: 'No token was stored.' };
+    return { error: told.name, cause: `${target}: ${messageOfError(told)}` };
   }
   const failed = proofs.failed ?? 0;
   if (failed === 0) return undefined;
@@ -54,7 +55,7 @@ export const judgeRun = (targets: readonly Outcome[], failure: Failure | undefin
     return { outcome: 'failed', error: first.error, cause: `${first.cause}${more}` };
   }
   if (failure !== undefined) {
-    return { outcome: 'failed', error: failure.Error, cause: messageOfCause(failure.Cause) };
+    return { outcome: 'failed', error: failure.Error, cause: messageOfFailure(failure) };
   }
   return { outcome: 'succeeded', error: '', cause: '' };
 };

@@ -1,12 +1,13 @@
 import * as z from 'zod/mini';
+import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { type RunpodClient, under } from './client.ts';
 
-const submittedSchema = z.object({ id: z.string().check(z.minLength(1)) });
+const submittedSchema = z.object({ id: z.string().check(z.minLength(1), z.maxLength(191)) });
 const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
-  status: z.string(),
-  workerId: z.optional(z.nullable(z.string())),
+  status: boundedText(64),
+  workerId: z.optional(z.nullable(boundedText(191))),
 });
 /** Where a job stands. */
 type JobStatus = z.output<typeof statusSchema>;

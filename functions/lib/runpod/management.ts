@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import type { AnswerHeaders } from '../http.ts';
@@ -12,10 +13,17 @@ import {
   under,
 } from './client.ts';
 
+/** Runpod's ids have some ten characters, and its names no documented maximum: what is longer is cut. */
+const maxNameBytes = 191;
+/** A registry's host, a repository's name, a tag and a digest, each as long as it may be, are somewhat shorter. */
+const maxImageBytes = 512;
+
+const idSchema = boundedText(maxNameBytes);
+
 /** Every key may be missing or null in the wild: what we can do without gets a value. */
-const textOr = (fallback: string) =>
+const textOr = (fallback: string, maxBytes = maxNameBytes) =>
   z.pipe(
-    z.nullish(z.string()),
+    z.nullish(boundedText(maxBytes)),
     z.transform((value) => value ?? fallback),
   );
 
@@ -28,19 +36,19 @@ const workerLimits = z.pipe(
 const endpointSchema = z.object({
   id: z.string().check(z.minLength(1), z.maxLength(191)),
   name: textOr(''),
-  image: textOr(''),
+  image: textOr('', maxImageBytes),
   /** The registry credential's id, or null. */
-  registry: z._default(z.nullable(z.string()), null),
+  registry: z._default(z.nullable(idSchema), null),
   workers: z._default(workerLimits, { max: undefined }),
 });
 export type Endpoint = z.output<typeof endpointSchema>;
 
 const workerSchema = z.object({
-  id: z.string(),
+  id: idSchema,
   /** RUNNING, IDLE, INITIALIZING, THROTTLED or UNHEALTHY; others may come. */
   status: textOr('UNKNOWN'),
   /** ISO 8601, or null until it has started. */
-  startedAt: z.optional(z.nullable(z.string())),
+  startedAt: z.optional(z.nullable(boundedText(64))),
 });
 export type Worker = z.output<typeof workerSchema>;
 
@@ -51,7 +59,7 @@ const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) }
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
 const usersSchema = listOf(
-  z.object({ id: z.string(), name: textOr(''), registry: z.optional(z.nullable(z.string())) }),
+  z.object({ id: idSchema, name: textOr(''), registry: z.optional(z.nullable(idSchema)) }),
   maxItems,
 );
 const credentialListSchema = z.object({

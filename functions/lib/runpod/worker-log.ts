@@ -1,5 +1,6 @@
 import { createParser } from 'eventsource-parser';
 import * as z from 'zod/mini';
+import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
@@ -15,7 +16,10 @@ export interface LogLine {
 /** Reads what a worker's host logged since a moment, oldest first. The stream never ends: we listen a while. */
 export type ReadWorkerLog = (endpointId: string, workerId: string, since: number) => Promise<LogLine[]>;
 
-const frameSchema = z.object({ source: z.optional(z.string()), line: z.string(), ts: z.string() });
+/** What tells how a pull ended stands well within it. */
+const maxLineBytes = 4096;
+
+const frameSchema = z.object({ source: z.optional(z.string()), line: boundedText(maxLineBytes), ts: z.string() });
 
 const maxBytes = 512 * 1024;
 const maxLines = 2000;

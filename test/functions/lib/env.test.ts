@@ -11,6 +11,7 @@ describe('the settings', () => {
 
   it('take an empty variable as absent', () => {
     expect(readSettings({ SCHEDULE_HOURS: '', SEAL_KEY_ID: '' }).SCHEDULE_HOURS).toBe(5);
+    for (const variables of [{}, { RUNBOOK_URL: '' }]) expect(readSettings(variables).RUNBOOK_URL).toBeUndefined();
   });
 
   it('report everything that is wrong at once, naming each variable', () => {

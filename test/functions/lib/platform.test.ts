@@ -5,7 +5,7 @@ import { send } from '../../../functions/lib/http.ts';
 import { isoSeconds, lambda } from '../../../functions/lib/platform.ts';
 import { handler as notify } from '../../../functions/notify.ts';
 import { handler as report } from '../../../functions/report.ts';
-import { executionArn } from '../../support/runs.ts';
+import { executionArn } from '../../../simulator/inputs.ts';
 
 const context = { functionName: 'f', awsRequestId: 'r' } as Context;
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../functions/lib/errors.ts';
-import { accountOf, parseTargets, readTargets } from '../../../functions/lib/targets.ts';
+import { accountOf, parseTargets, parseTargetsDocument, readTargets } from '../../../functions/lib/targets.ts';
 
 const messageOf = (yaml: string): string => {
   try {
@@ -33,6 +33,17 @@ describe('targets.yml', () => {
     ]);
     const commented = readFileSync(path, 'utf8').replaceAll(/^ {2}# (?=( {2,}|- name))/gm, '  ');
     expect(parseTargets(commented).map(({ name }) => name)).toEqual(['production', 'research']);
+    const told = readFileSync(path, 'utf8').replaceAll(/^# (?=alerts|settings| )/gm, '');
+    expect(parseTargetsDocument(told)).toMatchObject({
+      alerts: { email: ['you@example.com'], pager: ['secretsmanager:runpod-ecr-refresh/pager'] },
+      settings: { scheduleHours: 5, stages: { prod: { scheduleHours: 2 } } },
+    });
+  });
+
+  it('is looked for in the folder that a command runs in', () => {
+    const folder = new URL('../../..', import.meta.url).pathname;
+    expect(readTargets('targets.example.yml', folder)).toHaveLength(1);
+    expect(() => readTargets('targets.example.yml', '/nowhere')).toThrow(/^targets\.example\.yml cannot be read/);
   });
 
   it('may name endpoints, with a canary where one is wanted', () => {
@@ -131,6 +142,80 @@ more: true`);
         },
       ),
     );
+  });
+});
+
+describe('who is told, and the settings', () => {
+  it('stand beside the targets', () => {
+    const more = `
+alerts: { email: [a@example.com], pager: ["secretsmanager:pager", "https://events.example/key"], stages: { dev: { pager: [] } } }
+settings: { scheduleHours: 5, retryMinutes: "20", updateWay: v2, logRetentionDays: 90, stages: { prod: { scheduleHours: 2 } } }`;
+    expect(parseTargetsDocument(one(more))).toMatchObject({
+      alerts: { email: ['a@example.com'], stages: { dev: { pager: [] } } },
+      settings: {
+        scheduleHours: 5,
+        retryMinutes: 20,
+        updateWay: 'v2',
+        logRetentionDays: 90,
+        stages: { prod: { scheduleHours: 2 } },
+      },
+    });
+    expect(parseTargets(one(more)).map(({ name }) => name)).toEqual(['production']);
+  });
+
+  it('are checked whole, with the targets: every mistake at once', () => {
+    const message = messageOf(
+      one(`
+settings: { scheduelHours: 5, retryMinutes: abc, scheduleHours: 12, colour: red, stages: { prod: { digestHour: 24, stages: {} } } }
+alerts: { email: [nobody], pagers: [], pagerUrl: x }
+setings: {}`).replace('us-east-1', 'mars'),
+    );
+    for (const line of [
+      'targets.yml has 10 mistakes:',
+      'targets[0].ecr.region: expected an AWS region',
+      'settings.scheduelHours: there is no such setting; did you mean scheduleHours?',
+      'settings.retryMinutes: expected a number from 1 to 120, found "abc"',
+      'settings.scheduleHours: expected at most 9, found 12. A token lives 12 hours',
+      'settings.colour: there is no such setting; there are scheduleHours, retryMinutes,',
+      'settings.stages.prod.digestHour: expected an hour of the day in UTC, from 0 to 23, found "24"',
+      'settings.stages.prod.stages: there is no such setting',
+      'alerts.email[0]: expected an email address',
+      'alerts.pagers: there is no such way to be told; did you mean pager?',
+      'alerts.pagerUrl: there is no such way to be told; did you mean alerts.pager?',
+      'setings: there is no such key; did you mean settings?',
+    ]) {
+      expect(message).toContain(line.replace('10 mistakes', message.match(/\d+ mistakes/)?.[0] ?? ''));
+    }
+  });
+
+  it.each([
+    ['scheduleHours: 0', 'a whole number of hours'],
+    ['scheduleHours: 2.5', 'a whole number of hours'],
+    ['pushWindowSeconds: 901', 'at most 900'],
+    ['propagationMinutes: 61', 'at most 60'],
+    ['runpodRequestsPerMinute: 0', 'at least 1'],
+    ['retryMinutes:', 'a number or a text, found null'],
+    ['updateWay: v3', 'one of auto, v2, graphql, v1'],
+    ['logRetentionDays: 31', 'one of 1, 3, 5, 7, 14, 30, 60'],
+    ['runbookUrl: http://wiki.example', 'an https URL'],
+    ['permissionsBoundary: boundary', 'the ARN of a policy'],
+    ['deploymentBucket: Bucket', 'the name of an S3 bucket'],
+  ])('%s is refused', (setting, expected) => {
+    const [name = ''] = setting.split(':');
+    expect(messageOf(one(`settings: { ${setting} }`))).toContain(`settings.${name}: expected ${expected}`);
+  });
+
+  it.each([
+    'pager: ["http://events.example/s3cret"]',
+    'pager: ["https://{{resolve:ssm:s3cret}}"]',
+    'pager: ["secretsmanager:pager:SecretString:s3cret"]',
+    'pager: "https://events.example/s3cret"',
+    'email: ["https://events.example/s3cret"]',
+    'stages: { prod: { pager: ["ftp://s3cret"] } }',
+  ])('never repeat an address: alerts: { %s }', (alerts) => {
+    const message = messageOf(one(`alerts: { ${alerts} }`));
+    expect(message).toMatch(/alerts\..*: expected/);
+    expect(message).not.toContain('s3cret');
   });
 });
 

@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { type AuthorizationCheck, operations } from '../../../simulator/iam/authorization.ts';
 import { createIam, type Iam } from '../../../simulator/iam/iam.ts';
 import type { DeployedResource } from '../../../simulator/iam/resolver.ts';
 import { deployTemplate } from '../../../simulator/iam/template.ts';
-import { maxPackagingMs, type Packaged, packageStack } from '../../support/packaged.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../../../simulator/packaged.ts';
 
 const place = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
 
@@ -13,7 +13,6 @@ beforeAll(() => {
   packaged = packageStack();
   iam = createIam(packaged.template, place);
 }, maxPackagingMs);
-afterAll(() => packaged.remove());
 
 const ofType = (type: string): DeployedResource[] =>
   [...iam.stack.resources.values()].filter((each) => each.type === type);

@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  explainReference,
   formatImageReference,
   manifestReference,
+  nameImage,
   parseImageReference,
 } from '../../../../functions/lib/ecr/image-reference.ts';
 
@@ -76,5 +78,57 @@ describe('an image reference', () => {
         expect(parseImageReference(text)?.registry ?? 'none').toMatch(/^[a-zA-Z0-9.-]+(?::\d+)?$/);
       }),
     );
+  });
+});
+
+describe('a text that is no image reference', () => {
+  it.each([
+    ['', /empty/],
+    [' ', /empty/],
+    [`https://${ecr}/worker:v1`, /begins with a scheme/],
+    ['docker://worker', /begins with a scheme/],
+    [` ${ecr}/worker:v1`, /blank at its beginning/],
+    [`${ecr}/worker:v1 `, /blank at its end/],
+    [`${ecr}/worker:v1\n`, /blank at its end/],
+    [`docker pull ${ecr}/worker:v1`, /blank inside/],
+    [`${ecr}/wörker:v1`, /ASCII/],
+    [`${ecr}/worker\u202e:v1`, /ASCII/],
+    [`${ecr}/Team/worker:v1`, /capitals/],
+    [`${ecr}/worker:`, /ends in a colon/],
+    [`${ecr}/worker:-v1`, /its tag/],
+    [`${ecr}/worker:${'a'.repeat(129)}`, /its tag/],
+    [`${ecr}/worker@sha256:123`, /no digest/],
+    [`${ecr}/worker@${digest}@${digest}`, /more than one @/],
+    [`user@${ecr}/worker`, /no digest/],
+    [`${ecr}:port/worker`, /no host name/],
+    [`${ecr}/`, /no repository/],
+    [`${ecr}//worker`, /separators/],
+    [`${ecr}/worker?tag`, /separators/],
+    [`${ecr}/${'a'.repeat(256)}`, /longer than 255/],
+    ['a'.repeat(1025), /longer than 1024/],
+  ])('%j is told as what it is', (text, clause) => {
+    expect(explainReference(text)).toMatch(clause);
+  });
+
+  it('is explained exactly where it cannot be read', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.stringMatching(/^[a-zA-Z0-9:/@. -]{0,40}$/)), (text) => {
+        expect(explainReference(text) === undefined).toBe(parseImageReference(text) !== undefined);
+      }),
+    );
+  });
+});
+
+describe('the name of an image', () => {
+  it.each([
+    [`${ecr}/team/worker:v1`, 'team/worker:v1'],
+    [`${ecr}/team/worker`, 'team/worker'],
+    [`${ecr}/team/worker@${digest}`, 'team/worker@sha256:0f0f0f0f0f0f'],
+    [`${ecr}/team/worker:v1@${digest}`, 'team/worker:v1@sha256:0f0f0f0f0f0f'],
+    ['ubuntu:24.04', 'ubuntu:24.04'],
+    ['runpod/pytorch', 'runpod/pytorch'],
+  ])('%s is that which its owner gave it', (text, name) => {
+    const reference = parseImageReference(text);
+    expect(reference && nameImage(reference)).toBe(name);
   });
 });

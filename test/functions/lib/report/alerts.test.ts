@@ -49,6 +49,25 @@ const compose = (outcome: Outcome, ...earlier: Outcome[]) =>
     6 * hourMs,
   );
 
+describe('an alert of an error that says nothing', () => {
+  it.each([
+    [
+      'States.Timeout',
+      'StepTimedOut',
+      'production: A step did not end within its time (States.Timeout). Look at the execution. Pulls',
+    ],
+    [
+      'Lambda.ResourceNotFoundException',
+      'FunctionNotCallable',
+      'production: A function cannot be called as it is deployed',
+    ],
+  ])('says what %s means, and leads to its section', (name, section, words) => {
+    const [alert] = compose({ ...failed, error: { name, message: '' } }, good);
+    expect(alert?.section).toBe(section);
+    expect(alert?.text).toContain(words);
+  });
+});
+
 describe('what people are told', () => {
   it.each<readonly [string, Outcome, Outcome[], string[]]>([
     ['nothing while all is well', good, [good], []],

@@ -35,8 +35,8 @@ The execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-ea
 
   it('is one line of fewer than 140 characters by SMS', () => {
     const { sms } = writeMessages([alert({ text: `line one\nline two ${'x'.repeat(500)}` })], context);
-    expect(sms).toMatch(/^CRITICAL failed: line one line two x+…$/);
-    expect(sms.length).toBeLessThan(140);
+    expect(sms).toMatch(/^CRITICAL failed: line one line two x+\.\.\.$/);
+    expect(sms).toHaveLength(139);
   });
 
   it('says by SMS first until when pulls keep working', () => {
@@ -98,8 +98,58 @@ The execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-ea
     const { subject, machine, chat } = writeMessages([alert({ target: name, text: `${name}: it broke.` })], context);
     expect(subject).toMatch(/^[\x20-\x7e]{1,99}$/);
     expect(() => JSON.parse(machine)).not.toThrow();
-    const { description } = (JSON.parse(chat) as { content: { description: string } }).content;
-    expect(description).not.toMatch(/(?<!\\)[*[\]`<>]/);
+    expect(JSON.parse(chat).content.description).not.toMatch(/[*`<>\\\u202e]|\]\(|:\/\//);
+  });
+
+  const arn = (partition: string, region: string, name = 'execution:refresh:run-1') =>
+    `arn:${partition}:states:${region}:123456789012:${name}`;
+
+  it.each([
+    ['aws', 'us-east-1', 'https://us-east-1.console.aws.amazon.com'],
+    ['aws-cn', 'cn-north-1', 'https://cn-north-1.console.amazonaws.cn'],
+    ['aws-us-gov', 'us-gov-west-1', 'https://us-gov-west-1.console.amazonaws-us-gov.com'],
+    ['aws-eusc', 'eusc-de-east-1', 'https://eusc-de-east-1.console.amazonaws-eusc.eu'],
+  ])('leads to the console of the partition %s', (partition, region, host) => {
+    const link = (each: string) =>
+      writeMessages([alert()], { ...context, execution: each })
+        .email.split('\n')
+        .at(-1);
+    const [run, machine] = [arn(partition, region), arn(partition, region, 'stateMachine:refresh')];
+    expect(link(run)).toBe(`The execution: ${host}/states/home?region=${region}#/v2/executions/details/${run}`);
+    expect(link(machine)).toBe(`The executions: ${host}/states/home?region=${region}#/statemachines/view/${machine}`);
+  });
+
+  it('names the execution where the console of its partition is not known', () => {
+    const execution = arn('aws-iso', 'us-iso-east-1');
+    expect(writeMessages([alert()], { ...context, execution }).email).toContain(`The execution: ${execution}`);
+  });
+
+  it('says itself what to do where the runbook has no address', () => {
+    const steps = { RunpodUnauthorizedError: 'create a key, and see runbook.md.' };
+    const { email, chat } = writeMessages([alert()], { execution, runbook: '', firstSteps: steps });
+    const words = 'What to do: create a key, and see runbook.md. (docs/runbook.md, RunpodUnauthorizedError)';
+    expect(email).toContain(words);
+    const [toDo = ''] = JSON.parse(chat).content.nextSteps;
+    expect(toDo.replaceAll('\u2060', '')).toBe(words);
+    expect(toDo).not.toContain('runbook.md');
+  });
+
+  it('has bare addresses in chat, and at most 8,000 characters of which every alert has its share', () => {
+    const alerts = Array.from({ length: 12 }, (_, index) =>
+      alert({ target: `t${index}`, text: `t${index}: ${'"'.repeat(5000)}` }),
+    ) as [Alert, ...Alert[]];
+    const { chat } = writeMessages(alerts, context);
+    expect(chat.length).toBeLessThanOrEqual(8000);
+    expect(chat.length).toBeGreaterThan(7000);
+    const { description, nextSteps } = JSON.parse(chat).content;
+    expect(description.split('\n\n').map((text: string) => text.slice(0, 3))).toEqual([
+      ...Array.from({ length: 10 }, (_, index) => `t${index}:`),
+      'And',
+    ]);
+    expect(nextSteps).toEqual([
+      'What to do: https://example.com/runbook.md#runpodunauthorizederror',
+      expect.stringMatching(/^The execution: https:\/\/us-east-1\.console\.aws\.amazon\.com\/[^<>|\]\\]+$/),
+    ]);
   });
 
   it('keeps the subject under 100 characters', () => {

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../../../functions/fetch-token.ts';
+import { fetchToken, inputs, target } from '../../../../simulator/inputs.ts';
 import { World } from '../../../../simulator/world.ts';
 import { failures } from '../../../support/failures.ts';
-import { fetchToken, inputs, target } from '../../../support/runs.ts';
 
 let world: World;
 let token: FetchTokenOutput;

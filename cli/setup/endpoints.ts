@@ -3,7 +3,7 @@ import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Caller } from '../../stack/caller.ts';
-import type { Credential } from '../runpod.ts';
+import type { RunpodCredential } from '../runpod.ts';
 
 /** An endpoint whose image is in an ECR registry. */
 export interface EcrEndpoint extends Endpoint {
@@ -22,13 +22,16 @@ export const ecrEndpointsOf = (endpoints: readonly Endpoint[]): EcrEndpoint[] =>
 export const nameOf = ({ id, name }: Pick<Endpoint, 'id' | 'name'>): string => (name === '' ? id : `${name} (${id})`);
 
 /** `ecr (6n2k8v4d), used by images (4m7x2k9q)` */
-export const describeCredential = ({ id, name }: Credential, endpoints: readonly Endpoint[]): string => {
+export const describeCredential = ({ id, name }: RunpodCredential, endpoints: readonly Endpoint[]): string => {
   const users = endpoints.filter(({ registry }) => registry === id).map(nameOf);
   return `${name} (${id}), ${users.length === 0 ? 'used by no endpoint' : `used by ${users.join(', ')}`}`;
 };
 
 /** The credential that most of these endpoints use; `undefined` where they use none. */
-export const mostUsed = (endpoints: readonly Endpoint[], credentials: readonly Credential[]): string | undefined => {
+export const mostUsed = (
+  endpoints: readonly Endpoint[],
+  credentials: readonly RunpodCredential[],
+): string | undefined => {
   const uses = credentials.map(({ id }) => ({ id, count: endpoints.filter(({ registry }) => registry === id).length }));
   return uses.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count)[0]?.id;
 };

@@ -1,8 +1,8 @@
-import { type Alert, composeAlerts, composeDelay, composeDigest } from '../functions/lib/report/alerts.ts';
-import type { Outcome } from '../functions/lib/report/outcome.ts';
-import type { Report } from '../functions/lib/report/report.ts';
+import { type Alert, composeAlerts, composeDelay, composeDigest } from '../../functions/lib/report/alerts.ts';
+import type { Outcome } from '../../functions/lib/report/outcome.ts';
+import type { Report } from '../../functions/lib/report/report.ts';
 
-/** One alert that somebody may get one day, composed by what composes the real ones. */
+/** An alert as it may come one day, composed by what composes the real ones. */
 export interface Rehearsal {
   readonly kind: Alert['kind'];
   readonly severity: Alert['severity'];
@@ -11,7 +11,7 @@ export interface Rehearsal {
 
 const hourMs = 3_600_000;
 const target = 'production';
-const scheduleMs = 6 * hourMs;
+const scheduleMs = 5 * hourMs;
 const shortScheduleMs = 2 * hourMs;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
@@ -67,14 +67,14 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
     return alert === undefined ? [] : [alert];
   };
   return [
-    rehearse(delay(6.5)),
-    rehearse(delay(10)),
+    rehearse(delay(5.5)),
+    rehearse(delay(10.5)),
     rehearse(compose(refused, [ago(2)], shortScheduleMs)),
-    rehearse(compose(refused, [ago(11)])),
+    rehearse(compose(refused, [ago(10)])),
     rehearse(
       compose(
         watched('failed', 'not-authorized', 'worker 8x2m4k7q9a: "pull access denied" since the new token was stored.'),
-        [ago(6)],
+        [ago(5)],
       ),
     ),
     rehearse(
@@ -84,12 +84,12 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
           'parked',
           'the endpoint has workers.max 0: Runpod has parked it. Raise workers.max in its settings.',
         ),
-        [ago(6)],
+        [ago(5)],
       ),
     ),
-    rehearse(compose(stored(0), [ago(6, refused), ago(12)])),
-    rehearse(composeDigest([ago(2), ago(8), ago(14), ago(20)], now)),
-    rehearse(composeDigest([ago(2, refused), ago(8)], now)),
-    rehearse(composeDigest([ago(2, refused), ago(8, refused), ago(14)], now)),
+    rehearse(compose(stored(0), [ago(5, refused), ago(10)])),
+    rehearse(composeDigest([ago(2), ago(7), ago(12), ago(17), ago(22)], now)),
+    rehearse(composeDigest([ago(2, refused), ago(7)], now)),
+    rehearse(composeDigest([ago(2, refused), ago(7, refused), ago(12)], now)),
   ];
 };

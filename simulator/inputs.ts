@@ -1,5 +1,5 @@
-import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
-import type { World } from '../../simulator/world.ts';
+import type { FetchTokenOutput } from '../functions/fetch-token.ts';
+import type { World } from './world.ts';
 
 /** The ARN of an execution for functions that are called on their own. */
 export const executionArn = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh:test';

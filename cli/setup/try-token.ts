@@ -3,27 +3,27 @@ import type { MintedToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
 import { PullError } from '../../functions/lib/ecr/registry.ts';
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
-import { send } from '../../functions/lib/http.ts';
+import { sendUntil } from '../../functions/lib/http.ts';
 import { plain } from '../terminal.ts';
 import type { Conversation } from './conversation.ts';
 
 /**
- * Tries a fresh login on ECR, as a worker would.
+ * Tries a fresh token on ECR, as a worker would.
  *
  * @throws {TokenRejectedError | ImageNotPullableError} it does not pull, so it is given to nobody
  */
-export const tryLogin = async (
+export const tryToken = async (
   token: MintedToken,
   images: readonly string[],
-  { caller, say, terminal }: Conversation,
+  { caller, context, print, terminal }: Conversation,
 ): Promise<void> => {
-  const registry = createRegistryClient(caller.settings, send);
+  const registry = createRegistryClient(caller.settings, sendUntil(context.interrupted));
   const references = images.map(parseImageReference).filter((each) => each !== undefined);
   try {
     if (references.length === 0) await registry.tryToken(token.registry, token.token);
   } catch (error) {
     throw new TokenRejectedError(
-      `ECR refuses the login it minted: ${error instanceof Error ? error.message : String(error)}. Nothing was changed.`,
+      `ECR refuses the token it minted: ${error instanceof Error ? error.message : String(error)}. Nothing was changed.`,
     );
   }
   let pulled = 0;
@@ -32,16 +32,16 @@ export const tryLogin = async (
     try {
       const { sizeInBytes } = await registry.tryImage(reference, token.token);
       pulled += 1;
-      say(
-        `${terminal.paint('green', '✓')} A fresh login pulls ${reference.repository} (${(sizeInBytes / 1e6).toFixed(0)} MB, linux/amd64).`,
+      print(
+        `${terminal.paint('green', '✓')} A fresh token pulls ${reference.repository} (${(sizeInBytes / 1e6).toFixed(0)} MB, linux/amd64).`,
       );
     } catch (error) {
       if (!(error instanceof PullError)) throw error;
       problems.push(error.message);
-      say(`${terminal.paint('yellow', '!')} ${plain(error.message)}.`);
+      print(`${terminal.paint('yellow', '!')} ${plain(error.message)}.`);
     }
   }
   if (references.length > 0 && pulled === 0) {
-    throw new ImageNotPullableError(`A fresh login pulls none of the images: ${problems[0]}. Nothing was changed.`);
+    throw new ImageNotPullableError(`A fresh token pulls none of the images: ${problems[0]}. Nothing was changed.`);
   }
 };

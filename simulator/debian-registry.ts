@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { fileURLToPath } from 'node:url';
-import type { Image } from '../../simulator/images.ts';
+import type { Image } from './images.ts';
 
 /** Debian packages that bring a real registry and a real client. */
 const programs = ['docker-registry', 'skopeo', 'openssl'];
@@ -17,8 +17,8 @@ export const missingPrograms = (): string[] =>
     (name) => !(process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, name))),
   );
 
-/** The login that the front asks for. */
-export const login = { username: 'AWS', password: 'the-password-of-the-front' };
+/** What the front asks for. */
+export const token = { username: 'AWS', password: 'the-password-of-the-front' };
 
 const freePort = (): Promise<number> =>
   new Promise((resolve) => {
@@ -29,7 +29,7 @@ const freePort = (): Promise<number> =>
   });
 
 /** What went over the wire, at the front and at the blob store together. */
-export interface Traffic {
+interface Traffic {
   readonly requests: number;
   readonly bytes: number;
   readonly connections: number;
@@ -67,7 +67,7 @@ export class DebianRegistry {
       { stdio: 'ignore' },
     );
     setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')]);
-    const expected = `Basic ${Buffer.from(`${login.username}:${login.password}`).toString('base64')}`;
+    const expected = `Basic ${Buffer.from(`${token.username}:${token.password}`).toString('base64')}`;
     const script = fileURLToPath(new URL('registry-front.ts', import.meta.url));
     this.#front = fork(script, [String(this.#port), key, certificate, expected, join(this.folder, 'data')], {
       execArgv: [],

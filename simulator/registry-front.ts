@@ -6,8 +6,8 @@ import { pipeline } from 'node:stream';
 
 /**
  * The front of a registry, in a process of its own so that it takes no time from whom it serves: TLS, Basic auth, and
- * blobs that redirect to a second origin, which refuses the login and serves the registry's storage as S3 does ECR's. Told by `process.argv` where the registry and the
- * certificate are; says over IPC where it listens, and on request what went over the wire.
+ * blobs that redirect to a second origin, which refuses the token and serves the registry's storage as S3 does ECR's. Learns by `process.argv` where the
+ * registry and the certificate are; says over IPC where it listens, and on request what went over the wire.
  */
 const [, , registryPort = '', key = '', certificate = '', expected = '', storage = ''] = process.argv;
 

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import type { FunctionName } from '../../runner/functions.ts';
-import type { World } from '../../simulator/world.ts';
-import type { Packaged } from './packaged.ts';
+import type { FunctionName } from '../runner/functions.ts';
+import type { Packaged } from '../simulator/packaged.ts';
+import type { World } from '../simulator/world.ts';
 
 /** How a process ended that made one call, and what it took. */
 export interface ColdCall {
@@ -14,16 +14,10 @@ export interface ColdCall {
   readonly peakKilobytes: number;
 }
 
-/** The environment in which a process meets the embedded world, and nothing of ours. */
-export const worldEnvironment = (world: World): Record<string, string | undefined> => ({
-  ...world.environment,
-  PATH: process.env.PATH,
-  AWS_ENDPOINT_URL: process.env.AWS_ENDPOINT_URL,
-  AWS_ENDPOINT_URL_ECR: process.env.AWS_ENDPOINT_URL,
-  AWS_REGION: process.env.AWS_REGION,
-  AWS_DEFAULT_REGION: process.env.AWS_REGION,
-  AWS_ACCESS_KEY_ID: process.env.AWS_ACCESS_KEY_ID,
-  AWS_SECRET_ACCESS_KEY: process.env.AWS_SECRET_ACCESS_KEY,
+/** The environment in which a deployed function's process meets the embedded world. */
+export const worldEnvironment = (world: World): Record<string, string> => ({
+  ...world.processEnvironment(),
+  AWS_ENDPOINT_URL_ECR: world.aws.endpoint,
   POWERTOOLS_LOG_LEVEL: 'SILENT',
   POWERTOOLS_METRICS_DISABLED: 'true',
 });
@@ -57,4 +51,36 @@ export const callCold = (
     ...environment,
     NODE_OPTIONS: '--enable-source-maps',
   });
+};
+
+/** A packaged function in a process of its own that stays, as Lambda keeps one for the next call. */
+export interface WarmFunction {
+  /** How a call ended, and the most memory that the process has had since it began; nothing where it died. */
+  call(event: unknown): Promise<Omit<ColdCall, 'milliseconds'> | undefined>;
+  end(): void;
+}
+
+export const startWarm = async (
+  packaged: Packaged,
+  name: FunctionName,
+  environment: Record<string, string | undefined>,
+): Promise<WarmFunction> => {
+  const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
+  const child = fork(fileURLToPath(new URL('warm-calls.mjs', import.meta.url)), [pathToFileURL(bundle).href], {
+    env: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+    stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+  });
+  const answer = async (): Promise<unknown> => {
+    const [message] = await Promise.race([once(child, 'message'), once(child, 'exit').then(() => [])]);
+    return message;
+  };
+  await answer();
+  return {
+    call(event) {
+      const answered = answer();
+      child.send(event as object);
+      return answered as ReturnType<WarmFunction['call']>;
+    },
+    end: () => child.kill(),
+  };
 };

@@ -1,16 +1,16 @@
-import type { Batch, Change, CollectionName, Collections, Scalars } from './story.ts';
+import type { Batch, CollectionName, Collections, Scalars, ShownChange } from './view.ts';
 
-/** Batches that a page may have missed and can still be told; a page that missed more is told everything. */
+/** Batches that a page may have missed and can still get; a page that missed more gets everything. */
 const batchesKept = 600;
 
 /** What was over longer ago than this is not shown. */
 export const shownMs = 8 * 24 * 3_600_000;
 
-/** Keeps a story, and hands out what has changed in numbered batches, so that a page that was away can catch up. */
-export class Chronicle {
+/** Keeps what the console shows, and hands out what has changed in numbered batches, so that a page that was away can catch up. */
+export class EventLog {
   readonly #collections = new Map<CollectionName, Map<string, { readonly id: string }>>();
   #scalars: Scalars;
-  #pending = new Map<string, Change>();
+  #pending = new Map<string, ShownChange>();
   readonly #batches: Array<{ readonly number: number; readonly batch: Batch }> = [];
   #number = 0;
   readonly #listeners = new Set<(number: number, batch: Batch) => void>();
@@ -60,7 +60,7 @@ export class Chronicle {
   /** Everything, as one batch. */
   whole(): Batch {
     const items = [...this.#collections].flatMap(([put, collection]) =>
-      [...collection.values()].map((item): Change => ({ put, id: item.id, item })),
+      [...collection.values()].map((item): ShownChange => ({ put, id: item.id, item })),
     );
     return { isWhole: true, changes: [{ set: this.#scalars }, ...items] };
   }
@@ -73,7 +73,7 @@ export class Chronicle {
     this.#number += 1;
     this.#batches.push({ number: this.#number, batch });
     if (this.#batches.length > batchesKept) this.#batches.shift();
-    for (const tell of this.#listeners) tell(this.#number, batch);
+    for (const listener of this.#listeners) listener(this.#number, batch);
   }
 
   /**
@@ -82,12 +82,12 @@ export class Chronicle {
    * @param after the number of the last batch that was heard; `undefined` for a listener that knows nothing
    * @returns what ends the listening
    */
-  listen(after: number | undefined, tell: (number: number, batch: Batch) => void): () => void {
+  listen(after: number | undefined, listener: (number: number, batch: Batch) => void): () => void {
     this.flush();
     const first = this.#batches[0]?.number ?? this.#number + 1;
-    if (after === undefined || after > this.#number || after < first - 1) tell(this.#number, this.whole());
-    else for (const { number, batch } of this.#batches) if (number > after) tell(number, batch);
-    this.#listeners.add(tell);
-    return () => void this.#listeners.delete(tell);
+    if (after === undefined || after > this.#number || after < first - 1) listener(this.#number, this.whole());
+    else for (const { number, batch } of this.#batches) if (number > after) listener(number, batch);
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 }

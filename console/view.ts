@@ -1,20 +1,20 @@
 /** What the console shows, as the server keeps it and the page draws it. Times are epoch milliseconds. */
 
-/** Something that keeps logins fresh: us, and beside us the guide's Lambda. */
-export interface Refresher {
+/** Something that keeps tokens fresh: us, and beside us the guide's Lambda. */
+interface ShownRefresher {
   readonly id: string;
   readonly title: string;
 }
 
-/** A login that was stored at Runpod. */
-export interface Token {
+/** A token that was stored at Runpod. */
+export interface ShownToken {
   readonly id: string;
   readonly refresher: string;
   readonly storedAt: number;
   readonly expiresAt: number;
 }
 
-export interface Run {
+interface ShownRun {
   readonly id: string;
   readonly refresher: string;
   readonly trigger: string;
@@ -25,21 +25,21 @@ export interface Run {
 }
 
 /** Something that happened at a moment: a push. */
-export interface Mark {
+interface ShownMark {
   readonly id: string;
   readonly at: number;
   readonly text: string;
 }
 
-/** A time in which an upstream did not behave. */
-export interface Outage {
+/** A time in which an upstream failed. */
+interface ShownOutage {
   readonly id: string;
   readonly text: string;
   readonly from: number;
   readonly to?: number;
 }
 
-export interface Endpoint {
+export interface ShownEndpoint {
   readonly id: string;
   readonly refresher: string;
   readonly name: string;
@@ -50,7 +50,7 @@ export interface Endpoint {
   readonly at?: number;
 }
 
-export interface Worker {
+interface ShownWorker {
   readonly id: string;
   readonly endpoint: string;
   readonly status: string;
@@ -60,45 +60,45 @@ export interface Worker {
 }
 
 /** An alert, as its reader gets it. */
-export interface Mail {
+interface ShownMail {
   readonly id: string;
   readonly at: number;
   readonly subject: string;
   readonly text: string;
 }
 
-export interface Alarm {
+interface ShownAlarm {
   readonly id: string;
   readonly isOpen: boolean;
   readonly description: string;
 }
 
 /** What CloudWatch measured last. */
-export interface Metric {
+interface ShownMetric {
   readonly id: string;
   readonly value: number;
   readonly at: number;
 }
 
 /** A state of the workflow in the run that is shown. */
-export interface StateView {
+export interface ShownState {
   readonly id: string;
   readonly phase: 'idle' | 'active' | 'done' | 'retried' | 'caught';
   readonly visits: number;
 }
 
 export interface Collections {
-  readonly refreshers: Refresher;
-  readonly tokens: Token;
-  readonly runs: Run;
-  readonly marks: Mark;
-  readonly outages: Outage;
-  readonly endpoints: Endpoint;
-  readonly workers: Worker;
-  readonly mails: Mail;
-  readonly alarms: Alarm;
-  readonly metrics: Metric;
-  readonly states: StateView;
+  readonly refreshers: ShownRefresher;
+  readonly tokens: ShownToken;
+  readonly runs: ShownRun;
+  readonly marks: ShownMark;
+  readonly outages: ShownOutage;
+  readonly endpoints: ShownEndpoint;
+  readonly workers: ShownWorker;
+  readonly mails: ShownMail;
+  readonly alarms: ShownAlarm;
+  readonly metrics: ShownMetric;
+  readonly states: ShownState;
 }
 export type CollectionName = keyof Collections;
 
@@ -111,12 +111,12 @@ export interface Scalars {
   /** The run that the workflow shows. */
   readonly shownRun: string;
   readonly switches: Readonly<Record<string, string>>;
-  /** Why the last look failed; empty where it did not. */
+  /** Why the last check failed; empty where it did not. */
   readonly trouble: string;
 }
 
 /** Something that changed. An item of `null` is gone. */
-export type Change =
+export type ShownChange =
   | { readonly put: CollectionName; readonly id: string; readonly item: { readonly id: string } | null }
   | { readonly set: Partial<Scalars> };
 
@@ -124,7 +124,7 @@ export type Change =
 export interface Batch {
   /** Whether it is everything, and what was known before is void. */
   readonly isWhole: boolean;
-  readonly changes: readonly Change[];
+  readonly changes: readonly ShownChange[];
 }
 
 /** How a state machine is drawn. Lengths are pixels. */

@@ -1,49 +1,49 @@
 import { describe, expect, it } from 'vitest';
-import { Chronicle } from '../../console/chronicle.ts';
+import { EventLog } from '../../console/event-log.ts';
 import { gapsOf } from '../../console/gaps.ts';
-import type { Batch } from '../../console/story.ts';
+import type { Batch } from '../../console/view.ts';
 
 const begin = () =>
-  new Chronicle({ mode: 'embedded', title: '', now: 0, speed: 1, shownRun: '', switches: {}, trouble: '' });
+  new EventLog({ mode: 'embedded', title: '', now: 0, speed: 1, shownRun: '', switches: {}, trouble: '' });
 
 const mark = (id: string, text = id) => ({ id, at: 0, text });
 
-const hear = (chronicle: Chronicle, after?: number) => {
+const hear = (eventLog: EventLog, after?: number) => {
   const heard: Array<readonly [number, Batch]> = [];
-  const stop = chronicle.listen(after, (number, batch) => void heard.push([number, batch]));
+  const stop = eventLog.listen(after, (number, batch) => void heard.push([number, batch]));
   return { heard, stop };
 };
 
-describe('a chronicle', () => {
-  it('tells a newcomer everything, and then what changes, once each', () => {
-    const chronicle = begin();
-    chronicle.put('marks', mark('a'));
-    const { heard, stop } = hear(chronicle);
+describe('an event log', () => {
+  it('gives a newcomer everything, and then what changes, once each', () => {
+    const eventLog = begin();
+    eventLog.put('marks', mark('a'));
+    const { heard, stop } = hear(eventLog);
     expect(heard[0]?.[1]).toMatchObject({
       isWhole: true,
       changes: [{ set: { mode: 'embedded' } }, { put: 'marks', id: 'a' }],
     });
-    chronicle.put('marks', mark('a', 'first'));
-    chronicle.put('marks', mark('a', 'second'));
-    chronicle.flush();
-    chronicle.flush();
+    eventLog.put('marks', mark('a', 'first'));
+    eventLog.put('marks', mark('a', 'second'));
+    eventLog.flush();
+    eventLog.flush();
     expect(heard.slice(1)).toEqual([
       [2, { isWhole: false, changes: [{ put: 'marks', id: 'a', item: mark('a', 'second') }] }],
     ]);
     stop();
-    chronicle.remove('marks', 'a');
-    chronicle.flush();
+    eventLog.remove('marks', 'a');
+    eventLog.flush();
     expect(heard).toHaveLength(2);
   });
 
   it('lets a listener that was away catch up with what it missed, and no more', () => {
-    const chronicle = begin();
+    const eventLog = begin();
     for (const id of ['a', 'b', 'c']) {
-      chronicle.put('marks', mark(id));
-      chronicle.flush();
+      eventLog.put('marks', mark(id));
+      eventLog.flush();
     }
-    chronicle.remove('marks', 'a');
-    const { heard } = hear(chronicle, 2);
+    eventLog.remove('marks', 'a');
+    const { heard } = hear(eventLog, 2);
     expect(heard.map(([number, { isWhole, changes }]) => [number, isWhole, changes])).toEqual([
       [3, false, [{ put: 'marks', id: 'c', item: mark('c') }]],
       [4, false, [{ put: 'marks', id: 'a', item: null }]],
@@ -52,40 +52,40 @@ describe('a chronicle', () => {
 
   it.each([
     ['was away for too long', 1],
-    ['heard of batches that never were', 10_000],
-  ])('tells a listener that %s everything anew', (_what, after) => {
-    const chronicle = begin();
+    ['knows of batches that never were', 10_000],
+  ])('gives a listener that %s everything anew', (_what, after) => {
+    const eventLog = begin();
     for (let count = 0; count < 700; count += 1) {
-      chronicle.set({ now: count });
-      chronicle.flush();
+      eventLog.set({ now: count });
+      eventLog.flush();
     }
-    const { heard } = hear(chronicle, after);
+    const { heard } = hear(eventLog, after);
     expect(heard.map(([number, { isWhole }]) => [number, isWhole])).toEqual([[700, true]]);
   });
 });
 
-describe('a long story', () => {
+describe('a long event log', () => {
   it('is forgotten at its far end, and what is not over stays', () => {
-    const chronicle = begin();
+    const eventLog = begin();
     for (const [id, at] of [
       ['old', 1],
       ['new', 9],
     ] as const) {
-      chronicle.put('tokens', { id, refresher: 'ours', storedAt: at, expiresAt: at });
-      chronicle.put('runs', { id, refresher: 'ours', trigger: '', status: 'SUCCEEDED', startedAt: at });
-      chronicle.put('marks', { id, at, text: '' });
-      chronicle.put('outages', { id, text: '', from: 0, to: at });
+      eventLog.put('tokens', { id, refresher: 'ours', storedAt: at, expiresAt: at });
+      eventLog.put('runs', { id, refresher: 'ours', trigger: '', status: 'SUCCEEDED', startedAt: at });
+      eventLog.put('marks', { id, at, text: '' });
+      eventLog.put('outages', { id, text: '', from: 0, to: at });
     }
-    chronicle.put('outages', { id: 'open', text: '', from: 0 });
-    chronicle.forget(5);
+    eventLog.put('outages', { id: 'open', text: '', from: 0 });
+    eventLog.forget(5);
     const left = (['tokens', 'runs', 'marks', 'outages'] as const).map((name) =>
-      chronicle.all(name).map(({ id }) => id),
+      eventLog.all(name).map(({ id }) => id),
     );
     expect(left).toEqual([['new'], ['new'], ['new'], ['new', 'open']]);
   });
 });
 
-describe('the gaps between logins', () => {
+describe('the gaps between tokens', () => {
   const token = (storedAt: number, expiresAt: number) => ({
     id: `${storedAt}`,
     refresher: 'ours',
@@ -98,7 +98,7 @@ describe('the gaps between logins', () => {
     ['none while each is replaced in time', [token(0, 12 * hour), token(5 * hour, 17 * hour)], 10 * hour, []],
     ['one since the last has ended', [token(0, 12 * hour)], 14 * hour, [{ from: 12 * hour, to: 14 * hour }]],
     [
-      'one between an end and the next login',
+      'one between an end and the next token',
       [token(0, 12 * hour), token(15 * hour, 27 * hour)],
       16 * hour,
       [{ from: 12 * hour, to: 15 * hour }],

@@ -1,0 +1,145 @@
+import { Command, CommanderError } from 'commander';
+import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
+import { ownVersion } from '../stack/stack.ts';
+import type { CommandContext, CommonOptions } from './context.ts';
+import { createTerminal, type Terminal } from './terminal.ts';
+
+/** Runs a command. @returns its exit code */
+type PerformCommand<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
+
+const exitCodesText = `
+Exit codes: 0 done, and all is well; 1 something is wrong, and what is printed says what; 2 the command line has a
+mistake; 130 stopped by Ctrl-C.`;
+
+const describe = (command: Command, summary: string, examples: string): Command =>
+  command
+    .description(summary)
+    .addHelpText('after', `\nExamples:\n${examples}\n${exitCodesText}`)
+    .option('--no-color', 'print no colours; so does NO_COLOR=1');
+
+const describeWithStack = (command: Command, summary: string, examples: string): Command =>
+  describe(command, summary, examples)
+    .option('--stage <name>', 'the stage of the stack', 'dev')
+    .option('--region <region>', 'its AWS region (default: AWS_REGION, else us-east-1)')
+    .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
+    .option('--json', 'print JSON, for machines');
+
+/** Makes the program, which hands `end` the exit code of the command that was called. */
+const createProgram = (context: CommandContext, end: (exitCode: number) => void): Command => {
+  const { stdout, stderr } = context;
+  /** A command's code is loaded when it is called. */
+  const perform =
+    <Options extends CommonOptions>(load: () => Promise<PerformCommand<Options>>) =>
+    async (options: Options): Promise<void> => {
+      const run = await load();
+      const { json: isJson = false, color: mayColour = true } = options;
+      end(await run(options, context, createTerminal(context, { isJson, mayColour })));
+    };
+
+  const program = new Command('npm run')
+    .version(ownVersion)
+    .description('Keeps the Amazon ECR token of Runpod serverless endpoints fresh.')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => stdout.write(text), writeErr: (text) => stderr.write(text) })
+    .showSuggestionAfterError()
+    .configureHelp({ helpWidth: 100 });
+
+  describeWithStack(
+    program.command('setup'),
+    'From nothing to protected: the Runpod key, the credential, its endpoints, targets.yml. Says what it will change first.',
+    `  npm run setup                                        asks, shows a plan, and goes on when you agree
+  npm run setup -- --key-stdin --yes < key-file        asks nothing, and takes what is usual
+  npm run setup -- --yes --credential new --name team  … but with a new credential
+  npm run setup -- --undo                              undoes what it did
+
+The key is typed without being shown, or piped in; it is never an argument. What was changed is noted in .setup.json,
+without secrets; run it again after an interruption to go on.`,
+  )
+    .option('--yes', 'ask nothing: take what is usual, and what the options say')
+    .option('--undo', 'undo what setup has changed')
+    .option('--key-stdin', 'read the Runpod API key from standard input')
+    .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
+    .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
+    .option('--endpoint <ids...>', 'endpoints to select the credential for (default: those without any)')
+    .option('--image-registry <host>', 'the ECR registry of the images (default: the one that endpoints use)')
+    .option('--repository <name>', 'an ECR repository to create, where it is missing')
+    .option('--role-arn <arn>', 'the role that mints, for a registry of another account')
+    .option('--external-id <id>', 'the external id that the role asks for')
+    .action(perform(async () => (await import('./setup/setup.ts')).setup));
+
+  describeWithStack(
+    program.command('doctor'),
+    'Checks everything that can be wrong, and says what to do about it. Changes nothing.',
+    `  npm run doctor                                 the stage dev
+  npm run doctor -- --stage prod --region eu-west-1
+  npm run -s doctor -- --json | jq '.findings[] | select(.mark == "wrong")'`,
+  ).action(perform(async () => (await import('./doctor/doctor.ts')).doctor));
+
+  describeWithStack(
+    program.command('refresh'),
+    'Runs the very workflow that deploys, once, from here, with your own AWS credentials. Needs no deployed stack.',
+    `  npm run refresh                                every target of targets.yml
+  npm run refresh -- --dry-run                   all but the storing: what would be stored?
+  npm run refresh -- --target production         one target
+  npm run refresh -- --target production --endpoint 4m7x2k9q
+                                                 … and watches one endpoint
+  npm run -s refresh -- --json > report.json     the run's report (docs/report.md)`,
+  )
+    .option('--dry-run', 'stop before storing, and say what would have been stored')
+    .option('--target <names...>', 'only these targets')
+    .option('--endpoint <ids...>', 'watch only these endpoints of the one target')
+    .option('--patience <minutes>', 'how long to go on trying while AWS or Runpod is down', '30')
+    .action(perform(async () => (await import('./refresh/refresh.ts')).refresh));
+
+  describeWithStack(
+    program.command('status'),
+    'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms.',
+    `  npm run status -- --stage prod            once
+  npm run status -- --stage prod --watch    again every ten seconds
+  npm run -s status -- --json | jq .troubles     for machines`,
+  )
+    .option('--watch', 'show it again every ten seconds, until Ctrl-C')
+    .action(perform(async () => (await import('./status/status.ts')).status));
+
+  describe(
+    program.command('alert'),
+    'Rehearses alerts: shows what people would get, or sends it to them as a test.',
+    `  npm run alert                                       every alert, as a letter
+  npm run alert -- --kind failed --to me@example.com  one kind, as that reader would get it
+  npm run alert -- --kind failed --to +15555550100    … by SMS
+  npm run alert -- --kind failed --to https://…       … as JSON
+  npm run alert -- --html alerts.html                 a page with all of them side by side
+  npm run alert -- --kind failed --to arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-alerts
+                                                      sends it to the deployed topic, marked as a rehearsal`,
+  )
+    .option('--kind <kind>', 'delayed, failed, degraded, recovered or digest')
+    .option('--severity <severity>', 'critical, warning or info')
+    .option('--to <reader>', "who would get it; an SNS topic's ARN really gets it", 'you@example.com')
+    .option('--html <file>', 'the file to write the page to')
+    .option('--runbook <url>', 'where links lead (default: none; alerts then say what docs/runbook.md says)', '')
+    .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
+    .action(perform(async () => (await import('./alert/alert.ts')).alert));
+
+  return program;
+};
+
+/**
+ * Runs a command as its command line says, and prints what stands in its way.
+ *
+ * @param words what stands after the program's name
+ * @returns the exit code
+ */
+export const runCommand = async (words: readonly string[], context: CommandContext): Promise<number> => {
+  let exitCode: number = exitCodes.well;
+  const program = createProgram(context, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
+    context.stderr.write(`${describeFailure(error)}\n`);
+    return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
+  }
+};

@@ -1,0 +1,130 @@
+import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
+import { formatImageReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import { type Check, type Finding, need, ok, skipped, warning, wrong } from './check.ts';
+import type { TargetView } from './target-view.ts';
+
+const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** What can be wrong with which endpoints use the credential. */
+export const useChecks = ({ target, key, token, endpoints }: TargetView): Check[] => {
+  const { name: group, runpod, endpoints: named } = target;
+
+  const isOfTarget = async (image: string): Promise<boolean> => {
+    const host = parseImageReference(image)?.registry ?? '';
+    const { registry } = await need('a token', token());
+    return isSameRegistry(host, registry);
+  };
+
+  return [
+    {
+      group,
+      title: 'endpoints',
+      run: async () => {
+        const all = await need('a list of endpoints', key.endpoints());
+        const findings: Finding[] = [];
+        for (const { id } of named ?? []) {
+          const found = all.find((each) => each.id === id);
+          if (found === undefined) {
+            findings.push(wrong(`There is no endpoint ${id}.`, 'Correct endpoints in targets.yml.'));
+          } else if (found.registry !== runpod.registry) {
+            findings.push(
+              wrong(
+                `Endpoint ${id} uses ${found.registry === null ? 'no credential' : `credential ${found.registry}`}.`,
+                `Select credential ${runpod.registry} in its settings, or run npm run setup.`,
+              ),
+            );
+          }
+        }
+        const users = await endpoints();
+        for (const { id, name, image, registry } of named === undefined ? all : []) {
+          if (registry === runpod.registry || !(await isOfTarget(image))) continue;
+          findings.push(
+            warning(
+              `Endpoint ${name === '' ? id : `${name} (${id})`} pulls from the same ECR registry with ${registry === null ? 'no credential' : `credential ${registry}`}.`,
+              `Select credential ${runpod.registry} in its settings, or run npm run setup.`,
+            ),
+          );
+        }
+        if (users.length === 0) {
+          findings.unshift(
+            warning('No endpoint uses the credential.', 'Select it in your endpoint’s settings, or run npm run setup.'),
+          );
+        } else if (findings.every(({ mark }) => mark !== 'wrong')) {
+          findings.unshift(
+            ok(`${plural(users.length, 'endpoint')} use${users.length === 1 ? 's' : ''} the credential.`),
+          );
+        }
+        return findings;
+      },
+    },
+  ];
+};
+
+/** What can be wrong with how those endpoints are set up. */
+export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] => {
+  const { name: group } = target;
+  const needEndpoints = () => need('a list of its endpoints', endpoints());
+  return [
+    {
+      group,
+      title: 'tags',
+      run: async () => {
+        const users = await needEndpoints();
+        const floating = users.filter(({ image }) => {
+          const { tag, digest } = parseImageReference(image) ?? {};
+          return digest === undefined && (tag === undefined || tag === 'latest');
+        });
+        if (users.length === 0) return skipped('There is no tag to look at.');
+        if (floating.length === 0) return ok('Every image has a tag or digest of its own.');
+        const images = floating.map(({ image }) => {
+          const reference = parseImageReference(image);
+          return reference === undefined ? image : formatImageReference(reference);
+        });
+        return warning(
+          `${[...new Set(images)].join(', ')}: a new push behind the same tag changes nothing at Runpod.`,
+          'Give each build a tag of its own, and set it as the endpoint’s image.',
+        );
+      },
+    },
+    {
+      group,
+      title: 'workers',
+      run: async () => {
+        const users = await needEndpoints();
+        if (users.length === 0) return skipped('There is no endpoint to look at.');
+        const parked = users.filter(({ workers }) => workers.max === 0).map(({ id }) => id);
+        return parked.length === 0
+          ? ok('No endpoint is parked.')
+          : warning(
+              `Runpod has parked ${parked.join(', ')}: workers.max is 0, as it sets after long failure or idleness.`,
+              'Raise max workers in its settings: a fresh token does not.',
+            );
+      },
+    },
+    {
+      group,
+      title: 'delegation',
+      run: async () => {
+        await need('an API key', key.key());
+        const delegations = await key.delegations();
+        const users = await needEndpoints();
+        const covers = (image: string): boolean => {
+          const reference = parseImageReference(image);
+          return delegations.some(
+            ({ dockerRegistryUri, repository }) =>
+              reference !== undefined &&
+              reference.repository === repository &&
+              isSameRegistry(reference.registry, dockerRegistryUri),
+          );
+        };
+        const covered = [...new Set(users.map(({ image }) => image).filter(covers))];
+        return covered.length === 0
+          ? ok('No ECR delegation of Runpod’s covers these images, so the credential is needed.')
+          : warning(
+              `An ECR delegation of Runpod’s covers ${covered.join(', ')}.`,
+              'Try the endpoint without a credential: where that pulls, you need no token, and none of this. Runpod’s pages disagree on serverless.',
+            );
+      },
+    },
+  ];
+};

@@ -1,0 +1,78 @@
+import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
+import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import { createMintToken, type MintedToken } from '../../functions/lib/ecr/mint-token.ts';
+import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
+import { PullError } from '../../functions/lib/ecr/registry.ts';
+import { sendUntil } from '../../functions/lib/http.ts';
+import type { Endpoint } from '../../functions/lib/runpod/management.ts';
+import type { Target } from '../../functions/lib/targets.ts';
+import type { Caller } from '../../stack/caller.ts';
+import { need, once } from './check.ts';
+import type { KeyView } from './key-view.ts';
+
+/** An image that was pulled with a fresh token, or what is wrong with it. */
+type PullTrial =
+  | { readonly image: string; readonly sizeInBytes: number }
+  | { readonly image: string; readonly problem: string; readonly kind: PullError['problem'] | undefined };
+
+/** What there is to see of one target; each thing is asked once, however many checks need it. */
+export interface TargetView {
+  readonly caller: Caller;
+  readonly target: Target;
+  readonly key: KeyView;
+  readonly credential: () => Promise<void>;
+  readonly token: () => Promise<MintedToken>;
+  /** The endpoints that a run would watch. */
+  readonly endpoints: () => Promise<readonly Endpoint[]>;
+  readonly images: () => Promise<readonly PullTrial[]>;
+}
+
+export const createTargetView = ({
+  caller,
+  target,
+  view: key,
+  interrupted,
+}: {
+  readonly caller: Caller;
+  readonly target: Target;
+  readonly view: KeyView;
+  readonly interrupted: AbortSignal;
+}): TargetView => {
+  const { ecr, runpod, endpoints: named } = target;
+  const registryClient = createRegistryClient(caller.settings, sendUntil(interrupted));
+  const token = once(() => createMintToken(caller.settings, Date.now)(ecr));
+  const endpoints = once(async () => {
+    const all = await key.endpoints();
+    return named === undefined
+      ? all.filter(({ registry }) => registry === runpod.registry)
+      : all.filter(({ id }) => named.some((each) => each.id === id));
+  });
+
+  const tryImage = async (image: string, { token: minted, registry }: MintedToken): Promise<PullTrial> => {
+    const reference = parseImageReference(image);
+    if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
+      return { image, problem: `it is not in ${registry}, whose token the credential gets`, kind: undefined };
+    }
+    try {
+      const { sizeInBytes } = await registryClient.tryImage(reference, minted);
+      return { image, sizeInBytes };
+    } catch (error) {
+      if (!(error instanceof PullError)) throw error;
+      return { image, problem: error.message, kind: error.problem };
+    }
+  };
+
+  return {
+    caller,
+    target,
+    key,
+    token,
+    endpoints,
+    credential: once(() => key.management.requireCredential(runpod.registry)),
+    images: once(async () => {
+      const minted = await need('a token', token());
+      const images = new Set((await need('a list of its endpoints', endpoints())).map(({ image }) => image));
+      return Promise.all([...images].map((image) => tryImage(image, minted)));
+    }),
+  };
+};

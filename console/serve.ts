@@ -1,0 +1,32 @@
+import { once } from 'node:events';
+import { readDefinition } from '../runner/definition.ts';
+import { type CallerOptions, readCaller } from '../stack/caller.ts';
+import { buildPage } from './build.ts';
+import { EmbeddedSource } from './embedded.ts';
+import { layOut } from './layout.ts';
+import { LiveSource } from './live.ts';
+import { serveConsole } from './server.ts';
+import type { Source } from './source.ts';
+
+/** What the console is to show, and where. */
+export interface ConsoleOptions extends CallerOptions {
+  readonly live?: boolean;
+  readonly port: number;
+  readonly json?: boolean;
+}
+
+/** Serves the console until Ctrl-C. */
+export const serve = async ({ live = false, port, json = false, ...caller }: ConsoleOptions): Promise<void> => {
+  const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
+  const [files, drawing] = await Promise.all([buildPage(), layOut(definition)]);
+  const source: Source = live ? await LiveSource.begin(readCaller(caller)) : await EmbeddedSource.begin();
+  const served = await serveConsole(source, files, drawing, port);
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ url: served.url })}\n`
+      : `The console is at ${served.url}\nIt opens once; Ctrl-C ends it.\n`,
+  );
+  await once(process, 'SIGINT');
+  await served.close();
+  await source.end();
+};

@@ -1,0 +1,159 @@
+import * as z from 'zod/mini';
+import type { Answer } from '../exchange.ts';
+import { parseJson } from '../json.ts';
+import { listOf } from '../json-parts.ts';
+import { quote } from '../quote.ts';
+
+/** Why a registry, or the store where it keeps its blobs, did not give what it was asked for. */
+export type AnswerProblem =
+  | 'token-refused'
+  | 'token-expired'
+  | 'repository-forbidden'
+  | 'image-missing'
+  | 'archived'
+  | 'key-lost'
+  | 'throttled'
+  | 'unreachable'
+  | 'malformed';
+
+/** What a refusal says. */
+export interface AnswerReading {
+  readonly problem: AnswerProblem;
+  /** Its own words, plain and bounded, without our secrets; empty where it had none. */
+  readonly said: string;
+  /** What to do about it, in a clause. */
+  readonly remedy: string;
+  /** Whether it may pass by itself within minutes. */
+  readonly isPassing: boolean;
+  /** Whether one such answer among others that work is to be asked for again (docker/build-push-action#719). */
+  readonly isAskedAgain: boolean;
+}
+
+/** Who answered: ECR itself, or S3, where its redirects lead. */
+export type AnswerOrigin = 'registry' | 'blob-store';
+
+/** Remedies, by problem. A problem that is not here cannot be answered with. */
+const remedies: Readonly<Record<AnswerProblem, string>> = {
+  'token-refused': 'check that the role that mints still exists and may pull',
+  'token-expired': 'mint another token; where that ends as soon, check the clock of who mints',
+  'repository-forbidden':
+    'allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository to the role that mints',
+  'image-missing': "push the image, or correct the endpoint's image",
+  archived: 'restore the image from the archive in Amazon ECR, or push it again',
+  'key-lost': "restore the repository's KMS key, or push the image to a repository whose key is there",
+  throttled: 'it passes; where it lasts, ask AWS for a larger quota of ECR',
+  unreachable: 'it passes; where it lasts, look at the status of Amazon ECR',
+  malformed: 'build and push the image again',
+};
+
+const passing: readonly AnswerProblem[] = ['throttled', 'unreachable'];
+
+/** A refusal's code and message, where it has such. */
+interface Words {
+  readonly code: string;
+  readonly message: string;
+}
+
+const maxBodyBytes = 64 * 1024;
+const maxWords = 2048;
+const maxErrors = 1000;
+const wordSchema = z.object({ code: z.optional(z.string()), message: z.optional(z.string()) });
+const errorsSchema = z.object({ errors: listOf(wordSchema, maxErrors) });
+
+/** The text between two tags. S3's errors are XML of no depth; entities in them are of no account here. */
+const tagged = (xml: string, tag: string): string => {
+  const start = xml.indexOf(`<${tag}>`);
+  const end = start === -1 ? -1 : xml.indexOf(`</${tag}>`, start);
+  return end === -1 ? '' : xml.slice(start + tag.length + 2, end);
+};
+
+/**
+ * Reads the words of a refusal: the `errors` of the OCI distribution specification, one such error alone, S3's XML, or
+ * plain text.
+ */
+const wordsOf = (body: Uint8Array): Words => {
+  const bytes = body.subarray(0, maxBodyBytes);
+  const text = new TextDecoder().decode(bytes);
+  const json = parseJson(bytes);
+  const errors = z.safeParse(errorsSchema, json);
+  const single = z.safeParse(wordSchema, json);
+  const found = errors.success ? errors.data.errors[0] : single.success ? single.data : undefined;
+  if (found !== undefined) {
+    const { code = '', message = '' } = found;
+    return { code: code.slice(0, maxWords), message: message.slice(0, maxWords) };
+  }
+  const start = text.slice(0, maxWords);
+  const code = tagged(start, 'Code');
+  return code === '' ? { code, message: start.trim() } : { code, message: tagged(start, 'Message') };
+};
+
+/** A message without what people named themselves: a repository may be called `archive`. */
+const proseOf = (message: string): string =>
+  message
+    .replace(/'[^']{0,300}'|"[^"]{0,300}"/g, '…')
+    .split(/\s/)
+    .map((word) => (/\/|arn:|sha256:/.test(word) ? '…' : word))
+    .join(' ');
+
+const keyPattern = /\bkms\b|customer master key|ciphertext refers to/i;
+const archivePattern = /\b(?:is|are|was|been) archived\b|\barchived image|imagearchived|\barchiv\w{1,4} storage/i;
+const passingCodes: readonly string[] = [
+  'RequestTimeout',
+  'RequestTimeTooSkewed',
+  'InternalError',
+  'ServiceUnavailable',
+  'ExpiredToken',
+  'OperationAborted',
+];
+const throttlingPattern = /toomanyrequests|throttl|slowdown|rate exceeded|too many requests|reduce your request rate/i;
+
+const storeProblem = (status: number, { code, message }: Words): AnswerProblem => {
+  if (keyPattern.test(`${code.replaceAll('.', ' ')} ${message}`)) return 'key-lost';
+  if (status === 429 || throttlingPattern.test(code)) return 'throttled';
+  if (status >= 500 || status === 408 || passingCodes.includes(code)) return 'unreachable';
+  if (status === 404 || code.startsWith('NoSuch')) return 'image-missing';
+  // A link that ended between ECR's answer and our asking: "Request has expired". S3 has no other right to refuse.
+  return status === 401 || status === 403 ? 'unreachable' : 'malformed';
+};
+
+const registryProblem = (status: number, { code, message }: Words): AnswerProblem => {
+  const prose = `${code} ${proseOf(message)}`;
+  if (/token (?:has |is )?expired|included in the request is expired/i.test(prose)) return 'token-expired';
+  if (/included in the request is invalid|unrecognizedclient/i.test(prose)) return 'token-refused';
+  if (keyPattern.test(prose)) return 'key-lost';
+  if (archivePattern.test(prose)) return 'archived';
+  if (status === 429 || throttlingPattern.test(prose)) return 'throttled';
+  if (status === 401) return 'token-refused';
+  if (status === 403) return 'repository-forbidden';
+  if (status === 404) return 'image-missing';
+  if (status >= 500 || status === 408 || status === 425 || passingCodes.includes(code)) return 'unreachable';
+  return 'malformed';
+};
+
+/**
+ * Tells from an answer that is no success what kind of refusal it is, and what to do about it.
+ *
+ * Sources: https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html and common-errors.html
+ * (expired tokens, 403, 429); its page "Archiving an image" (404); the OCI distribution specification, "Error codes";
+ * https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html; answers that people posted.
+ *
+ * @param secrets what must not be repeated, whoever repeats it
+ */
+export const readRefusal = (
+  { status, body }: Pick<Answer, 'status' | 'body'>,
+  origin: AnswerOrigin,
+  secrets: readonly string[],
+): AnswerReading => {
+  const words = wordsOf(body);
+  const problem = origin === 'registry' ? registryProblem(status, words) : storeProblem(status, words);
+  return {
+    problem,
+    said: quote(`${words.code} ${words.message}`.trim(), secrets),
+    remedy: remedies[problem],
+    isPassing: passing.includes(problem),
+    isAskedAgain: origin === 'registry' && (status === 401 || status === 404),
+  };
+};
+
+/** Whether the store says that a layer has no bytes: asked for the first of none, it answers 416. */
+export const isEmptyRange = ({ status }: Pick<Answer, 'status'>): boolean => status === 416;

@@ -1,0 +1,521 @@
+import { quote } from '../quote.ts';
+import type { LogLine } from './worker-log.ts';
+
+/** Why an attempt to pull failed. Only `refused` speaks of the token; `other` is a cause that has no words here yet. */
+export type PullCause =
+  | 'refused'
+  | 'missing'
+  | 'wrong-architecture'
+  | 'throttled'
+  | 'registry-unreachable'
+  | 'out-of-disk'
+  | 'archived'
+  | 'blob-store'
+  | 'not-an-image'
+  | 'container-cannot-start'
+  | 'other';
+
+/** A line of the host that says what went wrong. The line is plain and bounded, fit for a message. */
+export interface PullTrouble {
+  readonly cause: PullCause;
+  readonly line: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+}
+
+/** One attempt of a host to pull an image. Times are epoch milliseconds. */
+export interface PullAttempt {
+  /** Its first line, as far back as the log goes. */
+  readonly beganAt: number;
+  /** When the host first had what a registry gives only to a token that it took: a manifest or a layer. */
+  readonly tokenTakenAt?: number;
+  /** The newest line that shows layers coming down. */
+  readonly moved?: { readonly line: string; readonly at: number };
+  /** The line that says that the image is there, and what kept a container of it from starting afterwards. */
+  readonly pulled?: { readonly line: string; readonly at: number; readonly after?: PullTrouble };
+  readonly failed?: PullTrouble;
+}
+
+/** How the hosts' programs word a cause, and whose words they are. */
+interface Wording {
+  readonly cause: PullCause;
+  readonly pattern: RegExp;
+  /** Whether it may speak of something else than the token once the registry has taken the token. */
+  readonly isWeak?: boolean;
+  /** The programs and versions that use it, and the file that has it. */
+  readonly source: string;
+}
+
+/**
+ * Causes by wording, first match wins: what is exact stands before what is general. Hosts pass on the words of moby
+ * (Docker 20 to 29: graph drivers, and from 24 on the containerd image store, which 29 has by default), of containerd
+ * (1.6 to 2), and, quoted in both, of ECR and of S3. References, addresses and ARNs are taken out before
+ * (`proseOf`): a repository may be called `archive`, and a tag `v403`.
+ */
+export const wordings: readonly Wording[] = [
+  // What the store behind ECR says about its keys, whatever the status that it came with.
+  {
+    cause: 'blob-store',
+    pattern: /ciphertext refers to|customer master key|\bkms\w{0,32}exception|\bkms key\b|kms:decrypt/i,
+    source: 'AWS KMS API errors, passed on by S3 and ECR',
+  },
+  {
+    cause: 'archived',
+    pattern: /\b(?:is|are|was|been) archived\b|\barchived image|imagearchived|\barchiv\w{1,4} storage|storage class/i,
+    source: 'ECR user guide, "Archiving an image"',
+  },
+  {
+    cause: 'out-of-disk',
+    pattern:
+      /no space left on device|quota exceeded|not enough (?:disk )?space|insufficient (?:disk|storage)|\benospc\b/i,
+    source: 'Linux ENOSPC and EDQUOT, in every version',
+  },
+  // "no match for platform in manifest: not found" is no missing image, so these stand before it.
+  {
+    cause: 'wrong-architecture',
+    pattern: /no matching manifest for|no match for platform|no manifest found for platform/i,
+    source: 'moby distribution/pull_v2.go (20 to 29); containerd images/handlers.go and images/image.go (1.6 to 2)',
+  },
+  {
+    cause: 'wrong-architecture',
+    pattern:
+      /image operating system \S{1,64} cannot be used|cannot download image with operating system|does not match the (?:detected|specified)(?: host)? platform|does not provide the specified platform|unsupported (?:os|platform|architecture)\b|operating system is not supported/i,
+    source: 'moby distribution/config.go, distribution/pull_v2.go, daemon/images/image.go, daemon/containerd/image.go',
+  },
+  {
+    cause: 'wrong-architecture',
+    pattern: /exec format error/i,
+    source: 'Linux ENOEXEC, through runc',
+  },
+  {
+    cause: 'not-an-image',
+    pattern:
+      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support has been removed|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-type: expected|mediatype in manifest should be/i,
+    source:
+      'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
+  },
+  // The token, in words that mean nothing else.
+  {
+    cause: 'refused',
+    pattern: /token (?:has |is )?expired|expired token|token included in the request is (?:invalid|expired)/i,
+    source: 'ECR user guide, "Troubleshooting Docker errors"; AWS common errors',
+  },
+  {
+    cause: 'refused',
+    pattern:
+      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token/i,
+    source:
+      'distribution registry/client/auth; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
+  },
+  {
+    cause: 'refused',
+    pattern: /not authorized to perform:? ?ecr/i,
+    source: 'IAM user guide, "Troubleshoot access denied error messages"',
+  },
+  // ECR answers these only to whom it knows, so they stand before "does not exist or may require".
+  {
+    cause: 'missing',
+    pattern:
+      /repository with name .{1,300} does not exist in the registry|requested image not found|image with imageid|manifest unknown|name unknown|repository name not known|blob unknown|manifest for \S{1,512} not found|layer ?inaccessible/i,
+    source: 'ECR API errors; distribution registry/api/v2; moby distribution/errors.go (20 to 29)',
+  },
+  {
+    cause: 'throttled',
+    pattern:
+      /toomanyrequests|too many requests|rate exceeded|throttl|rate limit|retry-after:|slow ?down|reduce your request rate|status(?: code)?:? 429/i,
+    source:
+      'ECR user guide, "Troubleshooting Amazon ECR error messages"; distribution errcode TOOMANYREQUESTS; S3 SlowDown',
+  },
+  {
+    cause: 'refused',
+    pattern:
+      /pull access denied|no pull access|requested access to the resource is denied|does not exist or may require|insufficient_scope/i,
+    source:
+      'moby distribution/errors.go and daemon/containerd/image_pull.go; containerd remotes/docker/resolver.go; Docker before 17.05',
+  },
+  // A status or a code alone: the registry's answer to a token, unless the registry has taken that token already.
+  {
+    cause: 'refused',
+    pattern:
+      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|40[13] (?:forbidden|unauthorized)|http 40[13] response|status(?: code)?:? 40[13]\b|access ?denied/i,
+    isWeak: true,
+    source: 'distribution errcode DENIED and UNAUTHORIZED; containerd remotes/errors (1.7 to 2), resolver.go (1.6)',
+  },
+  {
+    cause: 'registry-unreachable',
+    pattern:
+      /\b50[0234] (?:internal|bad|service|gateway)|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|tls: |x509: |dial tcp|failed to do request/i,
+    source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
+  },
+  // "failed to resolve reference "…": …: not found", "content at … not found: not found"
+  {
+    cause: 'missing',
+    pattern: /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found$/i,
+    source: 'containerd remotes/docker/resolver.go, remotes/docker/fetcher.go (1.6 to 2), with errdefs.ErrNotFound',
+  },
+];
+
+/** What says that a container of an image that is there cannot be started. It never speaks of the token. */
+const containerPattern =
+  /\boci runtime\b|\brunc\b|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |nvidia-container-cli|failed to create (?:shim|containerd task|task)|(?:error|failed) (?:to start|starting) container|executable file not found|error mounting|layer does not exist/i;
+const creatingPattern = /^(?:error|failed)(?: response from daemon:)? (?:to create|creating) container\b/i;
+/** S3's own words or hosts in a line. Sources: moby quotes a body it cannot parse; containerd names the address. */
+const storePattern = /<Code>|starport-layer|\bs3[.-][\w.-]{0,128}amazonaws|\.s3\./i;
+/** A layer that came down and could not be unpacked: neither the registry nor the container has to do with it. */
+const unpackPattern = /failed to (?:register|extract) layer/i;
+const failurePattern =
+  /\b(?:error|errors|failed|failure|fatal|cannot|could not|couldn't|can't|unable|invalid|rpc error|exceeded|unexpected|refused|denied|aborted|cancell?ed|panic|corrupt\w{0,4}|mismatch)\b/i;
+const pullPattern = /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4})\b/i;
+const imagePattern = /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3})\b/i;
+
+const maxLineHead = 3072;
+const maxLineTail = 1024;
+
+/**
+ * Bounds a line and makes it plain, before any expression sees it: Runpod's lines have no maximum, colour codes occur,
+ * and the cause of a long line stands at its end.
+ */
+const plainLine = (text: string): string => {
+  const bounded =
+    text.length <= maxLineHead + maxLineTail ? text : `${text.slice(0, maxLineHead)} … ${text.slice(-maxLineTail)}`;
+  return bounded
+    .replace(/\p{Cc}\[[\d;?]*[@-~]/gu, '')
+    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
+    .trim()
+    .replace(/^\d{4}-\d\d-\d\dT[\d:.]{8,20}Z? ?/, '');
+};
+
+const maxQuotedEnd = 99;
+
+/** Quotes a line by both its ends: the first names what was done, the last names the cause. */
+const quoteEnds = (line: string): string =>
+  quote(line.length <= 2 * maxQuotedEnd ? line : `${line.slice(0, maxQuotedEnd)}…${line.slice(-maxQuotedEnd)}`);
+
+/** A line without what people named themselves: references, addresses, paths and ARNs become an ellipsis. */
+const proseOf = (line: string): string =>
+  line
+    .split(' ')
+    .map((word) => {
+      if (word.includes('<') || !/\/|arn:|sha256:|\.dkr[.-]/.test(word)) return word;
+      return `…${/[:,]["']?$|:$/.test(word) ? ':' : ''}`;
+    })
+    .join(' ');
+
+/** What one line says. */
+type Sign =
+  | { readonly kind: 'begun' | 'waiting' | 'named' | 'listed' | 'moved' | 'pulled' | 'echo' | 'silent' }
+  | {
+      readonly kind: 'failed';
+      readonly cause: PullCause;
+      readonly isWeak: boolean;
+      /** What it failed at; `elsewhere` where the line names nothing that a pull has to do with. */
+      readonly stage: 'pull' | 'container' | 'unsaid' | 'elsewhere';
+    };
+
+/** Docker's progress has a layer's 12 digits first; containerd's has the kind of content and its digest. */
+const layerPattern = /^(?:[0-9a-f]{12}|(?:layer|config|manifest|index)-sha256:[0-9a-f]{12,64}):? +(?<state>.{1,64})/;
+
+/** Source: moby distribution/xfer/download.go, distribution/pull_v2.go, daemon/containerd/progress.go; ctr's progress. */
+const progressOf = (line: string): Sign | undefined => {
+  const state = layerPattern.exec(line)?.groups?.state;
+  if (state !== undefined) {
+    if (/^(?:downloading|verifying|download complete|extracting|pull complete|done|unpacking)/i.test(state)) {
+      return { kind: 'moved' };
+    }
+    if (/^(?:pulling fs layer|waiting|already exists|exists|retrying|resolved)/i.test(state)) return { kind: 'listed' };
+  }
+  if (/^\S{1,200} Pulling from \S/.test(line)) return { kind: 'named' };
+  if (/^Digest: sha256:[0-9a-f]{64}\b/.test(line)) return { kind: 'pulled' };
+  if (/^Status: (?:Downloaded newer image|Image is up to date) for \S/.test(line)) return { kind: 'pulled' };
+  if (/^successfully pulled image\b/i.test(line) || /\breturns image reference\b/.test(line)) return { kind: 'pulled' };
+  if (/^create container \S|^pending image pull\b|^pulling image\b/i.test(line)) return { kind: 'begun' };
+  if (/\bimage pull: \S{1,512}: pending\b/i.test(line)) return { kind: 'waiting' };
+  return undefined;
+};
+
+/** What one plain line says about pulling. */
+const signOf = (line: string): Sign => {
+  const progress = progressOf(line);
+  if (progress !== undefined) return progress;
+  if (/\bno such image: /i.test(line)) return { kind: 'echo' };
+
+  const prose = proseOf(line);
+  const found = wordings.find(({ pattern }) => pattern.test(prose));
+  const failed = (cause: PullCause, stage: (Sign & { kind: 'failed' })['stage'], isWeak = false): Sign => ({
+    kind: 'failed',
+    cause,
+    isWeak,
+    stage,
+  });
+  if (unpackPattern.test(prose)) return failed(found?.cause === 'out-of-disk' ? found.cause : 'other', 'pull');
+  if (containerPattern.test(prose)) {
+    const isTold = found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk';
+    return failed(isTold ? found.cause : 'container-cannot-start', 'container');
+  }
+  const isPull = pullPattern.test(prose);
+  const stage = isPull ? 'pull' : creatingPattern.test(prose) ? 'container' : 'unsaid';
+  if (storePattern.test(line) && failurePattern.test(prose)) {
+    return failed(found === undefined || found.cause === 'refused' ? 'blob-store' : found.cause, 'pull');
+  }
+  if (found !== undefined) {
+    if (found.cause === 'registry-unreachable' && !isPull && !failurePattern.test(prose)) return { kind: 'silent' };
+    return failed(found.cause, stage, found.isWeak);
+  }
+  if (!failurePattern.test(prose)) return { kind: 'silent' };
+  if (isPull || stage === 'container') return failed('other', stage);
+  return failed('other', imagePattern.test(prose) ? 'unsaid' : 'elsewhere');
+};
+
+/** What a line alone says went wrong. `undefined` where it says nothing of the kind, as "No such image" does. */
+export const causeOf = (line: string): PullCause | undefined => {
+  const sign = signOf(plainLine(line));
+  return sign.kind === 'failed' ? sign.cause : undefined;
+};
+
+/** Lines of one failure follow each other at once; a host tries again after about 15 s. */
+const sameFailureMs = 5_000;
+/** Attempts remembered: a host that fails for a day makes thousands. */
+const maxAttempts = 200;
+
+type Draft = { -readonly [Key in keyof PullAttempt]: PullAttempt[Key] };
+
+/**
+ * Reads a worker's or a pod's system log, oldest first, as attempts to pull.
+ *
+ * Each begins, moves layers, and ends pulled, or failed with the first cause that the host gave. What follows a failure
+ * ("No such image") belongs to it. The newest attempts are answered, oldest first.
+ */
+export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[] => {
+  const attempts: Draft[] = [];
+  const begin = (at: number): Draft => {
+    const attempt: Draft = { beganAt: at };
+    attempts.push(attempt);
+    if (attempts.length > maxAttempts) attempts.shift();
+    return attempt;
+  };
+  /** The attempt under way. */
+  const open = (): Draft | undefined => {
+    const last = attempts.at(-1);
+    return last === undefined || last.pulled !== undefined || last.failed !== undefined ? undefined : last;
+  };
+
+  const fail = ({ cause, isWeak, stage }: Sign & { kind: 'failed' }, line: string, at: number): void => {
+    const last = attempts.at(-1);
+    const underWay = open();
+    const trouble = (attempt?: Draft): PullTrouble => ({
+      cause: isWeak && attempt?.tokenTakenAt !== undefined ? 'blob-store' : cause,
+      line: quoteEnds(line),
+      at,
+    });
+    if (underWay !== undefined) {
+      underWay.failed = trouble(underWay);
+      return;
+    }
+    const isConsequence = cause === 'container-cannot-start' || (cause === 'other' && stage === 'container');
+    // Whatever fails while a pull is under way may be why it ends; at other times it is not about pulling.
+    if (stage === 'elsewhere') return;
+    if (last?.failed !== undefined && (isConsequence || at - last.failed.at <= sameFailureMs)) {
+      if (last.failed.cause === 'other') last.failed = { ...trouble(last), at: last.failed.at };
+      return;
+    }
+    if (last?.pulled !== undefined && stage !== 'pull') {
+      const isOfContainer =
+        stage === 'container' || ['out-of-disk', 'wrong-architecture', 'container-cannot-start'].includes(cause);
+      if (isOfContainer) {
+        const { cause: told, ...rest } = trouble();
+        const isKept = told === 'out-of-disk' || told === 'wrong-architecture';
+        last.pulled = { ...last.pulled, after: { ...rest, cause: isKept ? told : 'container-cannot-start' } };
+        return;
+      }
+      // What a program says of its own network or rights is not about pulling.
+      if (cause !== 'refused' || isWeak) return;
+    }
+    begin(at).failed = trouble();
+  };
+
+  for (const { line: text, at } of log) {
+    const line = plainLine(text);
+    const sign = signOf(line);
+    const last = attempts.at(-1);
+    switch (sign.kind) {
+      case 'silent':
+        break;
+      case 'begun':
+        if (open() === undefined || last?.tokenTakenAt !== undefined) begin(at);
+        break;
+      case 'waiting':
+        if (open() === undefined) begin(at);
+        break;
+      case 'named': {
+        const underWay = open();
+        const attempt = underWay?.tokenTakenAt === undefined ? (underWay ?? begin(at)) : begin(at);
+        attempt.tokenTakenAt = at;
+        break;
+      }
+      case 'listed':
+      case 'moved': {
+        const attempt = open() ?? begin(at);
+        attempt.tokenTakenAt ??= at;
+        if (sign.kind === 'moved') attempt.moved = { line: quoteEnds(line), at };
+        break;
+      }
+      case 'pulled': {
+        // "Status: …" follows "Digest: …" and says the same of the same attempt.
+        if (last?.pulled !== undefined && at - last.pulled.at <= sameFailureMs && /^Status: /.test(line)) {
+          last.pulled = { ...last.pulled, line: quoteEnds(line) };
+          break;
+        }
+        const attempt = open() ?? begin(at);
+        attempt.tokenTakenAt ??= at;
+        attempt.pulled = { line: quoteEnds(line), at };
+        break;
+      }
+      case 'echo':
+        if (last?.failed === undefined) (open() ?? begin(at)).failed = { cause: 'other', line: quoteEnds(line), at };
+        break;
+      case 'failed':
+        fail(sign, line, at);
+        break;
+    }
+  }
+  return attempts;
+};
+
+/** What a worker shows about the token that was stored at a moment. Lines are plain and bounded. */
+export type WorkerEvidence =
+  /** It pulled. `after` is what keeps its container from starting nevertheless. */
+  | { readonly kind: 'pulled'; readonly line: string; readonly at: number; readonly after?: PullTrouble }
+  /** Layers are coming down. `showsToken` where the attempt began, as far as the log goes, after the token was stored. */
+  | { readonly kind: 'downloading'; readonly line: string; readonly at: number; readonly showsToken: boolean }
+  /** Layers came down and have stopped to. */
+  | { readonly kind: 'stalled'; readonly line: string; readonly at: number }
+  /** The registry refused the token, after the window in which that may have been the old one. */
+  | { readonly kind: 'refused'; readonly line: string; readonly at: number }
+  /** Something else went wrong. `tookToken` where layers came down in that attempt. */
+  | ({ readonly kind: 'failed'; readonly tookToken: boolean } & PullTrouble)
+  /** A failure that may pass, or may be the old token's: look again at `believedFrom`. */
+  | ({ readonly kind: 'unsettled'; readonly believedFrom: number } & PullTrouble)
+  | { readonly kind: 'nothing' };
+
+/** What is known around a worker's log. Times are epoch milliseconds. */
+export interface EvidenceMoment {
+  readonly storedAt: number;
+  readonly propagationMs: number;
+  readonly now: number;
+  /** Whether its container runs: what failed before is then mended. */
+  readonly hasStarted: boolean;
+}
+
+/** Hosts retry a failing pull about every 15 s: by then a lasting failure has repeated itself. */
+export const settlingMs = 45_000;
+/** Hosts log several ticks a second; checking and unpacking one large layer can be silent for minutes. */
+const maxSilenceMs = 10 * 60_000;
+/** What no second try mends: told at once. */
+const lastingCauses: readonly PullCause[] = [
+  'out-of-disk',
+  'wrong-architecture',
+  'archived',
+  'not-an-image',
+  'container-cannot-start',
+];
+
+/**
+ * Decides what a worker's attempts show about the token stored at a moment.
+ *
+ * The newest attempt that tells anything counts. One that only began tells nothing, so the failure before it stands;
+ * and a pull that worked is not undone by a refusal that may have been of the old token.
+ */
+export const judgeAttempts = (
+  attempts: readonly PullAttempt[],
+  { storedAt, propagationMs, now, hasStarted }: EvidenceMoment,
+): WorkerEvidence => {
+  const believedFrom = storedAt + propagationMs;
+  const isSettled = now >= believedFrom + settlingMs;
+  /** A host takes the token from its caller when a pull begins: a pull that began before used the old one. */
+  const provingPull = attempts.findLast(({ pulled, beganAt }) => pulled !== undefined && beganAt >= storedAt)?.pulled;
+  const telling = attempts.findLast(({ tokenTakenAt, failed }) => tokenTakenAt !== undefined || failed !== undefined);
+  if (telling === undefined) return { kind: 'nothing' };
+  const { pulled, failed, moved, tokenTakenAt } = telling;
+
+  if (failed !== undefined && failed.at >= storedAt) {
+    const tookToken = tokenTakenAt !== undefined;
+    if (failed.cause === 'refused') {
+      if (failed.at > believedFrom && isSettled) return { kind: 'refused', line: failed.line, at: failed.at };
+      return provingPull === undefined
+        ? { kind: 'unsettled', ...failed, believedFrom: believedFrom + settlingMs }
+        : { kind: 'pulled', ...provingPull };
+    }
+    if (hasStarted) return provingPull === undefined ? { kind: 'nothing' } : { kind: 'pulled', ...provingPull };
+    const isOfToday = failed.cause !== 'missing' || failed.at > believedFrom;
+    if (lastingCauses.includes(failed.cause) || (isSettled && isOfToday))
+      return { kind: 'failed', tookToken, ...failed };
+    return { kind: 'unsettled', ...failed, believedFrom: believedFrom + settlingMs };
+  }
+  if (provingPull !== undefined) {
+    const { after, ...seen } = provingPull;
+    return { kind: 'pulled', ...seen, ...(after === undefined || hasStarted ? {} : { after }) };
+  }
+  if (pulled !== undefined || failed !== undefined || tokenTakenAt === undefined) return { kind: 'nothing' };
+  const newest = moved ?? { line: 'the registry gave out the manifest', at: tokenTakenAt };
+  if (newest.at < storedAt) return { kind: 'nothing' };
+  if (now - newest.at > maxSilenceMs) return { kind: 'stalled', ...newest };
+  return { kind: 'downloading', ...newest, showsToken: telling.beganAt >= storedAt };
+};
+
+/** What an endpoint's report says of each cause: how bad it is, its reason for machines, and what to do about it. */
+export const pullVerdicts = {
+  refused: {
+    proof: 'failed',
+    reason: 'login-refused',
+    remedy: "Check that the endpoint's credential is the one that was updated, then terminate the worker.",
+  },
+  missing: {
+    proof: 'failed',
+    reason: 'image-missing',
+    remedy: "Push the image, or correct the endpoint's image.",
+  },
+  'wrong-architecture': {
+    proof: 'degraded',
+    reason: 'wrong-architecture',
+    remedy: 'Build the image with --platform linux/amd64.',
+  },
+  throttled: { proof: 'degraded', reason: 'throttled', remedy: 'Start fewer workers at a time.' },
+  'registry-unreachable': {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy: 'Hosts try again by themselves; where it lasts, look at the status of Amazon ECR and of Runpod.',
+  },
+  'out-of-disk': {
+    proof: 'degraded',
+    reason: 'out-of-disk',
+    remedy: 'Give the endpoint a larger container disk.',
+  },
+  archived: {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy: 'Restore the archived image in Amazon ECR, or push it again.',
+  },
+  'blob-store': {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy: "The registry took the token, but the image's content could not be read: check the repository's KMS key.",
+  },
+  'not-an-image': {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy: 'Give the endpoint a container image; what its reference names is something else.',
+  },
+  'container-cannot-start': {
+    proof: 'degraded',
+    reason: 'container-cannot-start',
+    remedy: "The image is there, but its container does not start: check its entrypoint and the endpoint's settings.",
+  },
+  other: {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy: "Look at the endpoint's logs.",
+  },
+} as const satisfies Record<
+  PullCause,
+  { readonly proof: 'failed' | 'degraded'; readonly reason: string; readonly remedy: string }
+>;

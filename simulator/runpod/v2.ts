@@ -1,0 +1,152 @@
+import { randomBytes } from 'node:crypto';
+import { json, type Reply } from '../loopback.ts';
+import {
+  forbidden,
+  methodNotAllowed,
+  notFound,
+  type RunpodRequest,
+  readObject,
+  readToken,
+  unprocessable,
+} from './api.ts';
+import type { Runpod, SimulatedCredential, SimulatedEndpoint } from './server.ts';
+import { showDelegation, showEndpoint, showPod, showReleases, showTemplate, showWorkers, streamLog } from './views.ts';
+
+/** What the API does at one path by one method. */
+interface Operation {
+  /** What a key must have for it. */
+  readonly scope?: string;
+  readonly isOffered?: (runpod: Runpod) => boolean;
+  /** @param ids the segments that stand where the path has `*` */
+  readonly answer: (runpod: Runpod, request: RunpodRequest, ...ids: string[]) => Reply;
+}
+
+/** By "METHOD path", where `*` stands for any one segment; the first that fits counts. */
+type Operations = Readonly<Record<string, Operation>>;
+
+const ofCredential =
+  (answer: (runpod: Runpod, credential: SimulatedCredential, body: string) => Reply): Operation['answer'] =>
+  (runpod, { body }, id = '') => {
+    const credential = runpod.credentials.get(id);
+    return credential === undefined ? notFound() : answer(runpod, credential, body);
+  };
+
+const showCredential = ({ id, name }: SimulatedCredential) => ({ id, name });
+
+const registries: Operations = {
+  'GET registries/delegations': {
+    answer: ({ delegations, clock }) => json(200, { delegations: delegations.map(showDelegation(clock.now())) }),
+  },
+  'GET registries': {
+    scope: 'secrets:read',
+    answer: ({ credentials }) => json(200, { registries: [...credentials.values()].map(showCredential) }),
+  },
+  'POST registries': {
+    scope: 'secrets:write',
+    answer: (runpod, { body }) => {
+      const token = readToken(body);
+      const { name } = readObject(body);
+      if (typeof name !== 'string' || token === undefined) return unprocessable();
+      const credential = runpod.addCredential(randomBytes(4).toString('hex'), name, token);
+      runpod.store(credential, token, 'v2');
+      return json(201, showCredential(credential));
+    },
+  },
+  'GET registries/*': {
+    scope: 'secrets:read',
+    answer: ofCredential((_, credential) => json(200, showCredential(credential))),
+  },
+  'PATCH registries/*': {
+    scope: 'secrets:write',
+    isOffered: ({ offers }) => offers.v2,
+    answer: ofCredential((runpod, credential, body) => {
+      const token = readToken(body);
+      if (token === undefined) return unprocessable();
+      runpod.store(credential, token, 'v2');
+      return json(200, showCredential(credential));
+    }),
+  },
+  'DELETE registries/*': {
+    scope: 'secrets:write',
+    answer: ofCredential(({ credentials }, { id }) => {
+      credentials.delete(id);
+      return { status: 204 };
+    }),
+  },
+};
+
+const ofEndpoint =
+  (
+    answer: (runpod: Runpod, endpoint: SimulatedEndpoint, request: RunpodRequest, ...ids: string[]) => Reply,
+  ): Operation['answer'] =>
+  (runpod, request, id = '', ...ids) => {
+    const endpoint = runpod.endpoints.get(id);
+    return endpoint === undefined ? notFound() : answer(runpod, endpoint, request, ...ids);
+  };
+
+const serverless: Operations = {
+  'GET serverless': {
+    scope: 'serverless:read',
+    answer: ({ endpoints }, { key }) => {
+      const own = [...endpoints.values()].filter(({ owner = key }) => owner === key);
+      return json(200, { endpoints: own.map(showEndpoint) });
+    },
+  },
+  'GET serverless/*': {
+    scope: 'serverless:read',
+    answer: ofEndpoint((_, endpoint) => json(200, showEndpoint(endpoint))),
+  },
+  // Another credential makes a new release, whose workers start anew.
+  'PATCH serverless/*': {
+    scope: 'serverless:write',
+    answer: ofEndpoint((runpod, endpoint, { body }) => {
+      const { registry } = readObject(body);
+      if (registry === undefined) return json(200, showEndpoint(endpoint));
+      if (registry !== null && (typeof registry !== 'string' || !runpod.credentials.has(registry))) {
+        return unprocessable();
+      }
+      endpoint.registry = registry;
+      runpod.release(endpoint, endpoint.image);
+      return json(200, showEndpoint(endpoint));
+    }),
+  },
+  'GET serverless/*/releases': {
+    scope: 'serverless:read',
+    answer: ofEndpoint((_, endpoint) => json(200, showReleases(endpoint))),
+  },
+  'GET serverless/*/workers': {
+    scope: 'serverless:read',
+    answer: ofEndpoint(({ clock }, endpoint) => json(200, showWorkers(endpoint, clock.now()))),
+  },
+  'GET serverless/*/workers/*/logs': {
+    scope: 'serverless:read',
+    answer: ofEndpoint((_, { workers }, { url, headers }, workerId) => {
+      const worker = workers.find(({ id }) => id === workerId);
+      return worker === undefined ? notFound() : streamLog(worker, url.searchParams, headers['last-event-id']);
+    }),
+  },
+};
+
+const others: Operations = {
+  'GET templates': { answer: ({ templates }) => json(200, { templates: templates.map(showTemplate) }) },
+  'GET pods': { answer: ({ pods, clock }) => json(200, { pods: pods.map(showPod(clock.now())) }) },
+};
+
+const operations = Object.entries({ ...registries, ...serverless, ...others }).map(([name, operation]) => {
+  const [method = '', path = ''] = name.split(' ');
+  return { method, pattern: new RegExp(`^${path.replaceAll('*', '([^/]+)')}$`), operation };
+});
+
+/** Runpod's management API, v2. */
+export const answerV2 = (runpod: Runpod, request: RunpodRequest): Reply => {
+  const path = request.path.join('/');
+  const there = operations.filter(({ pattern }) => pattern.test(path));
+  if (there.length === 0) return notFound();
+  const found = there.find(
+    ({ method, operation: { isOffered } }) => method === request.method && isOffered?.(runpod) !== false,
+  );
+  if (found === undefined) return methodNotAllowed();
+  const { scope, answer } = found.operation;
+  if (scope !== undefined && !request.may(scope)) return forbidden();
+  return answer(runpod, request, ...(found.pattern.exec(path) ?? []).slice(1));
+};

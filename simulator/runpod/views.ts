@@ -1,0 +1,134 @@
+import type { Reply } from '../loopback.ts';
+import type { Delegation, RegistryUser, SimulatedEndpoint } from './server.ts';
+import type { SimulatedWorker } from './worker.ts';
+
+const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+export const showDelegation =
+  (now: number) =>
+  ({ account, region, repository }: Delegation) => ({
+    id: `deleg_${repository.replaceAll('/', '_')}`,
+    name: null,
+    delegatorUserId: 'user_embedded',
+    awsUser: account,
+    repository,
+    tag: 'latest',
+    awsRegion: region,
+    dockerRegistryUri: `${account}.dkr.ecr.${region}.amazonaws.com`,
+    createdAt: isoTime(now),
+  });
+
+/** An endpoint's environment holds its owner's secrets, as real ones do. */
+export const endpointSecret = 'hf_endpointSecretThatNobodyMayRepeat';
+
+export const showEndpoint = ({ id, name, image, registry, workersMin, workersMax, createdAt }: SimulatedEndpoint) => ({
+  id,
+  name,
+  type: 'QUEUE',
+  image,
+  args: '',
+  disk: 20,
+  ports: ['8000/http'],
+  env: { HF_TOKEN: endpointSecret },
+  registry,
+  gpu: { pools: ['ADA_24'], count: 1, allowedCudaVersions: [], minCudaVersion: null },
+  workers: { min: workersMin, max: workersMax, idleTimeout: 5 },
+  scaling: { type: 'QUEUE_DELAY', queueDelay: 4 },
+  dataCenterIds: ['US-KS-2'],
+  networkVolumes: [],
+  timeout: 300_000,
+  flashboot: 'OFF',
+  createdAt: isoTime(createdAt),
+});
+
+export const showWorkers = ({ workers, version }: SimulatedEndpoint, now: number) => {
+  const count = (status: string) => workers.filter((each) => each.status === status).length;
+  return {
+    endpointVersion: version,
+    summary: {
+      running: count('RUNNING'),
+      idle: count('IDLE'),
+      initializing: count('INITIALIZING'),
+      throttled: count('THROTTLED'),
+      unhealthy: count('UNHEALTHY'),
+      total: workers.length,
+    },
+    workers: workers.map((worker) => ({
+      id: worker.id,
+      status: worker.status,
+      isStale: worker.version !== version,
+      version: worker.version,
+      gpuCount: 1,
+      image: worker.image,
+      uptimeSeconds: Math.floor((now - worker.startedAt) / 1000),
+      gpuTypeId: 'NVIDIA GeForce RTX 4090',
+      dataCenterId: 'US-KS-2',
+      startedAt: isoTime(worker.startedAt),
+    })),
+  };
+};
+
+export const showReleases = ({ workers, version, createdAt }: SimulatedEndpoint) => {
+  const onLatest = workers.filter((worker) => worker.version === version).length;
+  return {
+    endpointVersion: version,
+    rollout: {
+      inProgress: onLatest < workers.length,
+      workersOnLatest: onLatest,
+      workersTotal: workers.length,
+      percentOnLatest: workers.length === 0 ? 0 : Math.round((100 * onLatest) / workers.length),
+    },
+    releases: [
+      {
+        id: `release-${version}`,
+        version,
+        source: 'MANUAL',
+        buildId: null,
+        createdByUserId: null,
+        workerCount: onLatest,
+        createdAt: isoTime(createdAt),
+        diff: [],
+      },
+    ],
+  };
+};
+
+export const showTemplate = (template: RegistryUser) => ({
+  ...template,
+  image: 'runpod/base:latest',
+  category: 'NVIDIA',
+  isPublic: false,
+  isServerless: true,
+});
+
+export const showPod = (now: number) => (pod: RegistryUser) => ({
+  image: 'runpod/base:latest',
+  status: 'RUNNING',
+  createdAt: isoTime(now),
+  ...pod,
+});
+
+/** Server-sent events that never end by themselves, with a comment now and then as proxies like it. */
+export const streamLog = (
+  worker: SimulatedWorker,
+  query: URLSearchParams,
+  lastEventId: string | string[] | undefined,
+): Reply => ({
+  status: 200,
+  headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+  stream: (write, gone) => {
+    let sent = 0;
+    const since = Date.parse(query.get('since') ?? '');
+    const flush = (): void => {
+      for (const { id, ts, line } of worker.lines.slice(sent)) {
+        sent += 1;
+        const isOld = typeof lastEventId === 'string' ? id <= lastEventId : Date.parse(ts) < since;
+        if (!isOld) write(`id: ${id}\ndata: ${JSON.stringify({ ts, source: 'system', line })}\n\n`);
+      }
+    };
+    write(': connected\n\n');
+    flush();
+    const timer = setInterval(flush, 20);
+    gone.addEventListener('abort', () => clearInterval(timer));
+  },
+});

@@ -1,0 +1,121 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  type AnswerOrigin,
+  type AnswerProblem,
+  isEmptyRange,
+  readRefusal,
+} from '../../../../functions/lib/ecr/registry-answer.ts';
+
+const encode = (body: unknown): Uint8Array =>
+  new TextEncoder().encode(typeof body === 'string' ? body : JSON.stringify(body));
+const refusal = (origin: AnswerOrigin, status: number, body: unknown, secrets: readonly string[] = []) =>
+  readRefusal({ status, body: encode(body) }, origin, secrets);
+const denied = (message: string) => ({ errors: [{ code: 'DENIED', message }] });
+const xml = (code: string, message = '') =>
+  `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+const notAuthorized = (repository: string) =>
+  `User: arn:aws:sts::210987654321:assumed-role/p/s is not authorized to perform: ecr:BatchGetImage on resource: arn:aws:ecr:eu-west-1:210987654321:repository/${repository}`;
+
+describe('a refusal of the registry', () => {
+  it.each<readonly [AnswerProblem, number, unknown]>([
+    ['token-refused', 401, 'Not Authorized'],
+    ['token-refused', 401, ''],
+    ['token-refused', 403, denied('The security token included in the request is invalid')],
+    ['token-refused', 403, { code: 'DENIED', message: 'The security token included in the request is invalid' }],
+    ['token-expired', 403, denied('The security token included in the request is expired')],
+    ['token-expired', 403, denied('Your authorization token has expired. Reauthenticate and try again.')],
+    ['repository-forbidden', 403, denied(notAuthorized('team/archive-worker'))],
+    ['repository-forbidden', 403, denied(notAuthorized('team/is-archived'))],
+    ['repository-forbidden', 403, denied(`${notAuthorized('kms')} because no identity-based policy allows it`)],
+    ['repository-forbidden', 403, ''],
+    [
+      'image-missing',
+      404,
+      { errors: [{ code: 'NAME_UNKNOWN', message: "The repository with name 'is archived' does not exist" }] },
+    ],
+    ['image-missing', 404, { errors: [{ code: 'MANIFEST_UNKNOWN', message: 'Requested image not found' }] }],
+    ['image-missing', 404, ''],
+    ['archived', 404, { errors: [{ code: 'MANIFEST_UNKNOWN', message: 'The requested image is archived' }] }],
+    ['archived', 400, { errors: [{ code: 'ImageArchivedException' }] }],
+    ['key-lost', 403, denied('The ciphertext refers to a customer master key that does not exist')],
+    ['key-lost', 400, { errors: [{ code: 'DENIED', message: 'KMS key is disabled' }] }],
+    ['throttled', 429, ''],
+    ['throttled', 400, { errors: [{ code: 'TOOMANYREQUESTS', message: 'Rate exceeded' }] }],
+    ['throttled', 400, { errors: [{ code: 'ThrottlingException' }] }],
+    ['unreachable', 500, ''],
+    ['unreachable', 503, { errors: [] }],
+    ['unreachable', 408, ''],
+    ['unreachable', 400, xml('RequestTimeout')],
+    ['malformed', 400, { errors: [{ code: 'UNSUPPORTED', message: 'Invalid parameter' }] }],
+    ['malformed', 418, '<html>'],
+  ])('is %s: %i %j', (problem, status, body) => {
+    expect(refusal('registry', status, body).problem).toBe(problem);
+  });
+
+  it('is asked again where it may be one of many: 401 and 404 alone', () => {
+    const again = [400, 401, 403, 404, 429, 500].filter((status) => refusal('registry', status, '').isAskedAgain);
+    expect(again).toEqual([401, 404]);
+    expect(refusal('blob-store', 404, '').isAskedAgain).toBe(false);
+  });
+});
+
+describe('a refusal of the blob store', () => {
+  it.each<readonly [AnswerProblem, boolean, number, unknown]>([
+    ['key-lost', false, 403, xml('AccessDenied', 'The ciphertext refers to a customer master key that does not exist')],
+    ['key-lost', false, 400, xml('KMS.DisabledException', 'the key is disabled')],
+    ['unreachable', true, 400, xml('RequestTimeout', 'Your socket connection was not read from')],
+    ['unreachable', true, 403, xml('AccessDenied', 'Request has expired')],
+    ['unreachable', true, 401, ''],
+    ['unreachable', true, 500, xml('InternalError')],
+    ['unreachable', true, 408, ''],
+    ['throttled', true, 503, xml('SlowDown', 'Please reduce your request rate.')],
+    ['throttled', true, 429, ''],
+    ['image-missing', false, 404, xml('NoSuchKey', 'The specified key does not exist.')],
+    ['image-missing', false, 400, xml('NoSuchKey')],
+    ['malformed', false, 400, xml('InvalidArgument')],
+  ])('is %s, passing: %s: %i %j', (problem, isPassing, status, body) => {
+    expect(refusal('blob-store', status, body)).toMatchObject({ problem, isPassing });
+  });
+
+  it('is no refusal where a layer has no bytes', () => {
+    expect([200, 206, 416, 404].filter((status) => isEmptyRange({ status }))).toEqual([416]);
+  });
+});
+
+describe('what is repeated of a refusal', () => {
+  it('is its code and message, in its own words', () => {
+    expect(refusal('registry', 403, denied(notAuthorized('team/worker'))).said).toMatch(/^DENIED User: arn:aws:sts::/);
+    expect(refusal('blob-store', 403, xml('AccessDenied', 'Access Denied')).said).toBe('AccessDenied Access Denied');
+    expect(refusal('registry', 502, 'Bad\nGateway').said).toBe('Bad Gateway');
+    expect(refusal('registry', 404, { errors: [{}] }).said).toBe('');
+    expect(refusal('blob-store', 400, '<Code>half').said).toBe('<Code>half');
+  });
+
+  it('is bounded, plain, and never a secret', () => {
+    const { said } = refusal('registry', 400, `\u001b[31m${'z'.repeat(200_000)}`);
+    expect(said.length).toBeLessThanOrEqual(200);
+    expect(said).not.toMatch(/\p{Cc}/u);
+    const secret = 'eyJwYXlsb2FkIjoi0123456789';
+    expect(
+      refusal('registry', 400, { errors: [{ code: 'X', message: `you sent ${secret}` }] }, [secret]).said,
+    ).not.toContain(secret);
+  });
+
+  it('has a remedy that is of its own cause', () => {
+    expect(refusal('registry', 403, denied(notAuthorized('a'))).remedy).toContain('ecr:BatchGetImage');
+    expect(refusal('registry', 401, '').remedy).toContain('role that mints');
+    expect(refusal('blob-store', 403, xml('KMS.NotFoundException')).remedy).toContain('KMS key');
+    expect(refusal('registry', 404, '').remedy).toContain('push the image');
+  });
+
+  it('is told for whatever came', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 300, max: 599 }), fc.oneof(fc.json(), fc.string()), (status, body) => {
+        for (const origin of ['registry', 'blob-store'] as const) {
+          expect(refusal(origin, status, body).remedy).not.toBe('');
+        }
+      }),
+    );
+  });
+});
