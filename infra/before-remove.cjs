@@ -1,0 +1,23 @@
+/** Says what `serverless remove` leaves, before it begins: see the README's paragraph on it. */
+module.exports = class BeforeRemove {
+  constructor(serverless) {
+    this.hooks = {
+      'before:remove:remove': () => {
+        const stackName = serverless.getProvider('aws').naming.getStackName();
+        const { deploymentBucket } = serverless.service.provider;
+        process.stderr.write(
+          `
+What stays when ${stackName} is removed:
+- what you or npm run setup created: the parameter or secret with the Runpod key, the Runpod credential and the token in it, which ends within 12 hours and is no longer replaced (npm run setup -- --undo takes back what setup did);
+- the two KMS keys for seven days, in which their deletion can be cancelled, and each key that a deploy has replaced, until you delete it;
+- what CloudWatch and X-Ray have measured, until it expires${
+            deploymentBucket ? `;\n- the bucket ${deploymentBucket}, without what was deployed through it` : ''
+          }.
+Functions, roles, topics, alarms, the queue with what lies in it, and all logs go.
+
+`,
+        );
+      },
+    };
+  }
+};

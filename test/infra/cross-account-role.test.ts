@@ -1,0 +1,78 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { evaluate, type Identity } from '../../simulator/iam/evaluate.ts';
+import { readPolicy } from '../../simulator/iam/policy.ts';
+import { type DeployedStack, deployTemplate } from '../../simulator/iam/template.ts';
+import { maxPackagingMs, packageStack } from '../../simulator/packaged.ts';
+import { readExample } from '../support/example-template.ts';
+
+const trusted = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
+const owner = { account: '210987654321', region: 'us-east-1', partition: 'aws' };
+const externalId = 'only-you-two';
+
+const pulling = deployTemplate(readExample('cross-account-role.yml'), {
+  ...owner,
+  stackName: 'runpod-pull',
+  parameters: { TrustedAccount: trusted.account, Stage: 'prod', ExternalId: externalId },
+});
+const [pullRole] = pulling.roles;
+const pullArn = 'arn:aws:iam::210987654321:role/runpod-pull';
+/** That a role may ask is targets.yml's affair; here all may, so that only the trust decides. */
+const mayAssume = readPolicy(
+  { Version: '2012-10-17', Statement: { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: pullArn } },
+  'a policy',
+);
+
+let stack: DeployedStack;
+beforeAll(() => {
+  stack = deployTemplate(packageStack().template, { ...trusted, stackName: 'runpod-ecr-refresh-prod' });
+}, maxPackagingMs);
+
+const isTrusted = (arn: string, given = externalId): boolean => {
+  const by: Identity = {
+    kind: 'identity',
+    arn,
+    callerArn: `${arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/session`,
+    account: trusted.account,
+    policies: [mayAssume],
+  };
+  if (pullRole === undefined) throw new Error('The example has no role.');
+  return evaluate({
+    by,
+    action: 'sts:AssumeRole',
+    resource: pullRole.arn,
+    resourcePolicy: { kind: 'trust', policy: pullRole.trust },
+    context: { 'aws:PrincipalArn': arn, 'sts:ExternalId': given },
+  }).isAllowed;
+};
+
+describe('the role in the account of the images', () => {
+  it('has the name that targets.yml names, and can pull and nothing else', () => {
+    expect(pullRole?.arn).toBe(pullArn);
+    const actions = pullRole?.policies.flatMap(({ policy }) => policy.Statement.flatMap(({ Action = [] }) => Action));
+    expect(actions?.toSorted()).toEqual([
+      'ecr:BatchGetImage',
+      'ecr:GetAuthorizationToken',
+      'ecr:GetDownloadUrlForLayer',
+    ]);
+  });
+
+  it('trusts the role that mints, and none of the others', () => {
+    expect(stack.roles.length).toBeGreaterThan(10);
+    expect(stack.roles.filter(({ arn }) => isTrusted(arn)).map(({ logicalId }) => logicalId)).toEqual([
+      'FetchTokenRole',
+    ]);
+  });
+
+  it('trusts it with the external id alone', () => {
+    const minting = stack.roles.find(({ logicalId }) => logicalId === 'FetchTokenRole')?.arn ?? '';
+    expect(isTrusted(minting)).toBe(true);
+    expect(isTrusted(minting, 'another')).toBe(false);
+  });
+
+  it.each([
+    ['another stage', 'runpod-ecr-refresh-prod-eu-FetchTokenRole-AAAA'],
+    ['a person', 'Admin'],
+  ])('trusts nobody of %s', (_, name) => {
+    expect(isTrusted(`arn:aws:iam::123456789012:role/${name}`)).toBe(false);
+  });
+});
