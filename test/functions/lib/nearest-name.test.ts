@@ -1,19 +1,20 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { nearestName } from '../../../functions/lib/nearest-name.ts';
 
-const names = ['scheduleHours', 'retryMinutes', 'email', 'pager'];
+describe('the name that was meant', () => {
+  const names = ['scheduleHours', 'retryMinutes', 'updateWay'];
 
-it.each([
-  ['scheduelHours', 'scheduleHours'],
-  ['schedule_hours', 'scheduleHours'],
-  ['RETRYMINUTES', 'retryMinutes'],
-  ['retryMinute', 'retryMinutes'],
-  ['emails', 'email'],
-  ['pagr', 'pager'],
-])('takes %s for %s', (misspelt, name) => {
-  expect(nearestName(misspelt, names)).toBe(name);
-});
+  it.each([
+    ['scheduelHours', 'scheduleHours'],
+    ['SCHEDULEHOURS', 'scheduleHours'],
+    ['updateways', 'updateWay'],
+    ['colour', undefined],
+    ['s'.repeat(65), undefined],
+  ])('by %j is %j', (misspelt, meant) => {
+    expect(nearestName(misspelt, names)).toBe(meant);
+  });
 
-it.each(['', 'colour', 'sms', 'scheduleHours'.repeat(9)])('takes %j for nothing that there is', (name) => {
-  expect(nearestName(name, names)).toBeUndefined();
+  it('is the nearest of several', () => {
+    expect(nearestName('retryMinute', ['retryMinuteses', 'retryMinutes'])).toBe('retryMinutes');
+  });
 });

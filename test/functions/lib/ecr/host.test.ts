@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSameRegistry, parseEcrHost } from '../../../../functions/lib/ecr/host.ts';
+import { isSameRegistry, parseEcrHost, partitionOf } from '../../../../functions/lib/ecr/host.ts';
 
 const account = '123456789012';
 
@@ -65,5 +65,16 @@ describe('an ECR host name', () => {
     expect(isSameRegistry(plain, '999999999999.dkr.ecr.us-east-1.amazonaws.com')).toBe(false);
     expect(isSameRegistry('ghcr.io', 'ghcr.io')).toBe(false);
     expect(isSameRegistry(plain, 'ghcr.io')).toBe(false);
+  });
+});
+
+describe('the partition of a region', () => {
+  it.each([
+    ['us-east-1', 'aws'],
+    ['cn-north-1', 'aws-cn'],
+    ['us-gov-west-1', 'aws-us-gov'],
+    ['eusc-de-east-1', 'aws-eusc'],
+  ])('%s is %s', (region, partition) => {
+    expect(partitionOf(region)).toBe(partition);
   });
 });

@@ -135,6 +135,13 @@ describe('a worker’s log', () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('has lines of 4,096 bytes at the most', async () => {
+    script = [finished(frame('x'.repeat(200 * 1024)))];
+    const [line] = await read();
+    expect(line?.line).toMatch(/^x+…$/);
+    expect(Buffer.byteLength(line?.line ?? '')).toBe(4096);
+  });
+
   it('is cut in lines, however many come', async () => {
     const many = Array.from({ length: 4000 }, () => frame('x').replace(/^id:.*\n/, '')).join('');
     script = [stream(many)];
