@@ -1,5 +1,5 @@
 import type { AnswerHeaders, BegunAnswer, HttpRequest, Send } from './http.ts';
-import { createPartCounter, maxParts } from './json-parts.ts';
+import { countParts, maxParts } from './json-parts.ts';
 
 /** How an exchange failed before there was an answer to read. */
 type ExchangeFault =
@@ -104,7 +104,6 @@ const maxErrorBytes = 64 * 1024;
 /** Reads a body up to its bounds and lets go of the connection when there is more. */
 const readBody = async (response: BegunAnswer, { url, maxBytes }: Exchange): Promise<Uint8Array> => {
   const isError = response.status >= 400;
-  const countParts = createPartCounter();
   const chunks: Uint8Array[] = [];
   let length = 0;
   for await (const chunk of response.body) {
@@ -112,13 +111,14 @@ const readBody = async (response: BegunAnswer, { url, maxBytes }: Exchange): Pro
     if (length > maxBytes && !isError) {
       throw new ExchangeError('too large', `${url.host} answered with more than ${maxBytes} bytes`);
     }
-    if (countParts(chunk) > maxParts && !isError) {
-      throw new ExchangeError('too many parts', `${url.host} answered with more than ${maxParts} JSON parts`);
-    }
     chunks.push(chunk);
     if (isError && length >= maxErrorBytes) break;
   }
-  return Buffer.concat(chunks).subarray(0, isError ? maxErrorBytes : maxBytes);
+  const body = Buffer.concat(chunks).subarray(0, isError ? maxErrorBytes : maxBytes);
+  if (!isError && countParts(body) > maxParts) {
+    throw new ExchangeError('too many parts', `${url.host} answered with more than ${maxParts} JSON parts`);
+  }
+  return body;
 };
 
 /**

@@ -8,20 +8,18 @@ export const maxParts = 50_000;
 
 const [quote, backslash, brace, bracket] = [0x22, 0x5c, 0x7b, 0x5b];
 
-/** Makes a counter of the objects and lists in JSON that comes in chunks. It answers with how many began so far. */
-export const createPartCounter = () => {
+/** How many objects and lists begin in a JSON text. */
+export const countParts = (text: Uint8Array): number => {
   let count = 0;
   let isText = false;
   let isEscaped = false;
-  return (chunk: Uint8Array): number => {
-    for (const byte of chunk) {
-      if (isEscaped) isEscaped = false;
-      else if (byte === backslash) isEscaped = isText;
-      else if (byte === quote) isText = !isText;
-      else if (!isText && (byte === brace || byte === bracket)) count += 1;
-    }
-    return count;
-  };
+  for (const byte of text) {
+    if (isEscaped) isEscaped = false;
+    else if (byte === backslash) isEscaped = isText;
+    else if (byte === quote) isText = !isText;
+    else if (!isText && (byte === brace || byte === bracket)) count += 1;
+  }
+  return count;
 };
 
 /** A list whose length is looked at before its items are. */
