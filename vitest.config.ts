@@ -12,8 +12,10 @@ const others = {
 
 export default defineConfig({
   test: {
-    // Each file has a process of its own: the embedded AWS is found through environment variables.
+    // Each file has a process of its own, so that none leaves a socket or a timer to the next.
     pool: 'forks',
+    // Tests wait for time-outs and processes a good part of their time, so more of them than cores run side by side.
+    maxWorkers: 4,
     // A busy machine is no failure: only what hangs comes near this.
     testTimeout: 60_000,
     hookTimeout: 60_000,
