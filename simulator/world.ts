@@ -122,7 +122,8 @@ export class World {
   /** Called with every question to IAM. */
   onQuestion: (question: IamQuestion, isAllowed: boolean) => void = () => {};
   readonly triggers = new Triggers(() => this.iam);
-  readonly #policies = new Map<string, { readonly kind: ResourcePolicy['kind']; readonly document: unknown }>();
+  /** Policies of what is outside the stack, by ARN. */
+  readonly policiesOutside = new Map<string, { readonly kind: ResourcePolicy['kind']; readonly document: unknown }>();
   invoke: InvokeFunction = () => Promise.reject(new Error('The world has not begun.'));
   /** The functions' environment. */
   environment: Readonly<Record<string, string>> = {};
@@ -267,6 +268,7 @@ export class World {
   restart(): void {
     const running = new Map<FunctionName, InvokeFunction>();
     this.invoke = async (name, event) => {
+      this.#requireLambdaRole(name);
       const invoke = running.get(name) ?? createInvokeFunction(this.platform(name));
       running.set(name, invoke);
       return invoke(name, event);
@@ -293,6 +295,12 @@ export class World {
     };
   }
 
+  #requireLambdaRole(name: FunctionName): void {
+    const service = 'lambda.amazonaws.com';
+    const { arn: roleArn } = this.iam.roleOf(`${stackName}-${name}`);
+    this.iam.require(this.iam.service(service), operations.serviceAssumesRole.checks({ service, roleArn }, place));
+  }
+
   #mayLog(name: FunctionName): boolean {
     const functionName = `${stackName}-${name}`;
     const checks = operations.writeLog.checks(
@@ -313,13 +321,13 @@ export class World {
 
   #deploy(targets: readonly Target[]): Iam {
     const iam = iamOf(deployStack(targets, place), (question, isAllowed) => this.onQuestion(question, isAllowed));
-    for (const [arn, { kind, document }] of this.#policies) iam.setResourcePolicy(arn, kind, document);
+    for (const [arn, { kind, document }] of this.policiesOutside) iam.setResourcePolicy(arn, kind, document);
     return iam;
   }
 
   /** Gives a policy to something outside the stack, which stays whatever is deployed. */
   setResourcePolicy(arn: string, kind: ResourcePolicy['kind'], document: unknown): void {
-    this.#policies.set(arn, { kind, document });
+    this.policiesOutside.set(arn, { kind, document });
     this.iam.setResourcePolicy(arn, kind, document);
   }
 
@@ -350,7 +358,7 @@ export class World {
   }
 
   /** Sends the daily digest, as its rule does. */
-  sendDigest(): Promise<unknown> {
+  async sendDigest(): Promise<unknown> {
     const [target] = resourceOf(this.iam, 'DigestRule').properties.Targets as [{ readonly Input: string }];
     this.triggers.requireInvocation('DigestRule', this.#deployedArn('notify'), target.Input);
     return this.invoke('notify', JSON.parse(target.Input));

@@ -29,6 +29,8 @@ export const keyArnOf = ({ stack }: Iam, arn: string): string | undefined => {
  */
 export class Triggers {
   readonly deadLetters: DeadLetter[] = [];
+  /** Set where what a trigger calls does not answer, for as long as the trigger tries. */
+  isStartLost = false;
   readonly #iam: () => Iam;
 
   /** @param iam asked each time, since a deploy changes it */
@@ -52,6 +54,7 @@ export class Triggers {
         operations.serviceAssumesRole.checks({ service, roleArn, sourceArn }, iam.stack),
       );
       iam.require(iam.roleOf(logicalId), operations.startExecution.checks({ stateMachineArn }, iam.stack));
+      if (this.isStartLost) throw new AwsError('ServiceUnavailable', 'Step Functions is not available.', 503);
     } catch (error) {
       if (error instanceof AwsError) this.#keep(logicalId, error.message);
       throw error;
@@ -63,6 +66,7 @@ export class Triggers {
     const iam = this.#iam();
     const { arn: ruleArn } = resourceOf(iam, ruleId);
     try {
+      if (this.isStartLost) throw new AwsError('ServiceUnavailable', 'Lambda is not available.', 503);
       iam.require(
         iam.service('events.amazonaws.com'),
         operations.ruleInvokesFunction.checks({ ruleArn, functionArn }, iam.stack),
