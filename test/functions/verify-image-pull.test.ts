@@ -69,7 +69,8 @@ describe('verify-image-pull', () => {
   });
 
   it.each<readonly [string[], string]>([
-    [of('token-refused'), 'ImageNotPullableError'],
+    [of('token-refused', 'token-expired'), 'TokenRejectedError'],
+    [of('token-refused', 'repository-forbidden'), 'ImageNotPullableError'],
     [of('repository-forbidden'), 'ImageNotPullableError'],
     [of('repository-forbidden', 'throttled'), 'EcrThrottledError'],
     [of('unreachable', 'unreachable'), 'EcrUnavailableError'],
