@@ -1,9 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-/** What continuous integration runs besides `npm test`, each by a command of its own: by project, its files. */
+/** What is run besides `npm test`, each by a command of its own: by project, its files. */
 const others = {
-  /** Thousands of targets and hostile answers in processes of their own. */
-  scale: ['test/scale/**/*.test.ts'],
+  /** Packages again and again, with settings of every kind. Part of `npm run check`. */
+  package: ['test/infra/{account-settings,deploy-package,packaged-settings}.test.ts'],
+  /** Thousands of targets, simulated weeks, and hostile answers in processes of their own. */
+  scale: ['test/scale/**/*.test.ts', 'test/bench/availability.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],
   /** Needs Debian's docker-registry and skopeo. */

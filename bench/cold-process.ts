@@ -14,9 +14,10 @@ export interface ColdCall {
   readonly peakKilobytes: number;
 }
 
-/** The environment in which a deployed function's process meets the embedded world. */
-export const worldEnvironment = (world: World): Record<string, string> => ({
+/** The environment in which a deployed function's process meets the embedded world, in the function's own role. */
+export const worldEnvironment = (world: World, name: FunctionName): Record<string, string> => ({
   ...world.processEnvironment(),
+  ...world.awsVariables(name),
   AWS_ENDPOINT_URL_ECR: world.aws.endpoint,
   POWERTOOLS_LOG_LEVEL: 'SILENT',
   POWERTOOLS_METRICS_DISABLED: 'true',

@@ -97,7 +97,7 @@ const grantTo = (
 ): TargetPermissions => {
   const [inline = [], ...others] = cutToQuotas(grants, place);
   if (others.length > maxManagedPolicies) {
-    const count = grants.reduce((sum, { resources }) => sum + resources.length, 0);
+    const count = grants.flatMap(({ resources }) => resources.filter((resource) => resource !== '*')).length;
     throw new ConfigurationError(
       `targets.yml names ${count} different ${name}, more than one IAM role can be allowed (${maxManagedPolicies} managed policies of 6,144 characters). ${remedy}`,
     );

@@ -50,8 +50,8 @@ const loadEngine = (clock: EngineClock): Engine => {
   return module.exports as Engine;
 };
 
-/** An error as the engine matches it, with the Cause that Lambda would report. */
-class StateError extends Error {
+/** An error as the machine matches it, with the Cause that its history has. */
+export class StateError extends Error {
   readonly isRetryable: boolean;
   readonly isCatchable: boolean;
 

@@ -2,7 +2,7 @@ import type { FetchTokenOutput } from '../functions/fetch-token.ts';
 import type { World } from './world.ts';
 
 /** The ARN of an execution for functions that are called on their own. */
-export const executionArn = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh:test';
+export const executionArn = 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-dev:test';
 
 /** The target that the embedded world begins with, as DiscoverEndpoints hands it on. */
 export const target = {

@@ -68,9 +68,11 @@ const alone = <Result>(job: () => Result): Result => {
   }
 };
 
+const serverlessProgram = join(root, 'node_modules', 'serverless', 'bin', 'serverless.js');
+
 /** Runs serverless in a folder as its command does, without network or credentials. */
 const run = (project: string, words: readonly string[]) =>
-  spawnSync(process.execPath, [join(root, 'node_modules', 'serverless', 'bin', 'serverless.js'), ...words], {
+  spawnSync(process.execPath, [serverlessProgram, ...words], {
     cwd: project,
     encoding: 'utf8',
     timeout: maxRunMs,
@@ -132,6 +134,16 @@ export const packageStack = (): Packaged => {
     renameSync(begun, folder);
   });
   return packagedIn(folder);
+};
+
+let packagedOnce: Template | undefined;
+
+/** The packaged template; where serverless is not installed, the one that `npm run build` has left. */
+export const packagedTemplate = (): Template => {
+  packagedOnce ??= existsSync(serverlessProgram)
+    ? packageStack().template
+    : packagedIn(join(root, '.serverless')).template;
+  return packagedOnce;
 };
 
 /** Packages a project into a folder, and unpacks its bundles there. */

@@ -1,22 +1,40 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AwsConnection } from '../functions/lib/aws/client.ts';
 import { readSettings } from '../functions/lib/env.ts';
+import { ConfigurationError } from '../functions/lib/errors.ts';
 import { send } from '../functions/lib/http.ts';
 import type { BasePlatform } from '../functions/lib/platform.ts';
+import { parseTargets, readTargets, type Target } from '../functions/lib/targets.ts';
 import { childrenOf, readDefinition } from '../runner/definition.ts';
-import { createEngine } from '../runner/engine.ts';
-import { createInvokeFunction, functionNames, type InvokeFunction } from '../runner/functions.ts';
+import { createEngine, StateError } from '../runner/engine.ts';
+import {
+  createInvokeFunction,
+  type FunctionName,
+  functionNames,
+  type InvokeFunction,
+  pascalCase,
+} from '../runner/functions.ts';
+import { type AwsResources, checksOf, repositoryArnOf } from './aws/checks.ts';
 import { Deployment } from './aws/deployment.ts';
 import { Ecr, pushEvent } from './aws/ecr.ts';
-import { Identities, type Principal } from './aws/identities.ts';
+import { Identities } from './aws/identities.ts';
 import { Kms } from './aws/kms.ts';
 import { SecretStores } from './aws/secrets.ts';
 import { startAws } from './aws/server.ts';
 import { Sns } from './aws/sns.ts';
+import { deployStack, stackName } from './aws/stack.ts';
 import { type Execution, StepFunctions } from './aws/step-functions.ts';
+import { keyArnOf, matchesPattern, resourceOf, Triggers } from './aws/triggers.ts';
 import { WorldClock } from './clock.ts';
+import { operations } from './iam/authorization.ts';
+import type { Identity, ResourcePolicy } from './iam/evaluate.ts';
+import { type AccessRefusal, type Iam, type IamQuestion, iamOf } from './iam/iam.ts';
+import { isRecord, type Place } from './iam/names.ts';
+import { readPolicy } from './iam/policy.ts';
+import type { DeployedStack } from './iam/template.ts';
 import { buildImage, type ImageRecipe } from './images.ts';
 import { Faults } from './loopback.ts';
 import { type LogEntry, logTo, type Measurement, meterTo } from './records.ts';
@@ -28,22 +46,32 @@ export const account = '123456789012';
 export const region = 'us-east-1';
 export const registryHost = `${account}.dkr.ecr.${region}.amazonaws.com`;
 
-/** The embedded stack's name, which is that of the default stage. */
-const stackName = 'runpod-ecr-refresh-dev';
+const place: Place = { account, region, partition: 'aws' };
 
-/** Where things are in the embedded world. */
-const arn = {
-  key: `arn:aws:kms:${region}:${account}:key/11111111-2222-3333-4444-555555555555`,
-  topic: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-alerts`,
-  alarms: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-alarms`,
-  chat: `arn:aws:sns:${region}:${account}:runpod-ecr-refresh-chat`,
-  machine: `arn:aws:states:${region}:${account}:stateMachine:runpod-ecr-refresh`,
-  function: (name: string) => `arn:aws:lambda:${region}:${account}:function:runpod-ecr-refresh-${name}`,
+/** The access key of the person who deploys and runs the commands. */
+const personKey = 'AKIAEMBEDDEDPERSON00';
+const secretAccessKey = 'embedded';
+
+/** That person may do whatever keys and roles let the account do: "AdministratorAccess". */
+const person: Identity = {
+  kind: 'identity',
+  arn: `arn:aws:iam::${account}:user/engineer`,
+  callerArn: `arn:aws:iam::${account}:user/engineer`,
+  account,
+  policies: [readPolicy({ Version: '2012-10-17', Statement: { Effect: 'Allow', Action: '*', Resource: '*' } }, 'all')],
 };
 
-/** The access key of the embedded stack, and what hangs on it. */
-const stackKey = 'AKIAEMBEDDEDSTACK000';
-const secretAccessKey = 'embedded';
+/** The access key of a function's role. */
+const keyOfFunction = (name: FunctionName): string =>
+  `ASIA${createHash('sha256').update(name).digest('hex').slice(0, 16).toUpperCase()}`;
+
+/** The policy that KMS gives to a key that is made without one, which hands it to the account's own policies. */
+const defaultKeyPolicy = {
+  Version: '2012-10-17',
+  Statement: { Effect: 'Allow', Principal: { AWS: `arn:aws:iam::${account}:root` }, Action: 'kms:*', Resource: '*' },
+};
+/** A customer's own key for parameters and secrets. */
+export const customerKeyArn = `arn:aws:kms:${region}:${account}:key/99999999-8888-7777-6666-555555555555`;
 
 /** Where a world's AWS is, and who its stack is there. */
 interface WorldAws extends AwsConnection {
@@ -71,22 +99,13 @@ targets:
     runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
 `;
 
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
-const alarmNames = [
-  ...readFileSync(new URL('../infra/alerts.yml', import.meta.url), 'utf8').matchAll(
-    /^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm,
-  ),
-].map(([, name = '']) => name);
-
 /** An AWS account, its ECR registry, Runpod, and the deployed product, on 127.0.0.1 and on a clock of their own. */
 export class World {
   readonly clock: WorldClock;
   readonly faults = new Faults();
   readonly identities = new Identities();
   readonly ecr: Ecr;
-  readonly kms = new Kms(arn.key);
+  readonly kms: Kms;
   readonly secrets = new SecretStores();
   readonly sns: Sns;
   readonly registry: Registry;
@@ -98,6 +117,13 @@ export class World {
   readonly apiKey: string;
   /** How far the functions' clock is ahead of everybody else's, in milliseconds. */
   skewMs = 0;
+  /** The deployed stack's roles and policies. */
+  iam: Iam;
+  /** Called with every question to IAM. */
+  onQuestion: (question: IamQuestion, isAllowed: boolean) => void = () => {};
+  readonly triggers = new Triggers(() => this.iam);
+  /** Policies of what is outside the stack, by ARN. */
+  readonly policiesOutside = new Map<string, { readonly kind: ResourcePolicy['kind']; readonly document: unknown }>();
   invoke: InvokeFunction = () => Promise.reject(new Error('The world has not begun.'));
   /** The functions' environment. */
   environment: Readonly<Record<string, string>> = {};
@@ -111,35 +137,43 @@ export class World {
   private constructor(options: WorldOptions) {
     this.#options = options;
     this.#folder = mkdtempSync(join(tmpdir(), 'runpod-ecr-refresh-'));
+    this.iam = this.#deploy(parseTargets(defaultTargets));
+    this.writeTargets(options.targets ?? defaultTargets);
+    const { iam } = this;
     this.clock = new WorldClock(options.startAt);
     this.ecr = new Ecr(this.clock, this.identities, options.passwordMark);
     this.sns = new Sns(this.clock);
+    const stackKeys = [...iam.stack.resources.values()].filter(({ type }) => type === 'AWS::KMS::Key');
+    this.kms = new Kms([...stackKeys.flatMap(({ arn }) => arn ?? []), customerKeyArn]);
     this.registry = new Registry(this.clock, this.ecr);
     this.runpod = new Runpod(this.clock);
+    const alarms = [...iam.stack.resources.values()].filter(({ type }) => type === 'AWS::CloudWatch::Alarm');
     this.deployment = new Deployment(
       this.clock,
       stackName,
       region,
-      {
-        Version: version,
-        StateMachineArn: arn.machine,
-        LiveAliasArn: `${arn.machine}:live`,
-        AlertTopicArn: arn.topic,
-        AlarmTopicArn: arn.alarms,
-        ChatTopicArn: arn.chat,
-      },
-      alarmNames,
+      Object.fromEntries(Object.entries(iam.stack.outputs).map(([name, value]) => [name, String(value)])),
+      alarms.map(({ logicalId }) => logicalId),
     );
     this.deployment.measurements = () => this.measurements;
     this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
-    const definition = readDefinition({ functionArn: arn.function, alertTopicArn: arn.topic });
+    const definition = readDefinition({
+      functionArn: (name) => this.#functionArn(name),
+      alertTopicArn: resourceOf(iam, 'AlertTopic').arn,
+    });
     const run = createEngine(this.clock, definition, (resource, payload) => this.#call(resource, payload));
-    this.stepFunctions = new StepFunctions(this.clock, arn.machine, childrenOf(definition), run);
+    this.stepFunctions = new StepFunctions(
+      this.clock,
+      resourceOf(iam, 'StateMachine').arn,
+      childrenOf(definition),
+      { run: (arn) => this.#refusalToRun(arn), runChildren: (arn) => this.#refusalToRunChildren(arn) },
+      run,
+    );
   }
 
-  /** Who the stack's functions are at AWS. */
-  get principal(): Principal {
-    return this.identities.of({ accessKeyId: stackKey, region });
+  /** Who mints tokens. */
+  get principal(): Identity {
+    return this.iam.roleOf(`${stackName}-fetch-token`);
   }
 
   /** Brings a world up: empty of endpoints and images, but with the credential 6n2k8v4d, which holds no token yet. */
@@ -150,18 +184,25 @@ export class World {
   }
 
   async #begin(): Promise<void> {
-    this.identities.addKey(stackKey, {
-      arn: `arn:aws:sts::${account}:assumed-role/runpod-ecr-refresh-fetch-token/session`,
-      account,
-      mayMint: true,
-      mayPull: [`${account}/*`],
-    });
+    this.identities.addKey(personKey, () => person);
+    for (const name of functionNames) {
+      this.identities.addKey(keyOfFunction(name), () => this.iam.roleOf(`${stackName}-${name}`));
+    }
+    this.setResourcePolicy(customerKeyArn, 'key', defaultKeyPolicy);
+    this.registry.mayPull = (token, kind, owner, name) => {
+      const where = { ...place, region: token.region };
+      const operation = kind === 'manifests' ? operations.getManifest : operations.getLayer;
+      const checks = operation.checks({ repositoryArn: repositoryArnOf(owner, name, where) }, where);
+      return this.iam.authorizeAll(token.principal, checks)?.message;
+    };
     this.secrets.parameters.set('/runpod-ecr-refresh/production/api-key', this.apiKey);
-    this.sns.topics.add(arn.topic);
+    for (const { type, ref } of this.iam.stack.resources.values()) {
+      if (type === 'AWS::SNS::Topic') this.sns.topics.add(ref);
+    }
     this.runpod.keys.set(this.apiKey, new Set(['*']));
     this.runpod.addCredential('6n2k8v4d', 'ecr', { username: 'AWS', password: 'never-filled' });
 
-    const aws = await startAws(this.clock, this.faults, [
+    const services = [
       this.ecr.service,
       this.identities.service,
       this.kms.service,
@@ -169,16 +210,21 @@ export class World {
       this.sns.service,
       this.stepFunctions.service,
       this.deployment.service,
-    ]);
+    ];
+    const aws = await startAws(this.clock, this.faults, services, (action, input, caller) => {
+      const by = this.identities.of(caller);
+      const where = { ...place, account: by.account, region: caller.region };
+      this.iam.require(by, checksOf(action, input, where, this.#resources));
+    });
     const registry = await this.registry.start(this.faults);
     const runpod = await this.runpod.start(this.faults, registry.origin);
     this.#closers.push(aws.close, registry.close, runpod.close);
     this.environment = {
       TARGETS_FILE: join(this.#folder, 'targets.yml'),
-      SEAL_KEY_ID: arn.key,
-      ALERT_TOPIC_ARN: arn.topic,
+      SEAL_KEY_ID: resourceOf(this.iam, 'SealKey').arn,
+      ALERT_TOPIC_ARN: resourceOf(this.iam, 'AlertTopic').arn,
       RUNBOOK_URL: 'https://example.com/docs/runbook.md',
-      STATE_MACHINE_ARN: arn.machine,
+      STATE_MACHINE_ARN: resourceOf(this.iam, 'LiveAlias').arn,
       RUNPOD_API_URL: `${runpod.origin}/v2`,
       RUNPOD_GRAPHQL_URL: `${runpod.origin}/graphql`,
       RUNPOD_REST_URL: `${runpod.origin}/v1`,
@@ -191,21 +237,21 @@ export class World {
     this.aws = {
       endpoint: aws.origin,
       region,
-      credentials: { accessKeyId: stackKey, secretAccessKey },
+      credentials: { accessKeyId: personKey, secretAccessKey },
       // A caller's AWS_USE_FIPS_ENDPOINT or AWS_USE_DUALSTACK_ENDPOINT would have the SDK refuse the endpoint.
       useFipsEndpoint: false,
       useDualstackEndpoint: false,
     };
-    this.writeTargets(this.#options.targets ?? defaultTargets);
+    this.restart();
   }
 
-  /** What has the SDK, left to itself, find this world's AWS. */
-  awsVariables(): Record<string, string> {
+  /** What has the SDK, left to itself, find this world's AWS: as the person who deploys, or in a function's role. */
+  awsVariables(name?: FunctionName): Record<string, string> {
     return {
       AWS_ENDPOINT_URL: this.aws.endpoint,
       AWS_REGION: region,
       AWS_DEFAULT_REGION: region,
-      AWS_ACCESS_KEY_ID: stackKey,
+      AWS_ACCESS_KEY_ID: name === undefined ? personKey : keyOfFunction(name),
       AWS_SECRET_ACCESS_KEY: secretAccessKey,
       AWS_EC2_METADATA_DISABLED: 'true',
     };
@@ -220,25 +266,75 @@ export class World {
 
   /** Starts the functions anew, as a deploy or a quiet hour would: they forget what they had in memory. */
   restart(): void {
-    this.invoke = createInvokeFunction(this.platform());
-  }
-
-  /** What the functions get from outside in this world. */
-  platform(): BasePlatform {
-    return {
-      settings: { ...readSettings(this.environment), aws: this.aws },
-      now: () => this.clock.now() + this.skewMs,
-      sleep: this.clock.pause,
-      send,
-      log: logTo(this.logs),
-      meter: meterTo(this.measurements, this.clock.now),
+    const running = new Map<FunctionName, InvokeFunction>();
+    this.invoke = async (name, event) => {
+      this.#requireLambdaRole(name);
+      const invoke = running.get(name) ?? createInvokeFunction(this.platform(name));
+      running.set(name, invoke);
+      return invoke(name, event);
     };
   }
 
-  /** Deploys another targets.yml. */
+  /** What a function gets from outside in this world; without a name, what the person's own programs get. */
+  platform(name?: FunctionName): BasePlatform {
+    const credentials = { accessKeyId: name === undefined ? personKey : keyOfFunction(name), secretAccessKey };
+    const mayLog = (): boolean => name === undefined || this.#mayLog(name);
+    const log = logTo(this.logs);
+    const meter = meterTo(this.measurements, this.clock.now);
+    return {
+      settings: { ...readSettings(this.environment), aws: { ...this.aws, credentials } },
+      now: () => this.clock.now() + this.skewMs,
+      sleep: this.clock.pause,
+      send,
+      // What a role may not write is lost, the measurements among it, which are lines of the log.
+      log: {
+        info: (message) => mayLog() && log.info(message),
+        error: (message, error) => mayLog() && log.error(message, error),
+      },
+      meter: { add: (...measured) => mayLog() && meter.add(...measured) },
+    };
+  }
+
+  #requireLambdaRole(name: FunctionName): void {
+    const service = 'lambda.amazonaws.com';
+    const { arn: roleArn } = this.iam.roleOf(`${stackName}-${name}`);
+    this.iam.require(this.iam.service(service), operations.serviceAssumesRole.checks({ service, roleArn }, place));
+  }
+
+  #mayLog(name: FunctionName): boolean {
+    const functionName = `${stackName}-${name}`;
+    const checks = operations.writeLog.checks(
+      { logGroup: `/aws/lambda/${functionName}`, logStream: 'embedded' },
+      place,
+    );
+    return this.iam.authorizeAll(this.iam.roleOf(functionName), checks) === undefined;
+  }
+
+  /** Deploys another targets.yml. One that no deploy takes reaches the functions alone. */
   writeTargets(yaml: string): void {
-    writeFileSync(join(this.#folder, 'targets.yml'), yaml);
+    const path = join(this.#folder, 'targets.yml');
+    writeFileSync(path, yaml);
+    const targets = targetsOf(path);
+    if (targets !== undefined) this.iam = this.#deploy(targets);
     this.restart();
+  }
+
+  #deploy(targets: readonly Target[]): Iam {
+    const iam = iamOf(deployStack(targets, place), (question, isAllowed) => this.onQuestion(question, isAllowed));
+    for (const [arn, { kind, document }] of this.policiesOutside) iam.setResourcePolicy(arn, kind, document);
+    return iam;
+  }
+
+  /** Gives a policy to something outside the stack, which stays whatever is deployed. */
+  setResourcePolicy(arn: string, kind: ResourcePolicy['kind'], document: unknown): void {
+    this.policiesOutside.set(arn, { kind, document });
+    this.iam.setResourcePolicy(arn, kind, document);
+  }
+
+  /** Brings the roles of another account's stack into this world. */
+  addRolesOf(stack: DeployedStack): void {
+    this.identities.addRoles(stack);
+    for (const { arn, trust } of stack.roles) this.setResourcePolicy(arn, 'trust', trust);
   }
 
   /** Pushes a fresh image to the account's registry, and answers with its full reference. */
@@ -250,11 +346,38 @@ export class World {
   /** Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. */
   async deliverPush(repository: string, tag: string): Promise<unknown> {
     const event = pushEvent({ account, region, repository, tag, at: this.clock.now() });
-    return this.clock.work(() => this.invoke('start-refresh', event));
+    if (!matchesPattern(resourceOf(this.iam, 'PushRule').properties.EventPattern, event)) return undefined;
+    const functionName = `${stackName}-start-refresh`;
+    this.triggers.requireInvocation('PushRule', this.#functionArn('start-refresh'), event);
+    try {
+      return await this.clock.work(() => this.invoke('start-refresh', event));
+    } catch (error) {
+      this.triggers.keepInvocation(functionName, event);
+      throw error;
+    }
   }
 
-  /** Starts a refresh without waiting for it. */
-  start(input: object = { trigger: 'schedule' }): Execution {
+  /** Sends the daily digest, as its rule does. */
+  async sendDigest(): Promise<unknown> {
+    const [target] = resourceOf(this.iam, 'DigestRule').properties.Targets as [{ readonly Input: string }];
+    this.triggers.requireInvocation('DigestRule', this.#deployedArn('notify'), target.Input);
+    return this.invoke('notify', JSON.parse(target.Input));
+  }
+
+  /** Opens an alarm, whose topics are told as far as policies let CloudWatch tell them. @param id as the template names it */
+  ring(id: string): void {
+    const name = `${stackName}-${id}`;
+    const alarm = this.deployment.alarms.find((each) => each.name === name);
+    if (alarm === undefined) throw new Error(`The stack has no alarm ${id}.`);
+    alarm.state = 'ALARM';
+    for (const topicArn of this.triggers.topicsOf(name))
+      this.sns.publish(topicArn, `ALARM: "${name}"`, alarm.description);
+  }
+
+  /** Starts a refresh without waiting for it: as the schedule, as the deploy's rule, or as a person does. */
+  start(input: { readonly trigger?: unknown } = { trigger: 'schedule' }): Execution {
+    if (input.trigger === 'schedule') this.triggers.requireStart('Schedule');
+    if (input.trigger === 'deploy') this.triggers.requireStart('DeployRule');
     this.#starts += 1;
     return this.stepFunctions.start(`run-${this.#starts}`, JSON.stringify(input));
   }
@@ -284,14 +407,96 @@ export class World {
     rmSync(this.#folder, { recursive: true, force: true });
   }
 
+  #deployedArn(name: string): string {
+    const functionName = `${stackName}-${name}`;
+    const found = [...this.iam.stack.resources.values()].find(
+      ({ type, ref }) => type === 'AWS::Lambda::Function' && ref === functionName,
+    );
+    if (found?.arn === undefined) throw new Error(`The packaged template has no function ${name}.`);
+    return found.arn;
+  }
+
+  /** The ARN by which a function is called: the machine calls published versions. */
+  #functionArn(name: string): string {
+    const substitutions = resourceOf(this.iam, 'StateMachine').properties.DefinitionSubstitutions;
+    const version = isRecord(substitutions) ? substitutions[`${pascalCase(name)}FunctionArn`] : undefined;
+    return typeof version === 'string' ? version : this.#deployedArn(name);
+  }
+
+  readonly #resources: AwsResources = {
+    machineKeyArn: () => this.#machineKeyArn,
+    keyOfTopic: (arn) => keyArnOf(this.iam, arn),
+    keyOfSecret: (name) => this.secrets.keys.get(name),
+    keyOfCiphertext: (ciphertext) => this.kms.keyOfCiphertext(ciphertext),
+  };
+
+  get #machineKeyArn(): string | undefined {
+    const encryption = resourceOf(this.iam, 'StateMachine').properties.EncryptionConfiguration;
+    return isRecord(encryption) && typeof encryption.KmsKeyId === 'string' ? encryption.KmsKeyId : undefined;
+  }
+
+  #refusalToRun(executionArn: string): AccessRefusal | undefined {
+    const { iam } = this;
+    const keyArn = this.#machineKeyArn;
+    const { arn: sourceArn, properties } = resourceOf(iam, 'StateMachine');
+    const service = 'states.amazonaws.com';
+    const assuming = { service, sourceArn, roleArn: String(properties.RoleArn) };
+    const role = iam.roleOf('StateMachine');
+    iam.authorizeAll(role, operations.trace.checks({}, place)); // without it traces are missing, and nothing else
+    return (
+      iam.authorizeAll(iam.service(service), operations.serviceAssumesRole.checks(assuming, place)) ??
+      iam.authorizeAll(role, operations.runExecution.checks({ executionArn, keyArn }, place)) ??
+      iam.authorizeAll(role, operations.deliverExecutionLogs.checks({ keyArn }, place))
+    );
+  }
+
+  #refusalToRunChildren(executionArn: string): AccessRefusal | undefined {
+    const { iam } = this;
+    const role = iam.roleOf('StateMachine');
+    const machineArn = resourceOf(iam, 'StateMachine').arn;
+    const keyArn = this.#machineKeyArn;
+    return (
+      iam.authorizeAll(role, operations.startChildExecution.checks({ machineArn }, place)) ??
+      iam.authorizeAll(role, operations.followChildExecution.checks({ executionArn }, place)) ??
+      iam.authorizeAll(role, operations.runExecution.checks({ executionArn, keyArn }, place))
+    );
+  }
+
+  /** A Task's call in the machine's role. Refusals are named as Step Functions names the errors of either integration. */
   async #call(resource: string, payload: unknown): Promise<unknown> {
-    const name = functionNames.find((each) => resource === arn.function(each));
-    if (name !== undefined) return this.invoke(name, payload);
-    const { TopicArn, Subject, Message } = payload as Record<string, string>;
-    this.sns.publish(TopicArn ?? '', Subject ?? '', Message ?? '');
+    const { iam } = this;
+    const role = iam.roleOf('StateMachine');
+    const name = functionNames.find((each) => resource === this.#functionArn(each));
+    if (name !== undefined) {
+      const refusal = iam.authorizeAll(role, operations.invokeFunction.checks({ functionArn: resource }, place));
+      if (refusal !== undefined) throw refusedTask('Lambda.AWSLambdaException', 'AWSLambda', refusal);
+      return this.invoke(name, payload);
+    }
+    const { TopicArn: topicArn = '', Subject = '', Message = '' } = payload as Record<string, string>;
+    const checks = operations.publish.checks({ topicArn, keyArn: keyArnOf(iam, topicArn) }, place);
+    const refusal = iam.authorizeAll(role, checks);
+    if (refusal !== undefined) throw refusedTask(`SNS.${refusal.code}Exception`, 'AmazonSNS', refusal);
+    this.sns.publish(topicArn, Subject, Message);
     return { MessageId: 'embedded' };
   }
 }
+
+/** https://docs.aws.amazon.com/step-functions/latest/dg/concepts-error-handling.html; the wording is that of people's own logs. */
+const refusedTask = (name: string, service: string, { code, message, status }: AccessRefusal): StateError =>
+  new StateError(
+    name,
+    `${message} (Service: ${service}; Status Code: ${status}; Error Code: ${code}; Request ID: embedded; Proxy: null)`,
+  );
+
+/** The targets of a file that a deploy takes; none of one that it refuses. */
+const targetsOf = (path: string): readonly Target[] | undefined => {
+  try {
+    return readTargets(path);
+  } catch (error) {
+    if (error instanceof ConfigurationError) return undefined;
+    throw error;
+  }
+};
 
 /** The states an execution entered, in order; those of its targets and endpoints among them. */
 export const statesOf = (execution: Execution): string[] =>

@@ -180,7 +180,7 @@ describe.each(asked)('against $what, a packaged function', ({ name, event, on, b
   describe.each(sequences.map((sequence) => ({ sequence })))('called again and again', ({ sequence }) => {
     let warm: WarmFunction;
     beforeAll(async () => {
-      warm = await startWarm(packaged, name, worldEnvironment(world));
+      warm = await startWarm(packaged, name, worldEnvironment(world, name));
     });
     afterAll(() => warm.end());
 

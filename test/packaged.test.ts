@@ -4,7 +4,8 @@ import { pathToFileURL } from 'node:url';
 import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
-import { maxPackagingMs, type Packaged, packagedStage, packageStack } from '../simulator/packaged.ts';
+import { stackName } from '../simulator/aws/stack.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
 
 type Handler = (event: unknown, context: Context) => Promise<unknown>;
@@ -16,16 +17,6 @@ let packaged: Packaged;
 let world: World;
 const handlers = new Map<string, { handler: Handler; variables: Record<string, string> }>();
 
-/** What the template's references stand for in the embedded world. */
-const resolve = (value: unknown): string => {
-  if (typeof value === 'string') return value;
-  const text = JSON.stringify(value);
-  const { SEAL_KEY_ID = '', ALERT_TOPIC_ARN = '', STATE_MACHINE_ARN = '' } = world.environment;
-  if (text.includes('SealKey')) return SEAL_KEY_ID;
-  if (text.includes('AlertTopic')) return ALERT_TOPIC_ARN;
-  return STATE_MACHINE_ARN;
-};
-
 beforeAll(async () => {
   packaged = packageStack();
   world = await World.begin();
@@ -34,11 +25,8 @@ beforeAll(async () => {
     const { handler } = (await import(pathToFileURL(join(folder, 'functions', `${name}.mjs`)).href)) as {
       handler: Handler;
     };
-    const resource = Object.values(packaged.template.Resources).find(({ Properties }) =>
-      String(Properties.FunctionName ?? '').endsWith(`-${packagedStage}-${name}`),
-    );
-    const { Variables } = resource?.Properties.Environment as { Variables: Record<string, unknown> };
-    const variables = Object.fromEntries(Object.entries(Variables).map(([key, value]) => [key, resolve(value)]));
+    const resource = [...world.iam.stack.resources.values()].find(({ ref }) => ref === `${stackName}-${name}`);
+    const { Variables: variables } = resource?.properties.Environment as { Variables: Record<string, string> };
     const { TARGETS_FILE } = variables;
     handlers.set(name, {
       handler,
@@ -55,7 +43,7 @@ beforeAll(async () => {
     if (found === undefined) throw new Error(`${name} is not packaged.`);
     Object.assign(
       process.env,
-      world.awsVariables(),
+      world.awsVariables(name),
       { LOG_LISTEN_SECONDS: '0.1', POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' },
       addresses,
       found.variables,
@@ -89,7 +77,7 @@ describe('what serverless package made', () => {
     world.runpod.credentials.clear();
     const execution = await world.refresh({ trigger: 'schedule' });
     expect(execution).toMatchObject({ status: 'FAILED', error: 'CredentialNotFoundError' });
-    expect(world.sns.inbox.at(-1)?.subject).toContain('production failed');
+    expect(world.sns.inbox[0]?.subject).toContain('production failed');
   });
 
   it('starts a refresh on a push', async () => {

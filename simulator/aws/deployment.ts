@@ -122,16 +122,19 @@ export class Deployment {
       }),
     },
     rest: {
-      'GET /schedules/': (path) => {
-        if (this.status === undefined || path !== this.#name) {
-          throw new AwsError('ResourceNotFoundException', `Schedule ${path} does not exist.`, 404);
-        }
-        return {
-          Name: this.#name,
-          ScheduleExpression: this.schedule.expression,
-          State: this.schedule.state,
-          FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 5 },
-        };
+      'GET /schedules/': {
+        operation: 'GetSchedule',
+        answer: (path) => {
+          if (this.status === undefined || path !== this.#name) {
+            throw new AwsError('ResourceNotFoundException', `Schedule ${path} does not exist.`, 404);
+          }
+          return {
+            Name: this.#name,
+            ScheduleExpression: this.schedule.expression,
+            State: this.schedule.state,
+            FlexibleTimeWindow: { Mode: 'FLEXIBLE', MaximumWindowInMinutes: 5 },
+          };
+        },
       },
     },
   };

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { WorldClock } from '../clock.ts';
-import type { Identities, Principal } from './identities.ts';
+import type { Identity } from '../iam/evaluate.ts';
+import type { Identities } from './identities.ts';
 import { AwsError, type AwsService } from './server.ts';
 
 /** A token that ECR minted, and what it is good for. */
@@ -8,7 +9,7 @@ export interface IssuedToken {
   readonly password: string;
   readonly account: string;
   readonly region: string;
-  readonly principal: Principal;
+  readonly principal: Identity;
   /** Epoch milliseconds. */
   readonly expiresAt: number;
 }
@@ -31,7 +32,7 @@ export class Ecr {
     this.passwordMark = passwordMark;
   }
 
-  mint(principal: Principal, region: string, expiresAt = this.#clock.now() + lifeMs): IssuedToken {
+  mint(principal: Identity, region: string, expiresAt = this.#clock.now() + lifeMs): IssuedToken {
     const password = `${this.passwordMark}${randomBytes(passwordBytes).toString('base64')}`;
     const token = { password, account: principal.account, region, principal, expiresAt };
     this.#tokens.set(password, token);
@@ -95,12 +96,6 @@ export class Ecr {
       },
       'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken': (_input, caller) => {
         const principal = this.#identities.of(caller);
-        if (!principal.mayMint) {
-          throw new AwsError(
-            'AccessDeniedException',
-            `User: ${principal.arn} is not authorized to perform: ecr:GetAuthorizationToken on resource: *`,
-          );
-        }
         const { password, account, region, expiresAt } = this.mint(principal, caller.region);
         return {
           authorizationData: [

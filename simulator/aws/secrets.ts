@@ -4,6 +4,8 @@ import { AwsError, type AwsService } from './server.ts';
 export class SecretStores {
   readonly parameters = new Map<string, string>();
   readonly secrets = new Map<string, string>();
+  /** The customer's own KMS keys of parameters and secrets; AWS's own protects the others. */
+  readonly keys = new Map<string, string>();
   /** Parameters that are stored as a plain String. */
   readonly plain = new Set<string>();
 

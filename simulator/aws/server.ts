@@ -1,11 +1,17 @@
 import type { WorldClock } from '../clock.ts';
 import { type Faults, json, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
+import type { AwsInput } from './checks.ts';
 
 /** Who calls, as the request's signature says. */
 export interface AwsCaller {
   readonly accessKeyId: string;
   readonly region: string;
+  /** The service by its endpoint's name: `monitoring` is CloudWatch's. */
+  readonly service: string;
 }
+
+/** @throws {AwsError} who calls may not */
+type Authorize = (action: string, input: AwsInput, caller: AwsCaller) => void;
 
 /** A request to an AWS service in one of its JSON protocols. */
 type JsonOperation = (input: Record<string, unknown>, caller: AwsCaller) => Promise<object> | object;
@@ -13,8 +19,12 @@ type JsonOperation = (input: Record<string, unknown>, caller: AwsCaller) => Prom
 /** A request to an AWS service in its query protocol. The answer is the XML inside `<ActionResult>`. */
 type QueryOperation = (input: URLSearchParams, caller: AwsCaller) => Promise<string> | string;
 
-/** A request to an AWS service in its REST protocol. @param name the last segment of the path */
-type RestOperation = (name: string, caller: AwsCaller) => object;
+/** A request to an AWS service in its REST protocol. */
+interface RestOperation {
+  readonly operation: string;
+  /** @param name the last segment of the path */
+  readonly answer: (name: string, caller: AwsCaller) => object;
+}
 
 /** An error as AWS reports it. */
 export class AwsError extends Error {
@@ -42,12 +52,16 @@ const escapeXml = (text: string): string =>
 
 const callerOf = ({ headers }: LoopbackRequest): AwsCaller => {
   const scope = /Credential=([^/]+)\/\d{8}\/([^/]+)\/([^/]+)\/aws4_request/.exec(headers.authorization ?? '');
-  const [, accessKeyId, region] = scope ?? [];
-  if (accessKeyId === undefined || region === undefined) {
+  const [, accessKeyId, region, service] = scope ?? [];
+  if (accessKeyId === undefined || region === undefined || service === undefined) {
     throw new AwsError('MissingAuthenticationToken', 'Missing Authentication Token', 403);
   }
-  return { accessKeyId, region };
+  return { accessKeyId, region, service };
 };
+
+/** `cloudwatch:GetMetricData`: IAM's name of an operation, of which CloudWatch's endpoint alone is called otherwise. */
+const actionOf = ({ service }: AwsCaller, operation: string): string =>
+  `${service === 'monitoring' ? 'cloudwatch' : service}:${operation}`;
 
 const xmlError = ({ code, message, status }: AwsError): Reply => ({
   status,
@@ -64,8 +78,17 @@ const restError = ({ code, message, status }: AwsError): Reply => ({
   body: JSON.stringify({ Message: message }),
 });
 
-/** Starts an embedded AWS: the given services on one address, as `AWS_ENDPOINT_URL` wants it. */
-export const startAws = (clock: WorldClock, faults: Faults, services: readonly AwsService[]): Promise<Loopback> => {
+/**
+ * Starts an embedded AWS: the given services on one address, as `AWS_ENDPOINT_URL` wants it.
+ *
+ * @param authorize asked before each operation
+ */
+export const startAws = (
+  clock: WorldClock,
+  faults: Faults,
+  services: readonly AwsService[],
+  authorize: Authorize,
+): Promise<Loopback> => {
   const jsonOperations = new Map(services.flatMap((service) => Object.entries(service.json ?? {})));
   const queryOperations = new Map(services.flatMap((service) => Object.entries(service.query ?? {})));
   const restOperations = new Map(services.flatMap((service) => Object.entries(service.rest ?? {})));
@@ -73,8 +96,10 @@ export const startAws = (clock: WorldClock, faults: Faults, services: readonly A
   const answerJson = async (target: string, request: LoopbackRequest): Promise<Reply> => {
     const operation = jsonOperations.get(target);
     if (operation === undefined) throw new AwsError('UnknownOperationException', `The embedded AWS has no ${target}.`);
-    const input: unknown = JSON.parse(request.body === '' ? '{}' : request.body);
-    const output = await operation(input as Record<string, unknown>, callerOf(request));
+    const input = JSON.parse(request.body === '' ? '{}' : request.body) as Record<string, unknown>;
+    const caller = callerOf(request);
+    authorize(actionOf(caller, target.split('.').at(-1) ?? ''), input, caller);
+    const output = await operation(input, caller);
     return json(200, output, 'application/x-amz-json-1.1');
   };
 
@@ -83,7 +108,9 @@ export const startAws = (clock: WorldClock, faults: Faults, services: readonly A
     const action = input.get('Action') ?? '';
     const operation = queryOperations.get(action);
     if (operation === undefined) throw new AwsError('InvalidAction', `The embedded AWS has no ${action}.`);
-    const result = await operation(input, callerOf(request));
+    const caller = callerOf(request);
+    authorize(actionOf(caller, action), Object.fromEntries(input), caller);
+    const result = await operation(input, caller);
     return {
       status: 200,
       headers: { 'content-type': 'text/xml' },
@@ -93,9 +120,11 @@ export const startAws = (clock: WorldClock, faults: Faults, services: readonly A
 
   const answerRest = async (request: LoopbackRequest): Promise<Reply> => {
     const [, folder = '', name = ''] = /^(\/.*\/|\/)([^/]*)$/.exec(request.url.pathname) ?? [];
-    const operation = restOperations.get(`${request.method} ${folder}`);
-    if (operation === undefined) throw new AwsError('UnknownOperationException', 'The embedded AWS has no such path.');
-    return json(200, operation(decodeURIComponent(name), callerOf(request)));
+    const found = restOperations.get(`${request.method} ${folder}`);
+    if (found === undefined) throw new AwsError('UnknownOperationException', 'The embedded AWS has no such path.');
+    const caller = callerOf(request);
+    authorize(actionOf(caller, found.operation), {}, caller);
+    return json(200, found.answer(decodeURIComponent(name), caller));
   };
 
   return serve(clock, faults, async (request) => {

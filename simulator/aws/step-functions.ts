@@ -1,5 +1,6 @@
 import type { EngineEvent, EngineRun } from '../../runner/engine.ts';
 import type { WorldClock } from '../clock.ts';
+import type { AccessRefusal } from '../iam/iam.ts';
 import { AwsError, type AwsService } from './server.ts';
 
 /** An execution, running or ended. */
@@ -26,6 +27,14 @@ interface Children {
   readonly states: ReadonlySet<string>;
 }
 
+/** What the machine's own role is asked, beside what its tasks call: AWS's refusal, or nothing. */
+export interface MachineRole {
+  /** As an execution begins: to be assumed, the machine's key, and its logs. */
+  readonly run: (executionArn: string) => AccessRefusal | undefined;
+  /** As it comes to the Distributed Map: to start and to follow its children. */
+  readonly runChildren: (childArn: string) => AccessRefusal | undefined;
+}
+
 const namePattern = /^[0-9A-Za-z_-]{1,80}$/;
 
 /** Step Functions with one state machine. */
@@ -34,6 +43,7 @@ export class StepFunctions {
   readonly executions = new Map<string, Execution>();
   readonly #children: Children;
   readonly #clock: WorldClock;
+  readonly #role: MachineRole;
   readonly #run: (input: unknown, execution: { id: string; name: string }) => EngineRun;
   /** Called with everything that happens in any execution. */
   onEvent: (execution: Execution, event: EngineEvent) => void = () => {};
@@ -42,10 +52,12 @@ export class StepFunctions {
     clock: WorldClock,
     machineArn: string,
     children: Children,
+    role: MachineRole,
     run: (input: unknown, execution: { id: string; name: string }) => EngineRun,
   ) {
     this.#children = children;
     this.#clock = clock;
+    this.#role = role;
     this.machineArn = machineArn;
     this.#run = run;
   }
@@ -72,14 +84,27 @@ export class StepFunctions {
       abort: run.abort,
     };
     this.executions.set(arn, execution);
+    const refusal = this.#role.run(arn);
+    if (refusal !== undefined) this.#refuse(execution, refusal);
     void this.#follow(execution, run).then(resolve);
     return execution;
+  }
+
+  /** AWS ends an execution whose role it is refused with an error that no state catches. */
+  #refuse(execution: Execution, { code, message }: AccessRefusal): void {
+    execution.error = code;
+    execution.cause = message;
+    execution.abort();
   }
 
   async #follow(execution: Execution, run: EngineRun): Promise<void> {
     const listening = (async () => {
       for await (const event of run.events) {
         execution.events.push(event);
+        if (event.type === 'StateEntered' && event.state.name === this.#children.map) {
+          const refusal = this.#role.runChildren(this.#childOf(execution.arn));
+          if (refusal !== undefined) this.#refuse(execution, refusal);
+        }
         this.onEvent(execution, event);
       }
     })();
@@ -89,14 +114,24 @@ export class StepFunctions {
     } catch (error) {
       const { name, message } = error instanceof Error ? error : new Error(String(error));
       const failed = execution.events.findLast((event) => event.type === 'ExecutionFailed');
-      execution.status =
-        name === 'ExecutionTimeoutError' ? 'TIMED_OUT' : name === 'ExecutionAbortedError' ? 'ABORTED' : 'FAILED';
+      const wasRefused = execution.error !== undefined;
+      execution.status = wasRefused
+        ? 'FAILED'
+        : name === 'ExecutionTimeoutError'
+          ? 'TIMED_OUT'
+          : name === 'ExecutionAbortedError'
+            ? 'ABORTED'
+            : 'FAILED';
       const thrown = error instanceof Error && error.cause instanceof Error ? error.cause : undefined;
-      execution.error = thrown?.name ?? failed?.Error ?? name;
-      execution.cause = thrown?.message ?? message;
+      execution.error ??= thrown?.name ?? failed?.Error ?? name;
+      execution.cause ??= thrown?.message ?? message;
     }
     execution.endedAt = this.#clock.now();
     await listening;
+  }
+
+  #childOf(parent: string): string {
+    return parent.replace(/:([^:]+)$/, `/${this.#children.map}:$1`);
   }
 
   #parentOf(child: string): string {
@@ -140,7 +175,7 @@ export class StepFunctions {
       // The engine runs a Distributed Map inline: all that happens in it is in one child's history.
       'AWSStepFunctions.ListMapRuns': ({ executionArn }) => {
         const { arn, startedAt } = this.#find(executionArn);
-        const mapRunArn = arn.replace(':execution:', ':mapRun:').replace(/:([^:]+)$/, `/${this.#children.map}:$1`);
+        const mapRunArn = this.#childOf(arn).replace(':execution:', ':mapRun:');
         return {
           mapRuns: [{ executionArn: arn, mapRunArn, stateMachineArn: this.machineArn, startDate: startedAt / 1000 }],
         };

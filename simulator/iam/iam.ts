@@ -3,9 +3,10 @@ import { AwsError } from '../aws/server.ts';
 import type { AuthorizationCheck } from './authorization.ts';
 import type { ContextKeys } from './conditions.ts';
 import { type AccessRequest, evaluate, type Identity, type ResourcePolicy, type ServiceIdentity } from './evaluate.ts';
+import type { Place } from './names.ts';
 import { readPolicy } from './policy.ts';
 import type { TemplateOptions } from './resolver.ts';
-import { type DeployedStack, deployTemplate } from './template.ts';
+import { type DeployedRole, type DeployedStack, deployTemplate } from './template.ts';
 
 /** A refusal as AWS answers it. */
 export interface AccessRefusal {
@@ -73,9 +74,28 @@ export interface Iam {
 
 const service = (name: string): ServiceIdentity => ({ kind: 'service', name });
 
+/** A session of a role of any account. */
+export const sessionOf = (
+  role: DeployedRole,
+  sessionName: string,
+  { account, partition }: Pick<Place, 'account' | 'partition'>,
+): Identity => ({
+  kind: 'identity',
+  arn: role.arn,
+  callerArn: `arn:${partition}:sts::${account}:assumed-role/${role.name}/${sessionName}`,
+  account,
+  policies: role.policies.map(({ policy }) => policy),
+  boundary: role.boundary,
+});
+
 /** @param template the object of `.serverless/cloudformation-template-update-stack.json` */
-export const createIam = (template: unknown, options: TemplateOptions): Iam => {
-  const stack = deployTemplate(template, options);
+export const createIam = (template: unknown, options: TemplateOptions): Iam => iamOf(deployTemplate(template, options));
+
+/** @param onQuestion called with all that is asked, and whether AWS would do it */
+export const iamOf = (
+  stack: DeployedStack,
+  onQuestion: (question: IamQuestion, isAllowed: boolean) => void = () => {},
+): Iam => {
   const { account, partition } = stack;
   const resourcePolicies = new Map(stack.resourcePolicies);
   const aliasesByKey = Map.groupBy(
@@ -86,14 +106,7 @@ export const createIam = (template: unknown, options: TemplateOptions): Iam => {
   const session = (name: string, sessionName: string): Identity => {
     const role = stack.roles.find((each) => [each.logicalId, each.name, each.arn].includes(name));
     if (role === undefined) throw new Error(`The stack has no role ${name}.`);
-    return {
-      kind: 'identity',
-      arn: role.arn,
-      callerArn: `arn:${partition}:sts::${account}:assumed-role/${role.name}/${sessionName}`,
-      account,
-      policies: role.policies.map(({ policy }) => policy),
-      boundary: role.boundary,
-    };
+    return sessionOf(role, sessionName, { account, partition });
   };
 
   /** "AWS global condition context keys", and those that KMS adds to each of its requests. */
@@ -131,6 +144,7 @@ export const createIam = (template: unknown, options: TemplateOptions): Iam => {
       resourcePolicy: isUnknownRole ? { kind: 'trust', policy: { Statement: [] } } : resourcePolicy,
       context: complete(question),
     });
+    onQuestion(question, decision.isAllowed);
     return decision.isAllowed ? undefined : refusalOf(question, decision.message);
   };
 

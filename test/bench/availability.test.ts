@@ -83,7 +83,7 @@ describe('the simulation', () => {
       broken((world) => {
         const token = {
           username: 'AWS',
-          password: world.ecr.mint({ arn: '', account: '', mayMint: true, mayPull: [] }, '').password,
+          password: world.ecr.mint(world.principal, '').password,
         };
         return async () =>
           void world.runpod.stored.push({ credential: '6n2k8v4d', token, at: world.clock.now(), way: 'v2' });

@@ -114,7 +114,7 @@ describe('npm run alert', () => {
   });
 
   it('sends a rehearsal to a topic that is there, and says when it is not', async () => {
-    const topic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alerts';
+    const topic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-alerts';
     expect(await alert('--kind', 'delayed', '--to', topic)).toMatchObject({
       code: 0,
       printed: `Sent to ${topic}: delayed, warning\n`,

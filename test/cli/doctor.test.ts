@@ -8,8 +8,8 @@ import { awsRefuses } from '../support/failures.ts';
 
 let world: World;
 const mark = 'SENTINELPASSWORD';
-const alarmTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alarms';
-const alertTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-alerts';
+const alarmTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-alarms';
+const alertTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-alerts';
 
 const listen = (topicArn: string, isConfirmed: boolean) =>
   world.deployment.subscriptions.push({ topicArn, protocol: 'email', endpoint: 'you@example.com', isConfirmed });

@@ -71,7 +71,7 @@ describe('a command in a process of its own, with pipes', () => {
       AWS_CONFIG_FILE: file('config', '[profile other]\nregion = eu-west-1\n'),
       AWS_SHARED_CREDENTIALS_FILE: file(
         'credentials',
-        '[other]\naws_access_key_id = AKIAEMBEDDEDSTACK000\naws_secret_access_key = embedded\n',
+        '[other]\naws_access_key_id = AKIAEMBEDDEDPERSON00\naws_secret_access_key = embedded\n',
       ),
     };
     const words = ['refresh', '--profile', 'other', '--json'];

@@ -15,7 +15,7 @@ beforeAll(async () => {
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
   for (const topic of ['alerts', 'alarms']) {
-    const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-${topic}`;
+    const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-${topic}`;
     world.deployment.subscriptions.push({
       topicArn,
       protocol: 'email',

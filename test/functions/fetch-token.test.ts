@@ -2,13 +2,14 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createUnseal } from '../../functions/lib/aws/seal.ts';
 import { executionArn, fetchToken, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
+import { crossAccountTargets, deployPullRole, pullRole } from '../support/pull-role.ts';
 
-const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';
+const { arn: roleArn, externalId } = pullRole;
 
 let world: World;
 beforeAll(async () => {
-  world = await World.begin();
-  world.identities.addRole({ arn: roleArn, account: '210987654321', mayMint: true, mayPull: ['*'], externalId: 'x-1' });
+  world = await World.begin({ targets: crossAccountTargets });
+  deployPullRole(world);
 });
 afterEach(() => world.faults.clear());
 afterAll(() => world.end());
@@ -51,7 +52,7 @@ describe('fetch-token', () => {
   });
 
   it('mints for another account by its role, with the external id', async () => {
-    const ecr = { region: 'us-east-1', registryId: '210987654321', roleArn, externalId: 'x-1' };
+    const ecr = { region: 'us-east-1', registryId: '210987654321', roleArn, externalId };
     expect((await fetchToken(world, { ...target, ecr })).registry).toBe('210987654321.dkr.ecr.us-east-1.amazonaws.com');
   });
 
@@ -81,11 +82,11 @@ describe('fetch-token', () => {
         body: `<AssumeRoleResponse><AssumeRoleResult>${inner}</AssumeRoleResult></AssumeRoleResponse>`,
       },
     });
-    const ecr = { region: 'us-east-1', roleArn, externalId: 'x-1' };
+    const ecr = { region: 'us-east-1', roleArn, externalId };
     const repair = world.faults.add({
       on: /AssumeRole /,
       does: xml(
-        '<Credentials><AccessKeyId>AKIAEMBEDDEDSTACK000</AccessKeyId><SecretAccessKey>s</SecretAccessKey></Credentials>',
+        '<Credentials><AccessKeyId>AKIAEMBEDDEDPERSON00</AccessKeyId><SecretAccessKey>s</SecretAccessKey></Credentials>',
       ),
     });
     expect((await fetchToken(world, { ...target, ecr })).registry).toContain('123456789012');

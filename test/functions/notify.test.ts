@@ -144,7 +144,7 @@ describe('notify of a delay', () => {
 
 describe('notify of the last day', () => {
   it('tells also that there was no run', async () => {
-    const stateMachine = 'arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh';
+    const stateMachine = 'arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh-dev';
     const { published, sent } = await notifyOf({ kind: 'digest', stateMachine });
     expect(published).toBe(1);
     expect(sent[0]?.email).toContain('no run of the last 24 hours is on record');
@@ -185,9 +185,9 @@ describe('publishing', () => {
     ['takes it', true],
     ['does not take it', false],
   ])('goes to the chat topic as Amazon Q wants it, and the alert is told where that topic %s', async (_what, isThere) => {
-    const chatTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-chat';
+    const chatTopic = 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-chat';
     const world = await World.begin({ environment: { CHAT_TOPIC_ARN: chatTopic } });
-    if (isThere) world.sns.topics.add(chatTopic);
+    if (!isThere) world.sns.topics.delete(chatTopic);
     world.runpod.credentials.clear();
     const execution = await world.refresh();
     expect(

@@ -3,18 +3,19 @@ import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import { executionArn, fetchToken, inputs, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 import { awsFailures, type FailureName, failureNames, nameOfEnd } from '../support/failures.ts';
+import { crossAccountTargets, deployPullRole, pullRole } from '../support/pull-role.ts';
 
-const roleArn = 'arn:aws:iam::210987654321:role/runpod-pull';
+const { arn: roleArn, externalId } = pullRole;
 
 let world: World;
 let token: FetchTokenOutput;
 let image: string;
 
 beforeAll(async () => {
-  world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.25' } });
+  world = await World.begin({ targets: crossAccountTargets, environment: { UPSTREAM_TIMEOUT_SECONDS: '0.25' } });
   image = world.push('team/worker', 'v1');
   world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
-  world.identities.addRole({ arn: roleArn, account: '210987654321', mayMint: true, mayPull: ['*'] });
+  deployPullRole(world);
   world.secrets.secrets.set('runpod/key', world.apiKey);
   token = await fetchToken(world);
 });
@@ -25,7 +26,7 @@ afterAll(() => world.end());
 const allAre = (name: string): Record<FailureName, string> =>
   Object.fromEntries(failureNames.map((failure) => [failure, name])) as Record<FailureName, string>;
 
-const crossAccount = { ...target, ecr: { region: 'us-east-1', registryId: '210987654321', roleArn } };
+const crossAccount = { ...target, ecr: { region: 'us-east-1', registryId: '210987654321', roleArn, externalId } };
 const keptIn = (apiKey: string): string => `
 targets:
   - name: production

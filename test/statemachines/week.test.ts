@@ -83,8 +83,7 @@ describe('a week of twenty-eight runs', () => {
 });
 
 describe('the daily digest', () => {
-  const digest = () =>
-    world.invoke('notify', { kind: 'digest', stateMachine: world.stepFunctions.machineArn }) as Promise<unknown>;
+  const digest = () => world.sendDigest() as Promise<unknown>;
 
   it('sums up the last 24 hours of every target', async () => {
     await goOn(0, 24);

@@ -11,7 +11,7 @@ export const beginWithTargets = async (count: number): Promise<World> => {
   );
   const targets = names.map(
     (name, index) =>
-      `  - { name: ${name}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/key/${index}", registry: r${index} } }`,
+      `  - { name: ${name}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/dev/${index}", registry: r${index} } }`,
   );
   const begun = await World.begin({
     targets: `targets:\n${targets.join('\n')}\n`,
@@ -20,7 +20,7 @@ export const beginWithTargets = async (count: number): Promise<World> => {
   const image = begun.push('team/worker', 'v1', { layers: 1 });
   names.forEach((_, index) => {
     const owner = `rpa_key_of_account_${index}`;
-    begun.secrets.parameters.set(`/key/${index}`, owner);
+    begun.secrets.parameters.set(`/runpod-ecr-refresh/dev/${index}`, owner);
     begun.runpod.keys.set(owner, new Set(['*']));
     begun.runpod.addCredential(`r${index}`, 'ecr', { username: 'AWS', password: 'none' });
     for (const letter of ['a', 'b', 'c']) {

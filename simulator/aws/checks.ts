@@ -1,0 +1,93 @@
+import { type AuthorizationCheck, type EncryptionContext, operations } from '../iam/authorization.ts';
+import type { Place } from '../iam/names.ts';
+
+/** What a request to AWS says, in whichever protocol. */
+export type AwsInput = Readonly<Record<string, unknown>>;
+
+/** What an operation is authorized by beyond what its request says: who holds which key. */
+export interface AwsResources {
+  /** The key under which a machine's executions are. */
+  readonly machineKeyArn: () => string | undefined;
+  /** A topic's key. */
+  readonly keyOfTopic: (topicArn: string) => string | undefined;
+  /** The customer's key of a parameter or a secret. */
+  readonly keyOfSecret: (name: string) => string | undefined;
+  /** The key that made a data key. */
+  readonly keyOfCiphertext: (ciphertext: string) => string;
+}
+
+type Checks = (input: AwsInput, place: Place, resources: AwsResources) => readonly AuthorizationCheck[];
+
+const text = (value: unknown): string => String(value ?? '');
+const contextOf = (value: unknown): EncryptionContext =>
+  Object.fromEntries(Object.entries(value ?? {}).map(([key, each]) => [key, String(each)]));
+
+const onExecution =
+  (operation: 'describeExecution' | 'getExecutionHistory'): Checks =>
+  ({ executionArn, includedData }, place, { machineKeyArn }) =>
+    operations[operation].checks(
+      {
+        executionArn: text(executionArn),
+        keyArn: machineKeyArn(),
+        ...(typeof includedData === 'string' ? { includedData } : {}),
+      },
+      place,
+    );
+
+/** What each operation of the embedded AWS that a role of the stack may call is authorized by. */
+const checksByOperation: Readonly<Record<string, Checks>> = {
+  'states:StartExecution': ({ stateMachineArn }, place) =>
+    operations.startExecution.checks({ stateMachineArn: text(stateMachineArn) }, place),
+  'states:DescribeExecution': onExecution('describeExecution'),
+  'states:GetExecutionHistory': onExecution('getExecutionHistory'),
+  'states:ListExecutions': ({ stateMachineArn, mapRunArn }, place) =>
+    typeof mapRunArn === 'string'
+      ? [{ action: 'states:ListExecutions', resource: mapRunArn, context: {} }]
+      : operations.listExecutions.checks({ stateMachineArn: text(stateMachineArn) }, place),
+  'kms:GenerateDataKey': ({ KeyId, EncryptionContext: context }, place) =>
+    operations.generateDataKey.checks({ keyArn: text(KeyId), encryptionContext: contextOf(context) }, place),
+  'kms:Decrypt': ({ CiphertextBlob, EncryptionContext: context }, place, { keyOfCiphertext }) =>
+    operations.decrypt.checks(
+      { keyArn: keyOfCiphertext(text(CiphertextBlob)), encryptionContext: contextOf(context) },
+      place,
+    ),
+  'ssm:GetParameter': ({ Name }, place, { keyOfSecret }) =>
+    operations.getParameter.checks({ name: text(Name), keyArn: keyOfSecret(text(Name)) }, place),
+  // Secrets Manager appends a hyphen and six characters to a secret's name: "What's in a Secrets Manager secret?"
+  'secretsmanager:GetSecretValue': ({ SecretId }, place, { keyOfSecret }) => {
+    const { account, region, partition } = place;
+    const id = text(SecretId);
+    const secretArn = id.startsWith('arn:')
+      ? id
+      : `arn:${partition}:secretsmanager:${region}:${account}:secret:${id}-AbCdEf`;
+    return operations.getSecretValue.checks({ secretArn, keyArn: keyOfSecret(id) }, place);
+  },
+  'ecr:GetAuthorizationToken': (input, place) => operations.getAuthorizationToken.checks(input, place),
+  'ecr:DescribeImages': ({ registryId, repositoryName }, place) =>
+    operations.describeImages.checks(
+      { repositoryArn: repositoryArnOf(text(registryId) || place.account, text(repositoryName), place) },
+      place,
+    ),
+  'sns:Publish': ({ TopicArn }, place, { keyOfTopic }) =>
+    operations.publish.checks({ topicArn: text(TopicArn), keyArn: keyOfTopic(text(TopicArn)) }, place),
+  'sts:AssumeRole': ({ RoleArn, ExternalId, RoleSessionName }, place) =>
+    operations.assumeRole.checks(
+      {
+        roleArn: text(RoleArn),
+        ...(ExternalId === undefined ? {} : { externalId: text(ExternalId) }),
+        ...(RoleSessionName === undefined ? {} : { sessionName: text(RoleSessionName) }),
+      },
+      place,
+    ),
+  'sts:GetCallerIdentity': (input, place) => operations.getCallerIdentity.checks(input, place),
+};
+
+/** A repository's ARN. */
+export const repositoryArnOf = (account: string, name: string, { region, partition }: Place): string =>
+  `arn:${partition}:ecr:${region}:${account}:repository/${name}`;
+
+/** What a call is authorized by. Whatever has no row is asked of all resources, which no role of the stack is allowed. */
+export const checksOf = (action: string, input: AwsInput, place: Place, resources: AwsResources) =>
+  Object.hasOwn(checksByOperation, action) && checksByOperation[action] !== undefined
+    ? checksByOperation[action](input, place, resources)
+    : [{ action, resource: '*', context: {} }];
