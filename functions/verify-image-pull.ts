@@ -22,6 +22,8 @@ interface VerifyImagePullDeps {
 const inputSchema = z.object({
   execution: z.string(),
   target: z.string(),
+  credential: z.string(),
+  expiresAt: z.string(),
   sealed: z.string(),
   registry: z.string(),
   endpoints: z.array(z.object({ image: z.string() })),
@@ -47,8 +49,8 @@ const maxProblemBytes = 300;
 export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
-    const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputSchema, event);
-    const token = await unseal(sealed, { execution, target });
+    const { sealed, registry, endpoints, ...sealedFor } = parseInput('verify-image-pull', inputSchema, event);
+    const token = await unseal(sealed, sealedFor);
     const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];

@@ -20,7 +20,15 @@ const verify = (images: readonly string[], onLogin?: PullProblem) =>
         if (onLogin !== undefined) throw new PullError(onLogin, `it is ${onLogin}`);
       },
     },
-  })({ execution: 'e', target: 't', sealed: 's', registry, endpoints: images.map((image) => ({ image })) });
+  })({
+    execution: 'e',
+    target: 't',
+    credential: 'c',
+    expiresAt: 'then',
+    sealed: 's',
+    registry,
+    endpoints: images.map((image) => ({ image })),
+  });
 
 const of = (...repositories: string[]) => repositories.map((repository) => `${registry}/${repository}:v1`);
 
@@ -68,8 +76,8 @@ describe('verify-image-pull', () => {
         tryToken: () => Promise.reject(new RangeError('ours')),
       },
     });
-    await expect(broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [] })).rejects.toBeInstanceOf(
-      RangeError,
-    );
+    await expect(
+      broken({ execution: 'e', target: 't', credential: 'c', expiresAt: 'then', sealed: 's', registry, endpoints: [] }),
+    ).rejects.toBeInstanceOf(RangeError);
   });
 });
