@@ -119,6 +119,8 @@ export class World {
   readonly apiKey: string;
   /** How far the functions' clock is ahead of everybody else's, in milliseconds. */
   skewMs = 0;
+  /** The targets that are deployed. */
+  targets: readonly Target[] = parseTargets(defaultTargets);
   /** The deployed stack's roles and policies. */
   iam: Iam;
   /** Called with every question to IAM. */
@@ -139,7 +141,7 @@ export class World {
   private constructor(options: WorldOptions) {
     this.#options = options;
     this.#folder = mkdtempSync(join(tmpdir(), 'runpod-ecr-refresh-'));
-    this.iam = this.#deploy(parseTargets(defaultTargets));
+    this.iam = this.#deploy(this.targets);
     this.writeTargets(options.targets ?? defaultTargets);
     const { iam } = this;
     this.clock = new WorldClock(options.startAt);
@@ -321,7 +323,10 @@ export class World {
     const path = join(this.#folder, 'targets.yml');
     writeFileSync(path, yaml);
     const targets = targetsOf(path);
-    if (targets !== undefined) this.iam = this.#deploy(targets);
+    if (targets !== undefined) {
+      this.targets = targets;
+      this.iam = this.#deploy(targets);
+    }
     this.restart();
   }
 
