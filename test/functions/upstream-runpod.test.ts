@@ -39,10 +39,7 @@ const update = () => world.invoke('update-runpod', inputs.updateRunpod(token));
 const verify = () =>
   world.invoke(
     'verify-endpoint-pull',
-    inputs.verifyEndpointPull(
-      { id: '4m7x2k9q', image: 'x' },
-      { storedAt: new Date(world.clock.now() - 1000).toISOString() },
-    ),
+    inputs.verifyEndpointPull({ storedAt: new Date(world.clock.now() - 1000).toISOString() }),
   );
 
 /** What each call of ours becomes under each failure of Runpod's; what is not said is as usual. */

@@ -1,0 +1,31 @@
+import { deflateRawSync, inflateRawSync } from 'node:zlib';
+
+/** A thousand images pinned by their digests take two thirds of it; their names alone would take half of a state. */
+const maxBytes = 64 * 1024;
+const maxUnpackedBytes = 8 * 1024 * 1024;
+
+const pack = (images: readonly string[]): string => deflateRawSync(images.join('\n'), { level: 9 }).toString('base64');
+
+/**
+ * The names of images, each once, as text of a bounded length: names of one registry have most of their characters in
+ * common, and a state has no room for a thousand of them as they are.
+ *
+ * @returns what was packed, and how many were left out
+ */
+export const packImages = (names: readonly string[]): { readonly packed: string; readonly leftOut: number } => {
+  const images = [...new Set(names)].filter((name) => name !== '').sort();
+  let count = images.length;
+  let packed = pack(images);
+  while (packed.length > maxBytes) {
+    count = Math.floor(count * Math.min(0.95, maxBytes / packed.length));
+    packed = pack(images.slice(0, count));
+  }
+  return { packed, leftOut: images.length - count };
+};
+
+/** The names that were packed. */
+export const unpackImages = (packed: string): string[] =>
+  inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: maxUnpackedBytes })
+    .toString()
+    .split('\n')
+    .filter((name) => name !== '');
