@@ -59,9 +59,11 @@ export const createUpdateRunpod =
         `Three tokens in a row were minted more than ${maxTokenAgeMs / 60_000} min before they could be stored, or end too soon; the last at ${isoSeconds(minted.mintedAt)}. The old token stays in Runpod. Look in the execution for what takes so long, and start a run by hand.`,
       );
     }
-    const token = await unseal(minted.sealed, { execution, target: target.name });
-    const updated = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, token);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(minted.expiresAt), ...updated };
+    const credential = target.runpod.registry;
+    const expiresAt = isoSeconds(minted.expiresAt);
+    const token = await unseal(minted.sealed, { execution, target: target.name, credential, expiresAt });
+    const updated = await updateCredential(runpodFor(target.runpod.apiKey), credential, token);
+    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt, ...updated };
   };
 
 export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {

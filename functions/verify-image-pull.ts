@@ -27,6 +27,8 @@ interface VerifyImagePullDeps {
 const inputSchema = z.object({
   execution: z.string(),
   target: z.string(),
+  credential: z.string(),
+  expiresAt: z.string(),
   sealed: z.string(),
   registry: z.string(),
   /** The images of what is watched, packed. */
@@ -53,19 +55,19 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
-    const { execution, target, sealed, registry, registries } = input;
+    const { sealed, registry, images: packed, registries, ...sealedFor } = input;
     if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
       throw new WrongRegistryError(
         `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
       );
     }
-    const token = await unseal(sealed, { execution, target });
+    const token = await unseal(sealed, sealedFor);
     const tryToken = () =>
       registryClient.tryToken(registry, token).catch((error: unknown) => {
         throw error instanceof PullError ? reasonOfRegistry(error) : error;
       });
     // Those of other registries are left out: the token is not for them.
-    const images = unpackImages(input.images).flatMap((image) => {
+    const images = unpackImages(packed).flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });

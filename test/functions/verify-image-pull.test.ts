@@ -21,7 +21,16 @@ const verify = (images: readonly string[], onToken?: PullProblem, registries: re
         if (onToken !== undefined) throw new PullError(onToken, `it is ${onToken}`);
       },
     },
-  })({ execution: 'e', target: 't', sealed: 's', registry, endpoints: images.map((image) => ({ image })), registries });
+  })({
+    execution: 'e',
+    target: 't',
+    credential: 'c',
+    expiresAt: 'then',
+    sealed: 's',
+    registry,
+    endpoints: images.map((image) => ({ image })),
+    registries,
+  });
 
 const of = (...repositories: string[]) => repositories.map((repository) => `${registry}/${repository}:v1`);
 
@@ -69,7 +78,8 @@ describe('verify-image-pull', () => {
   });
 
   it.each<readonly [string[], string]>([
-    [of('token-refused'), 'ImageNotPullableError'],
+    [of('token-refused', 'token-expired'), 'TokenRejectedError'],
+    [of('token-refused', 'repository-forbidden'), 'ImageNotPullableError'],
     [of('repository-forbidden'), 'ImageNotPullableError'],
     [of('repository-forbidden', 'throttled'), 'EcrThrottledError'],
     [of('unreachable', 'unreachable'), 'EcrUnavailableError'],
@@ -108,7 +118,16 @@ describe('verify-image-pull', () => {
       },
     });
     await expect(
-      broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [], registries: [] }),
+      broken({
+        execution: 'e',
+        target: 't',
+        credential: 'c',
+        expiresAt: 'then',
+        sealed: 's',
+        registry,
+        endpoints: [],
+        registries: [],
+      }),
     ).rejects.toBeInstanceOf(RangeError);
   });
 });

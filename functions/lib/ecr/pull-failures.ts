@@ -41,8 +41,10 @@ export const reasonToWithhold = (failures: readonly PullError[], images: number)
   if (failures.length < images || failures.some(({ problem }) => !undecided.includes(problem))) return undefined;
   const passing = failures.find(({ problem }) => isPassing(problem));
   if (passing !== undefined) return passingError(passing);
-  const refused = failures.find(({ problem }) => problem !== 'bad-reference');
+  const refusals = failures.filter(({ problem }) => problem !== 'bad-reference');
+  const [refused] = refusals;
   if (refused === undefined) return undefined;
+  if (refusals.every(isTokenProblem)) return rejectToken(refused);
   return new ImageNotPullableError(
     `The role that mints may pull none of the target's ${images} images, so its token was not stored: ${refused.message}. Allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on their repositories to that role.`,
   );
