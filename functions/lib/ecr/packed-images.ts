@@ -13,7 +13,7 @@ const pack = (images: readonly string[]): string => deflateRawSync(images.join('
  * @returns what was packed, and how many were left out
  */
 export const packImages = (names: readonly string[]): { readonly packed: string; readonly leftOut: number } => {
-  const images = [...new Set(names)].filter((name) => name !== '').sort();
+  const images = [...new Set(names)].filter((name) => name !== '');
   let count = images.length;
   let packed = pack(images);
   while (packed.length > maxBytes) {

@@ -5,7 +5,7 @@ import { type ImageRecord, imageRecordSchema } from '../report/outcome.ts';
 
 /** What trying images came to, in as many bytes as a state has room for. */
 export const triedImagesSchema = z.object({
-  /** Those with a problem first, as many as fit. */
+  /** As many as fit, before all those with a problem. */
   images: z.array(imageRecordSchema),
   /** The others that have a problem, by `printOf` their names. */
   otherProblems: z.optional(z.array(z.string())),
@@ -19,13 +19,15 @@ const printOf = (image: string): string => createHash('sha256').update(image).di
 
 /** Bounds what trying images came to. Of each it stays known whether it has a problem. */
 export const boundTriedImages = (records: readonly ImageRecord[]): TriedImages => {
+  if (records.length <= maxRecords && Buffer.byteLength(JSON.stringify(records)) <= maxBytes)
+    return { images: [...records] };
   const sorted = records.toSorted((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined));
   let bytes = 0;
   const images = sorted.slice(0, maxRecords).filter((record) => {
     bytes += Buffer.byteLength(JSON.stringify(record));
     return bytes <= maxBytes;
   });
-  const others = sorted.filter(({ problem }, index) => problem !== undefined && images[index] === undefined);
+  const others = sorted.filter((each) => each.problem !== undefined && !images.includes(each));
   return defined({
     images,
     otherProblems: others.length === 0 ? undefined : others.map(({ image }) => printOf(image)),
