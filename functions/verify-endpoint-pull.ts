@@ -34,7 +34,9 @@ const inputSchema = z.object({
 });
 
 /** So many requests may be made at once, by the first look of a run: few endpoints are then told of soon. */
-const requestsAtOnce = 40;
+const requestsAtOnce = 45;
+/** About as many the run has made just before: for the credential, three lists, and the update in one or two APIs. */
+const requestsMade = 6;
 
 /**
  * Looks once at all of a target's endpoints, or as many as its time allows: how do their workers fare with the stored
@@ -46,7 +48,10 @@ export const createVerifyEndpointPull =
   ({ loadTargets, runpodFor, now, sleep, propagationMs, requestsPerMinute }: VerifyEndpointPullDeps) =>
   async (event: unknown): Promise<Watch> => {
     const { target, ...run } = parseInput('verify-endpoint-pull', inputSchema, event);
-    const pace = createPace({ now, sleep }, requestsPerMinute, run.before === undefined ? requestsAtOnce : 0);
+    const pace =
+      run.before === undefined
+        ? createPace({ now, sleep }, requestsPerMinute, requestsAtOnce, requestsMade)
+        : createPace({ now, sleep }, requestsPerMinute, 0);
     const runpod = runpodFor(target.runpod.apiKey);
     await pace();
     const all = await runpod.management.listEndpoints();
