@@ -4,7 +4,7 @@ import { cutToBytes } from './lib/bounded-text.ts';
 import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
-import { unpackImages } from './lib/ecr/packed-images.ts';
+import { packedImagesSchema } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { isTokenProblem, reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
@@ -32,7 +32,7 @@ const inputSchema = z.object({
   sealed: z.string(),
   registry: z.string(),
   /** The images of what is watched, packed. */
-  images: z.string(),
+  images: packedImagesSchema,
   /** Where what uses the credential pulls from, whether it is watched or not. */
   registries: z.array(z.string()),
 });
@@ -55,7 +55,7 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
-    const { sealed, registry, images: packed, registries, ...sealedFor } = input;
+    const { sealed, registry, images: named, registries, ...sealedFor } = input;
     if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
       throw new WrongRegistryError(
         `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
@@ -67,7 +67,7 @@ export const createVerifyImagePull =
         throw error instanceof PullError ? reasonOfRegistry(error) : error;
       });
     // Those of other registries are left out: the token is not for them.
-    const images = unpackImages(packed).flatMap((image) => {
+    const images = named.flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
-import { unpackImages } from '../../functions/lib/ecr/packed-images.ts';
+import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 
 const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'cred' } };
@@ -34,14 +35,14 @@ describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
     const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
     expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
-    expect(unpackImages(found.images)).toEqual(['image-of-one']);
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-one']);
   });
 
   it('keeps to the endpoints that targets.yml names, there or not', async () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
     const found = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
     expect(found).toMatchObject({ endpoints: 2, canaries: 1 });
-    expect(unpackImages(found.images)).toEqual(['image-of-other']);
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-other']);
   });
 
   it('has room for a thousand endpoints of a thousand images pinned by their digests, and says what it leaves out', async () => {
@@ -51,7 +52,7 @@ describe('discover-endpoints', () => {
     const thousand = Array.from({ length: 1000 }, (_, index) => ({ ...endpoint(`ep${index}`), image: pinned(index) }));
     const found = await discover(target, thousand);
     expect(found).toMatchObject({ endpoints: 1000, warnings: [] });
-    expect(unpackImages(found.images)).toHaveLength(1000);
+    expect(z.parse(packedImagesSchema, found.images)).toHaveLength(1000);
     expect(JSON.stringify(found).length).toBeLessThan(66 * 1024);
     const noise = (index: number) => createHash('sha512').update(String(index)).digest('hex').repeat(2);
     const many = Array.from({ length: 3000 }, (_, index) => ({

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it } from 'vitest';
 import type { EndpointOutcome } from '../../functions/lib/report/outcome.ts';
 import type { Watch } from '../../functions/lib/runpod/watch.ts';
 import { inputs } from '../../simulator/inputs.ts';
@@ -14,13 +14,17 @@ const daemon = 'error pulling image: Error response from daemon:';
 let world: World;
 let worker: SimulatedWorker;
 
-beforeEach(async () => {
-  world = await World.begin({ startAt: storedAt - 3 * minuteMs, environment: { LOG_LISTEN_SECONDS: '0.3' } });
+/** @param listenSeconds how long a log is listened to: one of thousands of lines takes a busy machine a while */
+const begin = async (listenSeconds: number): Promise<void> => {
+  world = await World.begin({
+    startAt: storedAt - 3 * minuteMs,
+    environment: { LOG_LISTEN_SECONDS: String(listenSeconds) },
+  });
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'serve', image, registry: '6n2k8v4d' });
   worker = world.runpod.startWorker(endpoint);
   // It says nothing by itself: its log is written here.
   worker.terminate();
-});
+};
 afterEach(() => world.end());
 
 /** Minutes after the update, and what was logged then. */
@@ -35,6 +39,7 @@ const write = (lines: Lines): void => {
 
 /** What the function that ships makes of a worker's log, as Runpod streams it, when it has looked since the update. */
 const lookAt = async (minute: number, lines: Lines, more: object = {}): Promise<Partial<EndpointOutcome>> => {
+  await begin(lines.length > 1000 ? 5 : 0.4);
   write(lines);
   await world.clock.advance(storedAt + minute * minuteMs - world.clock.now());
   const input = inputs.verifyEndpointPull({
@@ -274,6 +279,7 @@ describe('a worker’s log, as people posted it', () => {
   it('gives the host’s own line where there are no better words, and never advises to terminate a worker that downloads', async () => {
     const { evidence } = await lookAt(11, [...begun, [10.8, 'failed to register layer: max depth exceeded']]);
     expect(evidence).toMatch(/^Worker \w+ could not pull the image: "failed to register layer: max depth exceeded"\./);
+    await world.end();
     const downloading = await lookAt(18, [...ticks(12, 18, 5)]);
     expect(downloading).toMatchObject({ proof: 'tested', evidence: expect.not.stringMatching(/terminate/i) });
   });

@@ -1,4 +1,5 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
+import * as z from 'zod/mini';
 
 /** A thousand images pinned by their digests take two thirds of it; their names alone would take half of a state. */
 const maxBytes = 64 * 1024;
@@ -24,8 +25,21 @@ export const packImages = (names: readonly string[]): { readonly packed: string;
 };
 
 /** The names that were packed. */
-export const unpackImages = (packed: string): string[] =>
+const unpackImages = (packed: string): string[] =>
   inflateRawSync(Buffer.from(packed, 'base64'), { maxOutputLength: maxUnpackedBytes })
     .toString()
     .split('\n')
     .filter((name) => name !== '');
+
+/** Packed images, as a function is called with them. */
+export const packedImagesSchema = z.pipe(
+  z.string(),
+  z.transform((packed, { issues }) => {
+    try {
+      return unpackImages(packed);
+    } catch {
+      issues.push({ code: 'custom', message: 'expected packed images', input: packed });
+      return z.NEVER;
+    }
+  }),
+);
