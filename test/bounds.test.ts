@@ -85,7 +85,7 @@ const asked: ReadonlyArray<{
 }> = [
   {
     what: 'Runpod’s list of endpoints',
-    on: /GET \/v2\/serverless$/,
+    on: /GET \/v2\/serverless(\?|$)/,
     name: 'discover-endpoints',
     event: inputs.discoverEndpoints,
     becomes: 'RunpodUnavailableError',

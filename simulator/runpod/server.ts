@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { WorldClock } from '../clock.ts';
 import { type Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
-import { notFound, problem, type RunpodRequest } from './api.ts';
+import { pathNotFound, problem, type RunpodRequest } from './api.ts';
 import { answerGraphql } from './graphql.ts';
 import { answerJobs } from './jobs.ts';
 import { answerV1 } from './v1.ts';
@@ -207,6 +207,6 @@ export class Runpod {
     const [root = '', ...path] = request.url.pathname.split('/').slice(1).map(decodeURIComponent);
     const answer = Object.hasOwn(apis, root) ? apis[root] : undefined;
     const may = (scope: string): boolean => scopes.has('*') || scopes.has(scope);
-    return answer?.(this, { ...request, key, path, may }) ?? notFound();
+    return answer?.(this, { ...request, key, path, may }) ?? pathNotFound();
   }
 }

@@ -41,6 +41,8 @@ export interface RunpodAnswer {
 
 /** Talks to Runpod with one API key. */
 export interface RunpodClient {
+  /** The clock it waits by, in epoch milliseconds. */
+  readonly now: () => number;
   /**
    * Sends a call and reads the answer, whatever its status but 429.
    *
@@ -67,8 +69,8 @@ interface RunpodClientDeps {
   readonly timeoutMs: number;
 }
 
-/** A thousand endpoints have about as much. */
-const maxBytes = 2 * 1024 * 1024;
+/** A thousand endpoints, the most that a page has, take a kilobyte or two each, and their `env` besides. */
+const maxBytes = 4 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
 export const maxPatienceMs = 20_000;
 
@@ -221,6 +223,7 @@ const createRunpodClient = (
   };
 
   return {
+    now,
     send,
 
     async ask(call, schema) {
