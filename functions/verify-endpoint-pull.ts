@@ -48,7 +48,7 @@ const maxLineBytes = 200;
 /** What trying an image came to. An endpoint's may have changed during the run: only what this token pulled is proven. */
 const triedImage = (images: readonly ImageRecord[], image: string | undefined): EndpointView['image'] => {
   const tried = images.find((each) => each.image === image);
-  if (tried?.problem !== undefined) return { problem: tried.problem };
+  if (tried?.problem !== undefined) return { problem: tried.problem, isPassing: tried.isPassing ?? false };
   return tried?.digest === undefined ? undefined : { digest: tried.digest };
 };
 

@@ -1,5 +1,5 @@
 import { isSameRegistry } from '../ecr/host.ts';
-import { parseImageReference } from '../ecr/image-reference.ts';
+import { explainReference, parseImageReference } from '../ecr/image-reference.ts';
 import { quote } from '../quote.ts';
 import type { EndpointProof } from '../report/outcome.ts';
 import type { Endpoint, Worker } from './management.ts';
@@ -14,7 +14,9 @@ type ProofReason =
   | 'endpoint-missing'
   | 'other-credential'
   | 'other-registry'
+  | 'bad-reference'
   | 'image-not-pullable'
+  | 'image-not-tried'
   | 'login-refused'
   | 'image-missing'
   | 'parked'
@@ -56,7 +58,7 @@ export interface EndpointView {
   readonly credentialId: string;
   readonly registry: string;
   /** What trying the image on ECR came to; a problem is a clause. */
-  readonly image: { readonly digest: string } | { readonly problem: string } | undefined;
+  readonly image: { readonly digest: string } | { readonly problem: string; readonly isPassing: boolean } | undefined;
   readonly workers: readonly WatchedWorker[];
   /** `undefined` where the endpoint has no canary. */
   readonly canary: CanaryView | undefined;
@@ -108,6 +110,14 @@ const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
       evidence: `The endpoint uses ${found} instead of ${credentialId}. Select ${credentialId} in its settings at Runpod.`,
     };
   }
+  const fault = explainReference(endpoint.image);
+  if (fault !== undefined) {
+    return {
+      proof: 'failed',
+      reason: 'bad-reference',
+      evidence: `No host can pull its image ${quote(JSON.stringify(endpoint.image))}: ${fault}. Correct the endpoint's image.`,
+    };
+  }
   const reference = parseImageReference(endpoint.image);
   if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
     return {
@@ -117,10 +127,17 @@ const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
     };
   }
   if (image !== undefined && 'problem' in image) {
+    if (image.isPassing) {
+      return {
+        proof: 'degraded',
+        reason: 'image-not-tried',
+        evidence: `The new token is stored, and its image could not be tried: ${image.problem}.`,
+      };
+    }
     return {
       proof: 'failed',
       reason: 'image-not-pullable',
-      evidence: `The new token works, but this image cannot be pulled with it: ${image.problem}. Push the image, or correct the endpoint's image.`,
+      evidence: `The new token is stored, but this image cannot be pulled with it: ${image.problem}.`,
     };
   }
   if (endpoint.workers.max === 0) {

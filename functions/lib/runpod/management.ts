@@ -54,7 +54,12 @@ export type Worker = z.output<typeof workerSchema>;
 
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
-const userSchema = z.object({ id: idSchema, name: textOr(''), registry: z.optional(z.nullable(idSchema)) });
+const userSchema = z.object({
+  id: idSchema,
+  name: textOr(''),
+  image: textOr('', maxImageBytes),
+  registry: z.optional(z.nullable(idSchema)),
+});
 const credentialListSchema = z.object({
   data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), maxItems) }) }),
 });
@@ -69,8 +74,8 @@ export interface RunpodManagement {
   /** `undefined` where there is no such endpoint. */
   getEndpoint(id: string): Promise<Endpoint | undefined>;
   listWorkers(endpointId: string): Promise<Worker[]>;
-  /** Names of the templates and pods that use a credential, for the report. */
-  listOtherUsers(credentialId: string): Promise<string[]>;
+  /** The templates and pods that use a credential: their names, for people, and their images. */
+  listOtherUsers(credentialId: string): Promise<Array<{ readonly name: string; readonly image: string }>>;
 }
 
 export const createRunpodManagement = (
@@ -153,14 +158,17 @@ export const createRunpodManagement = (
     },
 
     async listOtherUsers(credentialId) {
-      const list = async (kind: 'templates' | 'pods', scope: string): Promise<string[]> => {
+      const list = async (kind: 'templates' | 'pods', scope: string) => {
         const url = under(api, kind);
         // Members of clusters use credentials, too, and are left out unless asked for.
         if (kind === 'pods') url.searchParams.set('includeClusterPods', 'true');
         const users = await readList(client, { what: `list the ${kind}`, url, scope }, kind, userSchema);
         return users
           .filter(({ registry }) => registry === credentialId)
-          .map(({ id, name }) => `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`);
+          .map(({ id, name, image }) => ({
+            name: `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`,
+            image,
+          }));
       };
       const [templates, pods] = await Promise.all([
         list('templates', 'for reading templates'),

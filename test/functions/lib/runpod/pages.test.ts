@@ -177,7 +177,8 @@ describe('the embedded Runpod', () => {
     const management = createRunpodManagement(clientOf(key), { RUNPOD_API_URL: api, RUNPOD_GRAPHQL_URL: api });
     const endpoints = await management.listEndpoints();
     expect([endpoints.length, endpoints[0]?.id, endpoints.at(-1)?.id]).toEqual([2500, 'ep2499', 'ep0']);
-    expect(await management.listOtherUsers('cred')).toEqual(['template t0', 'pod p0']);
+    const others = await management.listOtherUsers('cred');
+    expect(others.map(({ name }) => name)).toEqual(['template t0', 'pod p0']);
   });
 
   it.each([
