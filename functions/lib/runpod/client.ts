@@ -77,14 +77,23 @@ export const maxPatienceMs = 20_000;
 const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
 const graphqlErrorSchema = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
+/** What is wrong with a request, each with its JSON path: `$: additional properties 'bogus' not allowed`. */
+const validationSchema = z.object({ errors: listOf(z.string(), 1000) });
+
+const problemOf = (json: unknown): string | undefined => {
+  const problem = z.safeParse(problemSchema, json);
+  const said = problem.success ? (problem.data.detail ?? problem.data.title) : undefined;
+  const validation = z.safeParse(validationSchema, json);
+  const mistakes = validation.success ? validation.data.errors.join('; ') : '';
+  return mistakes === '' ? said : `${said ?? ''} ${mistakes}`;
+};
 
 /** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
 const detailOf = ({ json, text }: RunpodAnswer): string => {
-  const problem = z.safeParse(problemSchema, json);
   const rest = z.safeParse(restErrorSchema, json);
   const graphql = z.safeParse(graphqlErrorSchema, json);
   return (
-    (problem.success ? (problem.data.detail ?? problem.data.title) : undefined) ??
+    problemOf(json) ??
     (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
     (graphql.success ? graphql.data.errors[0]?.message : undefined) ??
     (/^\s*</.test(text) ? 'a web page' : text)
@@ -96,6 +105,16 @@ export const clauseOf = (answer: RunpodAnswer): string => {
   const detail = quote(detailOf(answer), answer.secrets);
   const requestId = quote(answer.headers.get('x-request-id') ?? '', answer.secrets);
   return `${answer.status}${detail === '' ? '' : ` "${detail}"`}${requestId === '' ? '' : `, request ${requestId}`}`;
+};
+
+/** What to do about a request that Runpod understood and refused, by its status. */
+const remedies: Readonly<Record<number, string>> = {
+  400: 'Check the ids in targets.yml and the account at console.runpod.io.',
+  402: 'The account’s balance does not allow it: add credit at console.runpod.io.',
+  409: 'Something else holds it or is changing it: look at console.runpod.io, and ask again a minute later.',
+  413: 'What was sent is longer than Runpod takes: look for a newer release of runpod-ecr-refresh.',
+  415: 'Look for a newer release of runpod-ecr-refresh.',
+  422: 'Check the ids in targets.yml and the account at console.runpod.io.',
 };
 
 /** The error that an answer's status stands for. */
@@ -112,19 +131,21 @@ export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
       `Runpod refused to ${call.what} (${came}). The API key needs the scope ${call.scope}.`,
     );
   }
-  if ([400, 402, 409, 413, 415, 422].includes(status)) {
-    return new RunpodRequestRejectedError(
-      `Runpod refused to ${call.what} (${came}). Check the ids in targets.yml and the account at console.runpod.io.`,
-    );
+  const remedy = remedies[status];
+  if (remedy !== undefined) {
+    return new RunpodRequestRejectedError(`Runpod refused to ${call.what} (${came}). ${remedy}`);
   }
   return new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered ${came}.`);
 };
 
 /**
- * Whether a status says that there is no such operation. A 404 may say so, too, or that there is no such thing: what it
- * means is for the caller to know.
+ * Whether an answer says that there is no such operation. Of API v2's two kinds of 404 it is the one of an unknown path;
+ * "resource not found" says that the operation is there, and the thing is not. What any other 404 means is for the caller
+ * to know.
  */
-export const isOperationMissing = (status: number): boolean => [405, 410, 501].includes(status);
+export const isOperationMissing = (answer: RunpodAnswer): boolean =>
+  [405, 410, 501].includes(answer.status) ||
+  (answer.status === 404 && /requested path was not found/i.test(problemOf(answer.json) ?? ''));
 
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {

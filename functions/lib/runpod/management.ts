@@ -89,7 +89,7 @@ export const createRunpodManagement = (
       scope: 'for reading registry credentials',
     };
     const answer = await client.send(call);
-    if (answer.status === 404) return false;
+    if (answer.status === 404 && !isOperationMissing(answer)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const found = z.safeParse(registriesSchema, answer.json);
     if (found.success && found.data.id === id) return true;
@@ -106,7 +106,7 @@ export const createRunpodManagement = (
       scope: 'for GraphQL',
     };
     const answer = await client.send(call);
-    if (answer.status === 404 || isOperationMissing(answer.status)) return false;
+    if (answer.status === 404 || isOperationMissing(answer)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const list = z.safeParse(credentialListSchema, answer.json);
     if (!list.success) {
@@ -141,7 +141,7 @@ export const createRunpodManagement = (
         scope: 'for reading serverless endpoints',
       };
       const answer = await client.send(call);
-      if (answer.status === 404) return undefined;
+      if (answer.status === 404 && !isOperationMissing(answer)) return undefined;
       if (answer.status !== 200) throw refusalOf(answer, call);
       const found = z.safeParse(endpointSchema, answer.json);
       if (found.success && found.data.id === id) return found.data;

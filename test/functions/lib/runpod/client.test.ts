@@ -145,6 +145,41 @@ describe('the Runpod client', () => {
   });
 });
 
+describe('what Runpod refuses', () => {
+  const problem = (status: number, detail: string, errors?: unknown): Reply =>
+    json(status, { title: 'No', status, detail, errors }, 'application/problem+json');
+
+  it.each([
+    [402, 'RunpodRequestRejectedError', /add credit/],
+    [409, 'RunpodRequestRejectedError', /Something else holds it or is changing it/],
+    [413, 'RunpodRequestRejectedError', /longer than Runpod takes/],
+    [422, 'RunpodRequestRejectedError', /Check the ids/],
+    [404, 'RunpodUnavailableError', /answered 404 "no"/],
+  ])('with %d is a %s that says what to do', async (status, name, message) => {
+    answer = () => problem(status, 'no');
+    await expect(client.ask(call(), anything)).rejects.toMatchObject({ name, message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    [
+      ["$: additional properties 'bogus' not allowed", '$.limit: too large'],
+      /422 "Invalid. \$: additional properties 'bogus' not allowed; \$.limit: too large"/,
+    ],
+    [[], /422 "Invalid."/],
+    ['none', /422 "Invalid."/],
+    [[{ message: 'an object' }], /422 "Invalid."/],
+    [Array.from({ length: 20 }, () => 'x'.repeat(100)), /422 "Invalid. x{100}; x+…"/],
+  ])('as invalid is told with what is wrong: %j', async (errors, message) => {
+    answer = () => problem(422, 'Invalid.', errors);
+    await expect(client.ask(call(), anything)).rejects.toThrow(message);
+  });
+
+  it('is told with the request’s id, where there is one', async () => {
+    answer = () => ({ ...problem(409, 'busy'), headers: { 'x-request-id': 'req-7' } });
+    await expect(client.ask(call(), anything)).rejects.toThrow('(409 "busy", request req-7)');
+  });
+});
+
 describe('Retry-After', () => {
   it.each([
     ['12', 12_000],
@@ -193,6 +228,17 @@ describe('what Runpod knows', () => {
     await expect(management().isKnownToV2('cred')).rejects.toThrow(/no credential/);
     await expect(management().listWorkers('ep')).rejects.toThrow(/JSON of a form we do not know/);
     await expect(management().listOtherUsers('cred')).rejects.toThrow(/no such list/);
+  });
+
+  it('is missing where Runpod says so of the thing, and not where it says so of the path', async () => {
+    answer = () => json(404, { title: 'Not Found', status: 404, detail: 'resource not found' });
+    expect(await management().getEndpoint('ep')).toBeUndefined();
+    await expect(management().requireCredential('cred')).rejects.toMatchObject({ name: 'CredentialNotFoundError' });
+    answer = () => json(404, { title: 'Not Found', status: 404, detail: 'The requested path was not found.' });
+    const message = expect.stringContaining('404 "The requested path was not found."');
+    const moved = { name: 'RunpodUnavailableError', message };
+    await expect(management().getEndpoint('ep')).rejects.toMatchObject(moved);
+    await expect(management().requireCredential('cred')).rejects.toMatchObject(moved);
   });
 
   it('is refused where GraphQL’s list is no list, or cannot be had', async () => {
