@@ -14,6 +14,7 @@ import type { AnswerHeaders, Send } from '../http.ts';
 import { parseJson } from '../json.ts';
 import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
+import { KeyQuota } from './quota.ts';
 
 /** One request to Runpod. */
 export interface RunpodCall {
@@ -174,15 +175,20 @@ const readAnswer = ({ status, headers, body }: Answer, secrets: readonly string[
 /** Makes clients, each for the key that its `keySource` names. */
 export type ConnectRunpod = (keySource: string) => RunpodClient;
 
-/** Keeps, for as long as the Lambda lives, until when Runpod does not want to hear from a key. */
+/** Keeps, for as long as the Lambda lives, what Runpod says of how often each key may ask. */
 export const createConnectRunpod = (deps: RunpodClientDeps): ConnectRunpod => {
-  const quietUntil = new Map<string, number>();
-  return (keySource) => createRunpodClient(deps, quietUntil, keySource);
+  const quotas = new Map<string, KeyQuota>();
+  const quotaOf = (key: string): KeyQuota => {
+    const found = quotas.get(fingerprint(key)) ?? new KeyQuota();
+    quotas.set(fingerprint(key), found);
+    return found;
+  };
+  return (keySource) => createRunpodClient(deps, quotaOf, keySource);
 };
 
 const createRunpodClient = (
   { send: sendRequest, now, sleep, readApiKey, timeoutMs }: RunpodClientDeps,
-  quietUntil: Map<string, number>,
+  quotaOf: (key: string) => KeyQuota,
   keySource: string,
 ): RunpodClient => {
   const tooMany = (call: RunpodCall, waitMs: number, came: string): Error =>
@@ -190,16 +196,30 @@ const createRunpodClient = (
       `Runpod, asked to ${call.what}, asked us to slow down (${came}).${waitMs > 0 ? ` It wants to be left alone for ${Math.ceil(waitMs / 1000)} s.` : ''}`,
     );
 
-  const keepQuiet = async (key: string, call: RunpodCall): Promise<void> => {
-    const waitMs = (quietUntil.get(fingerprint(key)) ?? 0) - now();
-    if (waitMs <= 0) return;
-    if (waitMs > maxPatienceMs) throw tooMany(call, waitMs, 'not asked again: it said so a moment ago');
-    await sleep(waitMs);
+  /** Waits until the key may ask again; where that takes long, only what changes something goes on, with what is left. */
+  const waitForTurn = async (key: string, call: RunpodCall): Promise<void> => {
+    const quota = quotaOf(key);
+    const quietMs = quota.quietUntil - now();
+    if (quietMs > maxPatienceMs) throw tooMany(call, quietMs, 'not asked again: it said so a moment ago');
+    const exhausted = quota.exhausted(now());
+    const resetMs = (exhausted?.resetsAt ?? 0) - now();
+    if (exhausted !== undefined && resetMs > maxPatienceMs) {
+      const { name, left, quota: total } = exhausted;
+      if (left <= 0 || (call.method ?? 'GET') === 'GET') {
+        const count = `${Math.max(0, left)}${total === undefined ? '' : ` of ${total}`}`;
+        throw new RunpodRateLimitedError(
+          `Runpod was not asked to ${call.what}: of the API key’s requests in this ${quote(name)} ${count} are left, and a tenth is its owner’s. There are more in ${Math.ceil(resetMs / 1000)} s.`,
+        );
+      }
+    } else if (Math.max(quietMs, resetMs) > 0) {
+      await sleep(Math.max(quietMs, resetMs));
+    }
+    quota.take();
   };
 
   const noteLimit = (key: string, headers: AnswerHeaders): number => {
     const waitMs = retryAfterMs(headers, now()) ?? 0;
-    quietUntil.set(fingerprint(key), now() + waitMs);
+    quotaOf(key).quietUntil = now() + waitMs;
     return waitMs;
   };
 
@@ -223,11 +243,12 @@ const createRunpodClient = (
   });
 
   const sendWith = async (key: string, call: RunpodCall): Promise<RunpodAnswer> => {
-    await keepQuiet(key, call);
+    await waitForTurn(key, call);
     const { url, method = 'GET' } = call;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const request = { url, method, headers: headersOf(call, key), body, timeoutMs, maxBytes };
     const answer = readAnswer(await answered(call, exchange(sendRequest, request)), secretsOf(call, key));
+    quotaOf(key).note(answer.headers, now());
     if (answer.status === 429) {
       throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer));
     }
@@ -260,10 +281,11 @@ const createRunpodClient = (
 
     async open(call, bounds) {
       const key = await readApiKey(keySource);
-      await keepQuiet(key, call);
+      await waitForTurn(key, call);
       const headers = { ...headersOf(call, key), accept: 'text/event-stream' };
       const asked = openExchange(sendRequest, { url: call.url, headers, timeoutMs, ...bounds });
       const answer = await answered(call, asked);
+      quotaOf(key).note(answer.headers, now());
       if (answer.status === 200) return answer;
       const pieces: Uint8Array[] = [];
       for await (const chunk of answer.chunks) pieces.push(chunk);

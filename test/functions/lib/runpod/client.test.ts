@@ -18,6 +18,7 @@ import {
   type Reply,
   serve,
 } from '../../../../simulator/loopback.ts';
+import { examplePolicy, RequestQuota } from '../../../../simulator/runpod/quota.ts';
 
 let server: Loopback;
 let answer: (request: LoopbackRequest) => Reply;
@@ -142,6 +143,105 @@ describe('the Runpod client', () => {
     keys = ['rpa_another_key_of_some_length'];
     answer = () => ({ status: 200, body: 'x' });
     expect((await client.open(call(), bounds)).status).toBe(200);
+  });
+});
+
+describe('a key’s quota', () => {
+  const policy = '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400';
+  const left = (limit: string, policyHeader = policy): Reply => ({
+    ...json(200, {}),
+    headers: { ratelimit: limit, 'ratelimit-policy': policyHeader },
+  });
+  const ask = (method: 'GET' | 'PATCH' = 'GET') => client.ask({ ...call(), method }, anything);
+
+  it.each([
+    ['"minute";r=176;t=12', []],
+    ['"minute";r=7;t=12', []],
+    ['"minute";r=6;t=12', [12_000]],
+    ['"minute";r=0;t=12', [12_000]],
+    ['"minute";r=50;t=12, "hour";r=300;t=15, "day";r=49500;t=45012', [15_000]],
+    ['"minute";r=2;t=12,"hour";r=2;t=15', [15_000]],
+    ['"day";r=4000;t=45012', []],
+    ['minute', []],
+    ['"minute";r=many;t=12', []],
+    ['', []],
+  ])('is kept to, a tenth of each window left to its owner: %s', async (limit, waits) => {
+    answer = () => left(limit);
+    await ask();
+    await ask();
+    expect(slept).toEqual(waits);
+  });
+
+  it.each([
+    ['"hour";r=300;t=1800', /in this hour 300 of 3000 are left, and a tenth is its owner’s\. There are more in 1800 s/],
+    ['"day";r=0;t=45012', /in this day 0 of 50000 are left/],
+  ])('is not waited for in a Lambda where that takes long: %s', async (limit, message) => {
+    answer = () => left(limit);
+    await ask();
+    await expect(ask()).rejects.toMatchObject({
+      name: 'RunpodRateLimitedError',
+      message: expect.stringMatching(message),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it('has its owner’s tenth for storing a token, where waiting takes long', async () => {
+    answer = () => left('"hour";r=1;t=1800');
+    await ask();
+    await ask('PATCH');
+    await expect(ask('PATCH')).rejects.toThrow(/0 of 3000 are left/);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('is another one’s with another key, and whole again after its window', async () => {
+    const connected = connect();
+    answer = () => left('"minute";r=0;t=40');
+    await connected('ssm:/key').ask(call(), anything);
+    keys = ['rpa_another_key_of_some_length'];
+    await connected('ssm:/key').ask(call(), anything);
+    keys = ['rpa_cached_key_of_some_length'];
+    await expect(connected('ssm:/key').ask(call(), anything)).rejects.toThrow(/There are more in 40 s/);
+    time = 40_000;
+    await connected('ssm:/key').ask(call(), anything);
+    expect(slept).toEqual([]);
+  });
+
+  it('without a policy is used to its end', async () => {
+    answer = () => left('"minute";r=1;t=12', '');
+    await ask();
+    await ask();
+    expect(slept).toEqual([]);
+    await ask();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('counts requests that are under way, whose answers come in any order', async () => {
+    answer = () => left(`"minute";r=${60 - requests.length};t=12`);
+    await ask();
+    await Promise.all(Array.from({ length: 53 }, () => ask()));
+    expect(slept).toEqual([]);
+    await ask();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('is told by streams and refusals, too', async () => {
+    answer = () => ({ ...left('"minute";r=2;t=12'), status: 503 });
+    await expect(ask()).rejects.toMatchObject({ name: 'RunpodUnavailableError' });
+    await expect(client.open(call(), { listenMs: 50, maxBytes: 100 })).rejects.toThrow();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('is what the embedded Runpod counts, and never exceeded', async () => {
+    const quota = new RequestQuota(examplePolicy);
+    answer = () => quota.answer('key', time, () => json(200, {}));
+    let refused = 0;
+    while (requests.length < 3500 && refused < 200) {
+      await client.ask(call(), anything).catch(() => {
+        refused += 1;
+        time += 30_000;
+      });
+    }
+    expect([requests.length, Object.fromEntries(quota.peaks)]).toEqual([3500, { minute: 54, hour: 2700, day: 3500 }]);
   });
 });
 
