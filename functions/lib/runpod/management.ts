@@ -34,7 +34,7 @@ const workerLimits = z.pipe(
 
 /** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
 const endpointSchema = z.object({
-  id: z.string().check(z.minLength(1), z.maxLength(191)),
+  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), idSchema),
   name: textOr(''),
   image: textOr('', maxImageBytes),
   /** The registry credential's id, or null. */
