@@ -35,7 +35,8 @@ export interface RunpodAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
   readonly json: unknown;
-  readonly text: string;
+  /** The body as text, which nobody needs of a page of megabytes. */
+  readonly text: () => string;
   /** What no message about this answer may repeat: the key it was asked with, and the call's own secrets. */
   readonly secrets: readonly string[];
 }
@@ -97,7 +98,7 @@ const detailOf = ({ json, text }: RunpodAnswer): string => {
     problemOf(json) ??
     (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
     (graphql.success ? graphql.data.errors[0]?.message : undefined) ??
-    (/^\s*</.test(text) ? 'a web page' : text)
+    (/^\s*</.test(text()) ? 'a web page' : text())
   );
 };
 
@@ -168,7 +169,7 @@ const secretsOf = ({ secrets = [] }: RunpodCall, key: string): readonly string[]
 const fingerprint = (key: string): string => createHash('sha256').update(key).digest('base64');
 
 const readAnswer = ({ status, headers, body }: Answer, secrets: readonly string[]): RunpodAnswer => {
-  const text = new TextDecoder().decode(body);
+  const text = () => new TextDecoder().decode(body);
   return { status, headers, json: parseJson(body), text, secrets };
 };
 
