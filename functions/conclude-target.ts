@@ -16,6 +16,7 @@ const inputSchema = z.object({
     z.object({
       endpoints: z.array(z.object({ id: z.string() })),
       otherUsers: z.array(z.string()),
+      unmanaged: z.array(z.string()),
       warnings: z.array(z.string()),
     }),
   ),
@@ -62,6 +63,7 @@ export const createConcludeTarget =
       endpoints,
       images: input.images?.images,
       otherUsers: unlessEmpty(discovered?.otherUsers),
+      unmanaged: unlessEmpty(discovered?.unmanaged),
       warnings: unlessEmpty(discovered?.warnings),
       delayedRounds: input.delay?.rounds,
       delayTold: input.notified === undefined ? undefined : true,

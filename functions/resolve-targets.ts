@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { chooseTargets, executionInputSchema } from './lib/execution-input.ts';
-import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { isoSeconds, lambda, moment, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { outcomeBytesFor } from './lib/report/bound-outcome.ts';
 import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
 import { patienceMs, type TargetTurn, takeTurns } from './lib/turns.ts';
@@ -17,11 +17,7 @@ interface ResolveTargetsDeps {
 
 const inputSchema = z.object({
   input: z.unknown(),
-  /** The execution's ARN, from which we learn the account we run in. */
-  execution: z.pipe(
-    z.string().check(z.regex(/^arn:[^:]+:states:[^:]+:\d{12}:/, 'expected the ARN of an execution')),
-    z.transform((arn) => arn.replace(/^(?:[^:]+:){4}(\d{12}):.*$/s, '$1')),
-  ),
+  execution: ownAccountSchema,
   startedAt: moment,
 });
 

@@ -26,8 +26,7 @@ export const answerPage = <Item extends { readonly id: string }>(
   if (limit < 1 || limit > maxLimit) return unprocessable(`limit: expected a number from 1 to ${maxLimit}`);
   const newestFirst = items.toReversed();
   const cursor = query.get('cursor');
-  // An item that has gone meanwhile ends the list, as a cursor of time would not; nobody here deletes while reading.
-  const last = newestFirst.findIndex(({ id }) => cursorOf(key, limit, id) === cursor);
+  const last = cursor === null ? -1 : newestFirst.findIndex(({ id }) => cursorOf(key, limit, id) === cursor);
   if (cursor !== null && last < 0) return unprocessable('cursor: malformed, or of another list');
   const page = newestFirst.slice(last + 1, last + 1 + limit);
   const hasNextPage = last + 1 + limit < items.length;
