@@ -17,6 +17,7 @@ const inputSchema = z.object({
     z.object({
       endpoints: z.number(),
       otherUsers: z.array(z.string()),
+      unmanaged: z.array(z.string()),
       warnings: z.array(z.string()),
     }),
   ),
@@ -67,6 +68,7 @@ export const createConcludeTarget =
       endpoints: watched.endpoints,
       images: input.images?.images,
       otherUsers: unlessEmpty(discovered?.otherUsers),
+      unmanaged: unlessEmpty(discovered?.unmanaged),
       warnings: unlessEmpty(discovered?.warnings),
       delayedRounds: input.delay?.rounds,
       delayTold: input.notified === undefined ? undefined : true,

@@ -2,20 +2,24 @@ import * as z from 'zod/mini';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
-import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { chooseEndpoints } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
+import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
+import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { accountOf, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
   readonly loadTargets: LoadTargets;
   /** Runpod, as the key at `keySource` sees it. */
-  readonly runpodFor: (keySource: string) => RunpodManagement;
+  readonly runpodFor: (
+    keySource: string,
+  ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
 }
 
-const inputSchema = z.object({ name: z.string() });
+const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema });
 
 /** What uses a target's credential. */
 interface DiscoverEndpointsOutput {
@@ -31,10 +35,13 @@ interface DiscoverEndpointsOutput {
   readonly otherUsers: readonly string[];
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
   readonly registries: readonly string[];
+  /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
+  readonly unmanaged: readonly string[];
   readonly warnings: readonly string[];
 }
 
 const maxOtherUsers = 20;
+const maxUnmanaged = 20;
 const maxRegistries = 20;
 
 /** The registries of images, each once, ECR's first. */
@@ -55,7 +62,8 @@ const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
 export const createDiscoverEndpoints =
   ({ loadTargets, runpodFor }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
-    const { name } = parseInput('discover-endpoints', inputSchema, event);
+    const { name, execution: ownAccount } = parseInput('discover-endpoints', inputSchema, event);
+    const targets = loadTargets();
     const found = targetOf(loadTargets, name);
     const { ecr, runpod } = found;
     const management = runpodFor(runpod.apiKey);
@@ -75,6 +83,12 @@ export const createDiscoverEndpoints =
     const { packed, leftOut } = packImages(chosen.map(({ endpoint }) => endpoint?.image ?? ''));
     if (leftOut > 0)
       warnings.push(`${leftOut} images of the target's endpoints do not fit a run, and are not tried on ECR.`);
+    const unmanaged = await findUnmanaged(found, accountOf(found, ownAccount), targets, all, () =>
+      // Better to warn of an endpoint that needs no credential than to be silent about one that does.
+      management.listDelegations().catch(() => []),
+    );
+    warnings.push(...unmanaged.slice(0, maxUnmanaged).map(describeUnmanaged));
+    if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
     return {
       target: { name, ecr, runpod },
       endpoints: chosen.length,
@@ -82,6 +96,7 @@ export const createDiscoverEndpoints =
       canaries: chosen.filter(({ canary }) => canary !== undefined).length,
       otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
       registries: registriesOf(behind.map(({ image }) => image)),
+      unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
     };
   };
@@ -90,7 +105,13 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
     loadTargets: platform.loadTargets,
-    runpodFor: (keySource) => createRunpodManagement(connect(keySource), platform.settings),
+    runpodFor: (keySource) => {
+      const client = connect(keySource);
+      return {
+        ...createRunpodManagement(client, platform.settings),
+        listDelegations: () => listDelegations(client, platform.settings),
+      };
+    },
   });
 };
 

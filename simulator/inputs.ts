@@ -19,7 +19,7 @@ export const fetchToken = (world: World, of: object = target): Promise<FetchToke
 /** What each function is called with, for a target with one endpoint and image. */
 export const inputs = {
   resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
-  discoverEndpoints: () => ({ name: 'production' }),
+  discoverEndpoints: () => ({ name: 'production', execution: executionArn }),
   fetchToken: () => ({ execution: executionArn, target }),
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
     execution: executionArn,

@@ -27,6 +27,8 @@ export interface TargetStatus {
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
+  readonly warnings?: readonly string[];
 }
 
 /** A run of the state machine. Times are ISO 8601. */
@@ -177,6 +179,7 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         error: last?.outcome.error,
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
+        warnings: last?.outcome.warnings,
       }),
     )
     .toSorted((a, b) => a.name.localeCompare(b.name));

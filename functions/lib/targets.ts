@@ -67,6 +67,8 @@ const target = z.strictObject({
     registry: runpodId,
   }),
   endpoints: z.optional(z.array(endpoint).check(z.minLength(1))),
+  /** Endpoints that pull from the registry and are somebody else's. */
+  ignore: z.optional(z.array(runpodId)),
 });
 
 /** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */

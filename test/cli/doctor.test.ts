@@ -167,7 +167,7 @@ const cases: readonly Case[] = [
   {
     what: 'no endpoint with the credential',
     happen: () => void Object.assign(endpoint(), { registry: null }),
-    line: /! Endpoint images \(4m7x2k9q\) pulls from the same ECR registry with no credential/,
+    line: /! Endpoint images \(4m7x2k9q\) pulls .*team\/worker:v1 with no credential: it fails at its next cold start/,
     remedy: /→ Select credential 6n2k8v4d in its settings/,
     code: 0,
   },

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
+import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 
 const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'cred' } };
 const endpoint = (id: string, registry: string | null = 'cred') => ({
@@ -18,9 +20,10 @@ const discover = (
   of: Target,
   all: ReturnType<typeof endpoint>[],
   otherUsers: () => Promise<Array<{ name: string; image: string }>> = async () => [],
+  { others = [], delegations = async () => [] }: { others?: Target[]; delegations?: () => Promise<Delegation[]> } = {},
 ) =>
   createDiscoverEndpoints({
-    loadTargets: () => [of],
+    loadTargets: () => [of, ...others],
     runpodFor: () => ({
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -28,8 +31,9 @@ const discover = (
       getEndpoint: async () => undefined,
       listWorkers: async () => [],
       listOtherUsers: otherUsers,
+      listDelegations: delegations,
     }),
-  })({ name: 'a' });
+  })({ name: 'a', execution: executionArn });
 
 describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
@@ -93,6 +97,75 @@ describe('discover-endpoints', () => {
     await expect(discover({ ...target, name: 'b' }, [])).rejects.toMatchObject({
       name: 'ConfigurationError',
       message: expect.stringContaining('no target a any more'),
+    });
+  });
+
+  describe('of endpoints that pull from the registry without the credential', () => {
+    const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const pulling = (id: string, registry: string | null, image = `${host}/team/worker:v1`) => ({
+      ...endpoint(id, registry),
+      image,
+    });
+    const delegation: Delegation = { repository: 'team/worker', dockerRegistryUri: host };
+    const other: Target = { ...target, name: 'b', runpod: { apiKey: 'ssm:/k', registry: 'theirs' } };
+
+    it('tells by name, what they use and what will come of it', async () => {
+      const all = [pulling('one', 'cred'), pulling('bare', null), { ...pulling('stray', 'another'), name: '' }];
+      const { unmanaged, warnings, endpoints } = await discover(target, all);
+      expect(unmanaged).toEqual(['bare (bare)', 'stray']);
+      expect(warnings).toEqual([
+        `Endpoint bare (bare) pulls ${host}/team/worker:v1 with no credential: it fails at its next cold start.`,
+        expect.stringMatching(
+          /^Endpoint stray pulls .* with credential another, which no target of targets\.yml keeps fresh/,
+        ),
+      ]);
+    expect(endpoints).toBe(2);
+    });
+
+    it.each([
+      ['that use the credential of another target', pulling('x', 'theirs'), target],
+      ['that targets.yml ignores', pulling('x', null), { ...target, ignore: ['x'] }],
+      ['that it names, which are looked at', pulling('x', null), { ...target, endpoints: [{ id: 'x' }] }],
+      ['whose image is in another account', pulling('x', null, `2${host.slice(1)}/a:1`), target],
+      ['whose image is in another region', pulling('x', null, `${host.replace('us-east-1', 'us-west-2')}/a:1`), target],
+      ['whose image is elsewhere', pulling('x', null, 'runpod/base:latest'), target],
+    ])('says nothing of those %s', async (_, found, of) => {
+      const { unmanaged, warnings } = await discover(of, [found], undefined, { others: [other] });
+      expect([unmanaged, warnings]).toEqual([[], []]);
+    });
+
+    it('knows the registry’s account from the target, where it has another one', async () => {
+      const theirs = { ...target, ecr: { ...target.ecr, registryId: '223456789012' } };
+      const { unmanaged } = await discover(theirs, [pulling('x', null, `2${host.slice(1)}/a:1`), pulling('y', null)]);
+      expect(unmanaged).toEqual(['x (x)']);
+    });
+
+    it('says nothing of one without a credential whose repository is delegated to Runpod', async () => {
+      const delegations = async () => [delegation];
+      const all = [pulling('bare', null), pulling('else', null, `${host}/team/other:v1`), pulling('stray', 'another')];
+      const { unmanaged } = await discover(target, all, undefined, { delegations });
+      expect(unmanaged).toEqual(['else (else)', 'stray (stray)']);
+    });
+
+    it('asks for delegations only where they matter, and does without them', async () => {
+      const delegations = () => Promise.reject(new Error('Runpod refused.'));
+      expect((await discover(target, [pulling('bare', null)], undefined, { delegations })).unmanaged).toHaveLength(1);
+      let asked = false;
+      await discover(target, [pulling('stray', 'another')], undefined, {
+        delegations: async () => {
+          asked = true;
+          return [];
+        },
+      });
+      expect(asked).toBe(false);
+    });
+
+    it('names twenty, and counts the rest', async () => {
+      const { unmanaged, warnings } = await discover(
+        target,
+        Array.from({ length: 30 }, (_, index) => pulling(`e${index}`, null)),
+      );
+      expect([unmanaged.length, warnings.length, warnings.at(-1)]).toEqual([20, 21, 'So do 10 more.']);
     });
   });
 });

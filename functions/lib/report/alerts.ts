@@ -20,11 +20,13 @@ export interface Alert {
 const failedMark = 'failed ';
 
 /** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
-const troubleOf = ({ refreshed, error, endpoints }: Outcome): string => {
+const troubleOf = ({ refreshed, error, endpoints, unmanaged = [] }: Outcome): string => {
   if (!refreshed) return `${failedMark}${error?.name ?? ''}`;
   const troubled = endpoints.filter(({ proof }) => proof === 'failed' || proof === 'degraded');
-  return troubled
-    .map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`)
+  return [
+    ...troubled.map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`),
+    ...unmanaged.map((endpoint) => `unmanaged ${endpoint}`),
+  ]
     .sort()
     .join(', ');
 };
@@ -72,7 +74,7 @@ export const composeAlerts = (
   scheduleMs: number,
 ): Alert[] =>
   report.targets.flatMap((outcome): Alert[] => {
-    const { target, endpoints, refreshed, delayTold } = outcome;
+    const { target, endpoints, refreshed, delayTold, unmanaged = [] } = outcome;
     const memory = memories.get(target);
     const trouble = troubleOf(outcome);
     const known = memory?.notified;
@@ -107,7 +109,10 @@ export const composeAlerts = (
       return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
     }
     const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
-    const text = endpointsText(target, 'something else keeps endpoints from working', degraded);
+    const text =
+      degraded.length > 0
+        ? endpointsText(target, 'something else keeps endpoints from working', degraded)
+        : `${target}: a new token is stored, but these endpoints pull from its registry without it: ${unmanaged.join(', ')}. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.`;
     return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
   });
 

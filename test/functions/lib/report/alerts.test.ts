@@ -72,6 +72,13 @@ describe('an alert of an error that says nothing', () => {
 });
 
 describe('what people are told', () => {
+  it('names the endpoints that pull without the credential, and says what to do', () => {
+    const [alert] = compose({ ...good, unmanaged: ['images (4m7x2k9q)', 'b'] }, good);
+    expect(alert?.text).toBe(
+      'production: a new token is stored, but these endpoints pull from its registry without it: images (4m7x2k9q), b. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.',
+    );
+  });
+
   it.each<readonly [string, Outcome, Outcome[], string[]]>([
     ['nothing while all is well', good, [good], []],
     ['nothing on the first run that goes well', good, [], []],
@@ -81,6 +88,15 @@ describe('what people are told', () => {
     ['another failure', { ...failed, error: { name: 'Other', message: 'x.' } }, [failed], ['critical failed']],
     ['a failure without an error', { ...good, refreshed: false }, [good], ['critical failed']],
     ['its end', good, [failed], ['info recovered']],
+    ['an endpoint without the credential', { ...good, unmanaged: ['a (1)'] }, [good], ['warning degraded']],
+    ['nothing of the same one', { ...good, unmanaged: ['a (1)'] }, [{ ...good, unmanaged: ['a (1)'] }], []],
+    [
+      'another one',
+      { ...good, unmanaged: ['a (1)', 'b (2)'] },
+      [{ ...good, unmanaged: ['a (1)'] }],
+      ['warning degraded'],
+    ],
+    ['that it uses it now', good, [{ ...good, unmanaged: ['a (1)'] }], ['info recovered']],
     ['the end of a delay that was told', { ...good, delayTold: true }, [good], ['info recovered']],
     [
       'an end that does not say until when',
