@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { ConfigurationError } from './lib/errors.ts';
 import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
-import { chooseEndpoints, type DiscoveredEndpoint } from './lib/runpod/choose-endpoints.ts';
+import { quote } from './lib/quote.ts';
+import { chooseEndpoints, type DiscoveredEndpoint, endpointsOfOtherRegistries } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
@@ -30,6 +31,7 @@ export const maxEndpoints = 100;
 /** A state holds 256 KiB, and what a target gathers of its endpoints grows to about seven times this. */
 const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
+const maxHurt = 5;
 
 /** The endpoints that a run can watch: as many as a history and a state hold. */
 const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
@@ -76,6 +78,13 @@ export const createDiscoverEndpoints =
     if (chosen.length > watched.length) {
       warnings.push(
         `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
+      );
+    }
+    const hurt = endpointsOfOtherRegistries(found, all);
+    if (hurt.length > 0) {
+      const described = hurt.slice(0, maxHurt).map(({ id, image }) => `${id} uses the credential for ${quote(image)}`);
+      warnings.push(
+        `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
       );
     }
     return {

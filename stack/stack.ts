@@ -63,6 +63,10 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
 export const deployCommand = ({ stage, region }: Caller): string =>
   `npx serverless deploy --stage ${stage} --region ${region}`;
 
+/** The command that removes a stage. */
+export const removeCommand = ({ stage, region }: Caller): string =>
+  `npx serverless remove --stage ${stage} --region ${region}`;
+
 /** @throws {CommandError} there is no such stack, or nothing can be read of it yet */
 export const requireStack = async (caller: Caller): Promise<Stack & { readonly stateMachine: string }> => {
   const stack = await readStack(caller);
@@ -76,7 +80,7 @@ export const requireStack = async (caller: Caller): Promise<Stack & { readonly s
     throw new CommandError(
       stack.isBusy
         ? `Stack ${stack.name} is being deployed for the first time (${stack.status}). Try again in a few minutes.`
-        : `Stack ${stack.name} is not whole (${stack.status}). Remove it (npx serverless remove --stage ${caller.stage} --region ${caller.region}) and deploy it again.`,
+        : `Stack ${stack.name} is not whole (${stack.status}). Remove it (${removeCommand(caller)}) and deploy it again.`,
     );
   }
   return { ...stack, stateMachine };

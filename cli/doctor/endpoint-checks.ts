@@ -35,6 +35,15 @@ export const useChecks = ({ target, key, token, endpoints }: TargetView): Check[
             );
           }
         }
+        for (const { id, name, image, registry } of all) {
+          if (registry !== runpod.registry || image === '' || (await isOfTarget(image))) continue;
+          findings.push(
+            wrong(
+              `Endpoint ${name === '' ? id : `${name} (${id})`} uses the credential for ${image}, of another registry: every refresh overwrites the login that it needs.`,
+              'Give it a credential of its own: nobody can read the old login back.',
+            ),
+          );
+        }
         const users = await endpoints();
         for (const { id, name, image, registry } of named === undefined ? all : []) {
           if (registry === runpod.registry || !(await isOfTarget(image))) continue;

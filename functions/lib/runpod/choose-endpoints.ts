@@ -1,5 +1,7 @@
 import { defined } from '../defined.ts';
-import type { Target } from '../targets.ts';
+import { parseEcrHost } from '../ecr/host.ts';
+import { parseImageReference } from '../ecr/image-reference.ts';
+import { accountOf, type Target } from '../targets.ts';
 import type { Endpoint } from './management.ts';
 
 /** An endpoint whose pulls a run watches. */
@@ -23,4 +25,20 @@ export const chooseEndpoints = (
   return named.map(({ id, canary }) =>
     defined({ id, image: all.find((each) => each.id === id)?.image ?? '', isNamed: true, canary }),
   );
+};
+
+/**
+ * The endpoints that use a target's credential for images which are surely of another registry: of another host than
+ * ECR's, of another region, or of another account where the target names one.
+ */
+export const endpointsOfOtherRegistries = (
+  { ecr, runpod: { registry: credential } }: Pick<Target, 'ecr' | 'runpod'>,
+  all: readonly Endpoint[],
+): Endpoint[] => {
+  const account = accountOf({ ecr }, '');
+  return all.filter(({ registry, image }) => {
+    if (registry !== credential || image === '') return false;
+    const host = parseEcrHost(parseImageReference(image)?.registry ?? '');
+    return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
+  });
 };
