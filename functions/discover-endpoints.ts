@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
+import { parseEcrHost } from './lib/ecr/host.ts';
+import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { ConfigurationError } from './lib/errors.ts';
 import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
 import { quote } from './lib/quote.ts';
-import { chooseEndpoints, type DiscoveredEndpoint, endpointsOfOtherRegistries } from './lib/runpod/choose-endpoints.ts';
+import { chooseEndpoints, type DiscoveredEndpoint, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
@@ -23,6 +25,8 @@ interface DiscoverEndpointsOutput {
   readonly endpoints: readonly DiscoveredEndpoint[];
   /** Templates and pods that use the credential, at most 20. */
   readonly otherUsers: readonly string[];
+  /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
+  readonly registries: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -32,6 +36,14 @@ export const maxEndpoints = 100;
 const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
 const maxHurt = 5;
+const maxRegistries = 20;
+
+/** The registries of images, each once, ECR's first. */
+const registriesOf = (images: readonly string[]): string[] => {
+  const found = new Set(images.flatMap((image) => parseImageReference(image)?.registry ?? []));
+  return [...found].toSorted((one, other) => Number(isEcr(other)) - Number(isEcr(one))).slice(0, maxRegistries);
+};
+const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
 
 /** The endpoints that a run can watch: as many as a history and a state hold. */
 const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
@@ -72,6 +84,10 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
+    const behind = [
+      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
+      ...otherUsers,
+    ];
 
     const chosen = chooseEndpoints(found, all);
     const watched = watchable(chosen);
@@ -80,9 +96,11 @@ export const createDiscoverEndpoints =
         `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
       );
     }
-    const hurt = endpointsOfOtherRegistries(found, all);
+    const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
     if (hurt.length > 0) {
-      const described = hurt.slice(0, maxHurt).map(({ id, image }) => `${id} uses the credential for ${quote(image)}`);
+      const described = hurt
+        .slice(0, maxHurt)
+        .map((each) => `${quote(each.name)} uses the credential for ${quote(each.image)}`);
       warnings.push(
         `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
       );
@@ -90,7 +108,8 @@ export const createDiscoverEndpoints =
     return {
       target: { name, ecr, runpod },
       endpoints: watched,
-      otherUsers: otherUsers.slice(0, maxOtherUsers),
+      otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
+      registries: registriesOf(behind.map(({ image }) => image)),
       warnings,
     };
   };

@@ -91,7 +91,7 @@ const undoCredential = async (change: ChangeOf<'credential'>, { account, managem
   if (id === undefined)
     return `credential ${name} ${change.id === undefined ? 'was not created' : `(${change.id}) is gone already`}`;
   const users = (await management.listEndpoints()).filter(({ registry }) => registry === id);
-  const others = await management.listOtherUsers(id);
+  const others = (await management.listOtherUsers(id)).map((user) => user.name);
   const inUse = [...users.map((each) => `endpoint ${each.id}`), ...others];
   if (inUse.length > 0) return `left credential ${name} (${id}): ${inUse.join(', ')} use it`;
   await account.deleteCredential(id);

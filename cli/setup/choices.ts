@@ -10,7 +10,7 @@ import {
   describeCredential,
   describeHurt,
   type EcrEndpoint,
-  endpointsHurtBy,
+  type FindHurt,
   listRepositories,
   mostUsed,
   nameOf,
@@ -106,15 +106,16 @@ interface RegistryView {
   readonly ours: readonly EcrEndpoint[];
   /** The registry's host name. */
   readonly host: string;
+  readonly findHurt: FindHurt;
 }
 
 /** The credential to keep fresh: one that there is, or a new one. One that others need is never taken by itself. */
 export const chooseCredential = async (
-  { credentials, endpoints, ours, host }: RegistryView,
+  { credentials, endpoints, ours, host, findHurt }: RegistryView,
   begun: string | undefined,
   { options, ask }: Conversation,
 ): Promise<string> => {
-  const usual = begun ?? mostUsed(ours, endpoints, credentials, host) ?? newCredential;
+  const usual = begun ?? (await mostUsed(ours, credentials, findHurt)) ?? newCredential;
   const choices = [
     ...credentials.map((each) => ({ value: each.id, name: plain(describeCredential(each, endpoints, host)) })),
     { value: newCredential, name: 'a new one, with a fresh token' },
@@ -129,7 +130,7 @@ export const chooseCredential = async (
       `--credential: expected ${newCredential} or one of ${credentials.map(({ id }) => id).join(', ')}, found ${JSON.stringify(chosen)}.`,
     );
   }
-  const hurt = endpointsHurtBy(chosen, endpoints, host);
+  const hurt = chosen === newCredential ? [] : await findHurt(chosen);
   if (hurt.length > 0 && options.yes === true) {
     throw new UsageError(
       plain(

@@ -4,7 +4,7 @@ import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
-import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
+import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
 import { type CommandContext, interruptible } from '../context.ts';
 import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
@@ -13,7 +13,7 @@ import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
-import { describeHurt, ecrEndpointsOf, endpointsHurtBy, nameOf } from './endpoints.ts';
+import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
 import { findKeyParameter } from './key-parameter.ts';
@@ -181,12 +181,25 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
       '  ',
     );
   }
+  const findHurt = createFindHurt(endpoints, host, (credential) =>
+    terminal.during(
+      `asking Runpod which templates and pods use credential ${credential}`,
+      runpod.management.listOtherUsers(credential).catch((error: unknown) => {
+        printWrapped(
+          `! Which templates and pods use credential ${credential} is not known: ${describeFailure(error)}`,
+          '  ',
+        );
+        return [];
+      }),
+    ),
+  );
   const ours = pulling.filter(({ host: each }) => isSameRegistry(each, host));
   const place = { account: identity.account, region: caller.region, stage: caller.stage, apiKey: source };
   const journal = Journal.open(journalPath, place);
   const begun = journal.createdAmong(credentials);
   const credential =
-    existing?.runpod.registry ?? (await chooseCredential({ credentials, endpoints, ours, host }, begun, conversation));
+    existing?.runpod.registry ??
+    (await chooseCredential({ credentials, endpoints, ours, host, findHurt }, begun, conversation));
   const owner = targets.find((each) => each.runpod.registry === credential);
   if (owner !== undefined && owner !== existing) {
     throw new UsageError(
@@ -239,7 +252,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   const planned = planChanges(wanted);
   const changes = planned.map(({ summary }) => summary);
   const next = nextSteps(caller, wanted, host, watched.length > 0);
-  const hurt = endpointsHurtBy(credential, endpoints, host);
+  const hurt = credential === newCredential ? [] : await findHurt(credential);
 
   if (planned.length > 0) {
     print('\nThis will');

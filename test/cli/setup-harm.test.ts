@@ -71,6 +71,16 @@ describe('a credential that an endpoint of another registry uses', () => {
     expect([world.secrets.parameters.size, world.runpod.endpoints.get('4m7x2k9q')?.registry]).toEqual([0, null]);
   });
 
+  it('is not taken where it is a pod or a template that uses it', async () => {
+    world.runpod.endpoints.delete('hub00000');
+    world.runpod.pods.push({ id: 'pod00000', name: 'lab', registry: '6n2k8v4d', image: 'acme/private:2' });
+    expect((await setup(['--yes', '--key-stdin', '--credential', '6n2k8v4d'], apiKey)).printedErrors).toContain(
+      'pod lab (pod00000), which pulls acme/private:2',
+    );
+    expect((await setup(['--yes', '--key-stdin'], apiKey)).code).toBe(0);
+    expect(readFileSync(join(folder, 'targets.yml'), 'utf8')).not.toContain('6n2k8v4d');
+  });
+
   it('is told by doctor and by refresh', async () => {
     world.secrets.parameters.set('/runpod-ecr-refresh/production/api-key', apiKey);
     const told = await run(world, ['doctor']);

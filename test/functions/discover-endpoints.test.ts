@@ -6,7 +6,7 @@ const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiK
 const endpoint = (id: string, registry: string | null = 'cred') => ({
   id,
   name: id,
-  image: `image-of-${id}`,
+  image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/of-${id}`,
   registry,
   workers: { max: undefined },
 });
@@ -14,7 +14,7 @@ const endpoint = (id: string, registry: string | null = 'cred') => ({
 const discover = (
   of: Target,
   all: ReturnType<typeof endpoint>[],
-  otherUsers: () => Promise<string[]> = async () => [],
+  otherUsers: () => Promise<Array<{ name: string; image: string }>> = async () => [],
 ) =>
   createDiscoverEndpoints({
     loadTargets: () => [of],
@@ -31,14 +31,16 @@ const discover = (
 describe('discover-endpoints', () => {
   it('finds every endpoint that uses the credential', async () => {
     const { endpoints } = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
-    expect(endpoints).toEqual([{ id: 'one', image: 'image-of-one', isNamed: false }]);
+    expect(endpoints).toEqual([
+      { id: 'one', image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one', isNamed: false },
+    ]);
   });
 
   it('keeps to the endpoints that targets.yml names, there or not', async () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
     const { endpoints } = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
     expect(endpoints).toEqual([
-      { id: 'other', image: 'image-of-other', isNamed: true },
+      { id: 'other', image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-other', isNamed: true },
       { id: 'gone', image: '', isNamed: true, canary: { input: { a: 1 } } },
     ]);
   });
@@ -60,9 +62,21 @@ describe('discover-endpoints', () => {
 
   it('reports at most twenty of them', async () => {
     const { otherUsers } = await discover(target, [], async () =>
-      Array.from({ length: 30 }, (_, index) => `pod p${index}`),
+      Array.from({ length: 30 }, (_, index) => ({ name: `pod p${index}`, image: '' })),
     );
     expect(otherUsers).toHaveLength(20);
+  });
+
+  it('says which registries what uses the credential pulls from, watched or not', async () => {
+    const ecr = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const named = { ...target, endpoints: [{ id: 'other' }] };
+    const all = [
+      { ...endpoint('one'), image: 'team/worker:v1' },
+      { ...endpoint('odd'), image: 'https://no.reference' },
+      { ...endpoint('other', 'else'), image: 'quay.io/team/worker' },
+    ];
+    const users = async () => [{ name: 'pod p1', image: `${ecr}/team/worker:v1` }];
+    expect((await discover(named, all, users)).registries).toEqual([ecr, 'docker.io']);
   });
 
   it('refuses a target that has left targets.yml', async () => {
@@ -70,5 +84,20 @@ describe('discover-endpoints', () => {
       name: 'ConfigurationError',
       message: expect.stringContaining('no target a any more'),
     });
+  });
+
+  it('warns of what uses the credential for images of another registry', async () => {
+    const { warnings } = await discover(
+      target,
+      [
+        { ...endpoint('hub'), image: 'acme/private:1' },
+        { ...endpoint('mine'), image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1' },
+      ],
+      async () => [{ name: 'pod lab', image: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/a:1' }],
+    );
+    expect(warnings.join('\n')).toMatch(
+      /hub uses the credential for acme\/private:1; pod lab uses the credential for .*eu-west-1.*of another registry/,
+    );
+    expect(warnings.join('\n')).not.toContain('mine');
   });
 });

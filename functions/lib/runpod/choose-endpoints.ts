@@ -28,17 +28,12 @@ export const chooseEndpoints = (
 };
 
 /**
- * The endpoints that use a target's credential for images which are surely of another registry: of another host than
- * ECR's, of another region, or of another account where the target names one.
+ * Whether an image is surely of another registry than a target's: of another host than ECR's, of another region, or of
+ * another account where the target names one.
  */
-export const endpointsOfOtherRegistries = (
-  { ecr, runpod: { registry: credential } }: Pick<Target, 'ecr' | 'runpod'>,
-  all: readonly Endpoint[],
-): Endpoint[] => {
+export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
+  if (image === '') return false;
   const account = accountOf({ ecr }, '');
-  return all.filter(({ registry, image }) => {
-    if (registry !== credential || image === '') return false;
-    const host = parseEcrHost(parseImageReference(image)?.registry ?? '');
-    return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
-  });
+  const host = parseEcrHost(parseImageReference(image)?.registry ?? '');
+  return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
 };
