@@ -43,9 +43,23 @@ export const plain = (text: string): string =>
 /** Cuts a line to a number of columns. */
 export const truncate = (line: string, columns: number): string => cliTruncate(line, columns);
 
-/** Breaks text into lines of a number of columns, those after the first indented. */
+/** A command that stands in a sentence, up to the sign that ends it there. */
+const commandInText = /\b(?:npm (?:run|start|ci)|npx|aws|docker) \S[^\n]*?(?=[.;,)](?:\s|$)|\n|$)/g;
+
+/**
+ * Breaks text into lines of a number of columns, those after the first indented; between words alone, and never within a
+ * command, so that it can be copied: a terminal shows what is longer on two lines, and copies it as one.
+ */
 export const wrap = (text: string, columns: number, indent: string): string =>
-  wrapAnsi(text, Math.max(20, columns - indent.length), { hard: true }).replaceAll('\n', `\n${indent}`);
+  wrapAnsi(
+    text.replaceAll(commandInText, (command) => command.replaceAll(' ', '\u00a0')),
+    Math.max(20, columns - indent.length),
+    { trim: false },
+  )
+    .replaceAll(/ +\n/g, '\n')
+    .replaceAll('\n', `\n${indent}`)
+    .replaceAll(new RegExp(`\n${indent} +`, 'g'), `\n${indent}`)
+    .replaceAll('\u00a0', ' ');
 
 const colours = new RegExp(`${'\x1b'}\\[[\\d;]*m`, 'g');
 

@@ -4,7 +4,7 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import type { Report } from '../functions/lib/report/report.ts';
 import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
-import { requireStack } from '../stack/stack.ts';
+import { requireStack } from '../stack/stack-state.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
 import { EventLog, shownMs } from './event-log.ts';
 import { readRunHistory } from './run-history.ts';
