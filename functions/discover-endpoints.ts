@@ -3,7 +3,8 @@ import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
-import { chooseEndpoints } from './lib/runpod/choose-endpoints.ts';
+import { quote } from './lib/quote.ts';
+import { chooseEndpoints, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
@@ -42,6 +43,7 @@ interface DiscoverEndpointsOutput {
 
 const maxOtherUsers = 20;
 const maxUnmanaged = 20;
+const maxHurt = 5;
 const maxRegistries = 20;
 
 /** The registries of images, each once, ECR's first. */
@@ -77,7 +79,10 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
-    const behind = [...all.filter(({ registry }) => registry === runpod.registry), ...otherUsers];
+    const behind = [
+      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
+      ...otherUsers,
+    ];
 
     const chosen = chooseEndpoints(found, all);
     const { packed, leftOut } = packImages(chosen.map(({ endpoint }) => endpoint?.image ?? ''));
@@ -89,6 +94,15 @@ export const createDiscoverEndpoints =
     );
     warnings.push(...unmanaged.slice(0, maxUnmanaged).map(describeUnmanaged));
     if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
+    const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
+    if (hurt.length > 0) {
+      const described = hurt
+        .slice(0, maxHurt)
+        .map((each) => `${quote(each.name)} uses the credential for ${quote(each.image)}`);
+      warnings.push(
+        `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
+      );
+    }
     return {
       target: { name, ecr, runpod },
       endpoints: chosen.length,

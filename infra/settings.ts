@@ -8,6 +8,7 @@ import { readSettings, type Settings } from '../functions/lib/env.ts';
 import { ConfigurationError } from '../functions/lib/errors.ts';
 import { explainIssues } from '../functions/lib/explain-issues.ts';
 import { nearestName } from '../functions/lib/nearest-name.ts';
+import { isStackRegion, maxStageLength, stagePattern } from '../functions/lib/stack-place.ts';
 import {
   givenSettingsSchema,
   listenerParams,
@@ -147,6 +148,20 @@ const nobodyIsTold = `
 
 `;
 
+/** @throws {ConfigurationError} AWS would refuse the stack's names, or lacks one of its services there */
+const requirePlace = ({ stage, region }: StackPlace): void => {
+  if (!stagePattern.test(stage)) {
+    throw new ConfigurationError(
+      `--stage: expected a letter and then letters, digits and -, at most ${maxStageLength} (a function's name has 64), found ${JSON.stringify(stage)}.`,
+    );
+  }
+  if (!isStackRegion(region)) {
+    throw new ConfigurationError(
+      `--region: ${JSON.stringify(region)} is no region that is known to have all of Lambda, Step Functions and EventBridge Scheduler. Deploy to another: the images may be in any region (docs/other-regions.md).`,
+    );
+  }
+};
+
 /**
  * Reads what the template needs, and refuses to go on where anything is wrong. What the command line says goes before what
  * targets.yml says of the stage, and that before what it says of all stages.
@@ -164,6 +179,7 @@ export const readStackSettings = ({
   readonly params: Params;
   readonly place: StackPlace;
 }): StackSettings => {
+  requirePlace(place);
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
     throw new ConfigurationError(

@@ -66,6 +66,8 @@ export interface RegistryUser {
   readonly id: string;
   readonly name: string;
   readonly registry: string | null;
+  /** A public one where it is left out. */
+  readonly image?: string;
 }
 
 /** An ECR repository that Runpod may pull from without a token. */
