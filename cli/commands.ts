@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
 import { ownVersion } from '../stack/stack.ts';
 import type { CommandContext, CommonOptions } from './context.ts';
+import { refuseOptionsOfNpm } from './npm-options.ts';
 import { createTerminal, type Terminal } from './terminal.ts';
 
 /** Runs a command. @returns its exit code */
@@ -134,7 +135,10 @@ export const runCommand = async (words: readonly string[], context: CommandConte
   const program = createProgram(context, (code) => {
     exitCode = code;
   });
+  const [name, ...rest] = words;
+  const command = program.commands.find((each) => each.name() === name);
   try {
+    if (command !== undefined) refuseOptionsOfNpm(command, context.environment, rest);
     await program.parseAsync(words, { from: 'user' });
     return exitCode;
   } catch (error) {

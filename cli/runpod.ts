@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import type { ReadApiKey } from '../functions/lib/aws/api-key.ts';
 import type { RegistryToken } from '../functions/lib/aws/seal.ts';
+import { boundedText } from '../functions/lib/bounded-text.ts';
 import { defined } from '../functions/lib/defined.ts';
 import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
@@ -32,8 +33,9 @@ export const connect = (settings: Settings, readApiKey: ReadApiKey, signal?: Abo
   });
 
 const maxItems = 10_000;
-const credentialSchema = z.object({ id: z.string(), name: z.string() });
-const endpointSchema = z.object({ id: z.string(), registry: z._default(z.nullable(z.string()), null) });
+const nameSchema = boundedText(191);
+const credentialSchema = z.object({ id: nameSchema, name: nameSchema });
+const endpointSchema = z.object({ id: nameSchema, registry: z._default(z.nullable(nameSchema), null) });
 
 /** A registry credential as Runpod shows it: its password cannot be read back. */
 export type RunpodCredential = z.output<typeof credentialSchema>;
@@ -45,7 +47,10 @@ export interface Delegation {
 }
 
 const delegationsSchema = z.object({
-  delegations: listOf(z.object({ repository: z.string(), dockerRegistryUri: z._default(z.string(), '') }), maxItems),
+  delegations: listOf(
+    z.object({ repository: boundedText(256), dockerRegistryUri: z._default(boundedText(512), '') }),
+    maxItems,
+  ),
 });
 
 /** ECR delegations of the account; none where Runpod does not offer them. */

@@ -28,8 +28,12 @@ export interface Terminal {
   readonly prompt: () => { readonly input: CommandInput; readonly output: NodeJS.WritableStream };
 }
 
-/** No line of ours is a line of somebody else's making: control characters of theirs are taken out. */
-export const plain = (text: string): string => stripVTControlCharacters(text).replaceAll(/\p{Cc}/gu, ' ');
+/**
+ * No line of ours is a line of somebody else's making: control characters of theirs are taken out, and what turns the
+ * reading direction round.
+ */
+export const plain = (text: string): string =>
+  stripVTControlCharacters(text).replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 
 /** Cuts a line to a number of columns. */
 export const truncate = (line: string, columns: number): string => cliTruncate(line, columns);

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { refuseOptionsOfNpm } from '../cli/npm-options.ts';
 import { reportFailure, UsageError } from '../stack/failure.ts';
 import type { ConsoleOptions } from './serve.ts';
 
@@ -33,6 +34,7 @@ Exit codes: 0 ended by Ctrl-C, 1 it cannot go on, 2 the command line has a mista
   .action(async (options: ConsoleOptions) => (await import('./serve.ts')).serve(options));
 
 try {
+  refuseOptionsOfNpm(program, process.env, process.argv.slice(2), program.name());
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error);

@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import { parseEcrHost } from './lib/ecr/host.ts';
+import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { ConfigurationError } from './lib/errors.ts';
 import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
 import { chooseEndpoints, type DiscoveredEndpoint } from './lib/runpod/choose-endpoints.ts';
@@ -22,6 +24,8 @@ interface DiscoverEndpointsOutput {
   readonly endpoints: readonly DiscoveredEndpoint[];
   /** Templates and pods that use the credential, at most 20. */
   readonly otherUsers: readonly string[];
+  /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
+  readonly registries: readonly string[];
   readonly warnings: readonly string[];
 }
 
@@ -30,6 +34,14 @@ export const maxEndpoints = 100;
 /** A state holds 256 KiB, and what a target gathers of its endpoints grows to about seven times this. */
 const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
+const maxRegistries = 20;
+
+/** The registries of images, each once, ECR's first. */
+const registriesOf = (images: readonly string[]): string[] => {
+  const found = new Set(images.flatMap((image) => parseImageReference(image)?.registry ?? []));
+  return [...found].toSorted((one, other) => Number(isEcr(other)) - Number(isEcr(one))).slice(0, maxRegistries);
+};
+const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
 
 /** The endpoints that a run can watch: as many as a history and a state hold. */
 const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
@@ -70,6 +82,7 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
+    const behind = [...all.filter(({ registry }) => registry === runpod.registry), ...otherUsers];
 
     const chosen = chooseEndpoints(found, all);
     const watched = watchable(chosen);
@@ -81,7 +94,8 @@ export const createDiscoverEndpoints =
     return {
       target: { name, ecr, runpod },
       endpoints: watched,
-      otherUsers: otherUsers.slice(0, maxOtherUsers),
+      otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
+      registries: registriesOf(behind.map(({ image }) => image)),
       warnings,
     };
   };

@@ -42,13 +42,13 @@ interface VerifyEndpointPullOutput extends EndpointProof {
 }
 
 /** A hundred endpoints at their longest fit a state, together with their images. */
-const maxEvidenceBytes = 400;
-const maxLineBytes = 200;
+const maxEvidenceBytes = 600;
+const maxLineBytes = 300;
 
 /** What trying an image came to. An endpoint's may have changed during the run: only what this token pulled is proven. */
 const triedImage = (images: readonly ImageRecord[], image: string | undefined): EndpointView['image'] => {
   const tried = images.find((each) => each.image === image);
-  if (tried?.problem !== undefined) return { problem: tried.problem };
+  if (tried?.problem !== undefined) return { problem: tried.problem, isPassing: tried.isPassing ?? false };
   return tried?.digest === undefined ? undefined : { digest: tried.digest };
 };
 

@@ -5,11 +5,14 @@ import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
-import { reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
+import { isTokenProblem, reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
 import { PullError } from './lib/ecr/registry.ts';
+import { isPassing as isPassingProblem } from './lib/ecr/registry-answer.ts';
+import { WrongRegistryError } from './lib/errors.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
+import { quote } from './lib/quote.ts';
 import type { ImageRecord } from './lib/report/outcome.ts';
 
 /** What verify-image-pull needs from outside. */
@@ -25,6 +28,8 @@ const inputSchema = z.object({
   sealed: z.string(),
   registry: z.string(),
   endpoints: z.array(z.object({ image: z.string() })),
+  /** Where what uses the credential pulls from, whether it is watched or not. */
+  registries: z.array(z.string()),
 });
 
 /** What trying the token on ECR came to. Images of other registries are left out: the token is not for them. */
@@ -33,30 +38,40 @@ interface VerifyImagePullOutput {
 }
 
 const maxImagesAtOnce = 4;
-const maxProblemBytes = 300;
+const maxProblemBytes = 400;
 
 /**
  * Pulls a target's images with the new token, as a worker would, before Runpod ever sees it.
  *
- * One bad image among good ones is reported and the refresh goes on; a token that pulls none of them is not stored.
+ * An image that cannot be pulled is reported, and the refresh goes on: its endpoint would not start with the old token
+ * either. Only a token that ECR refuses, whose role may pull nothing, or that is of another registry is not stored.
  *
- * @throws {TokenRejectedError} ECR refused the token
- * @throws {ImageNotPullableError} none of the images can be pulled
+ * @throws {TokenRejectedError} ECR refused the token, for the registry as a whole
+ * @throws {ImageNotPullableError} the role that mints may pull none of the images
+ * @throws {WrongRegistryError} what uses the credential pulls from other registries alone
  * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} no image could be tried to the end
  */
 export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
-    const { execution, target, sealed, registry, endpoints } = parseInput('verify-image-pull', inputSchema, event);
+    const input = parseInput('verify-image-pull', inputSchema, event);
+    const { execution, target, sealed, registry, endpoints, registries } = input;
+    if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
+      throw new WrongRegistryError(
+        `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
+      );
+    }
     const token = await unseal(sealed, { execution, target });
+    const tryToken = () =>
+      registryClient.tryToken(registry, token).catch((error: unknown) => {
+        throw error instanceof PullError ? reasonOfRegistry(error) : error;
+      });
     const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });
     if (images.length === 0) {
-      await registryClient.tryToken(registry, token).catch((error: unknown) => {
-        throw error instanceof PullError ? reasonOfRegistry(error) : error;
-      });
+      await tryToken();
       return { images: [] };
     }
 
@@ -67,8 +82,11 @@ export const createVerifyImagePull =
         return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
       } catch (error) {
         if (!(error instanceof PullError)) throw error;
+        // One image may be refused what the registry as a whole is not.
+        if (isTokenProblem(error)) await tryToken();
         failures.push(error);
-        return { image, problem: cutToBytes(error.message, maxProblemBytes) };
+        const isPassing = isPassingProblem(error.problem) || undefined;
+        return defined({ image, problem: cutToBytes(error.advice, maxProblemBytes), isPassing });
       }
     });
     const reason = reasonToWithhold(failures, images.length);

@@ -26,6 +26,7 @@ export const inputs = {
     sealed: token.sealed,
     registry: token.registry,
     endpoints: images.map((image) => ({ image })),
+    registries: [],
   }),
   updateRunpod: (token: FetchTokenOutput) => ({ execution: executionArn, target, token }),
   verifyEndpointPull: (endpoint: object, more: object = {}) => ({

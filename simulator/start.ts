@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { refuseOptionsOfNpm } from '../cli/npm-options.ts';
 import { reportFailure } from '../stack/failure.ts';
 import type { StartOptions } from './play.ts';
 import type { ScenarioName } from './scenarios.ts';
@@ -29,6 +30,7 @@ Exit codes: 0 all of it happened, 1 something did not, 2 the command line has a 
   });
 
 try {
+  refuseOptionsOfNpm(program, process.env, process.argv.slice(2), program.name());
   await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error);

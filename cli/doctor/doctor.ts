@@ -60,7 +60,10 @@ const marks = {
 const showFinding = ({ mark, text, remedy }: Finding, { paint, columns }: Terminal): string[] => {
   const [sign, colour] = marks[mark];
   return [
-    `  ${paint(colour, sign)} ${wrap(plain(text), columns(), '    ')}`,
+    ...text.split('\n').map((line, index) => {
+      const indent = index === 0 ? '    ' : '      ';
+      return `${index === 0 ? `  ${paint(colour, sign)} ` : indent}${wrap(plain(line).trim(), columns(), indent)}`;
+    }),
     ...(remedy === undefined ? [] : [`    ${paint('dim', `→ ${wrap(plain(remedy), columns(), '      ')}`)}`]),
   ];
 };

@@ -1,27 +1,9 @@
-import type { PullError } from '../../functions/lib/ecr/registry.ts';
 import { EcrAccessDeniedError } from '../../functions/lib/errors.ts';
 import { type Check, need, ok, skipped, warning, wrong } from './check.ts';
 import type { TargetView } from './target-view.ts';
 
 /** Over this, a worker may take longer to start than the seven minutes after which Runpod calls it unhealthy. */
 const largeBytes = 10e9;
-
-const remedyOf = (problem: PullError['problem'] | undefined): string => {
-  switch (problem) {
-    case 'image-missing':
-      return 'Push the image, or correct the endpoint’s image.';
-    case 'repository-forbidden':
-      return 'Allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository.';
-    case 'no-linux-amd64':
-      return 'Build it with docker build --platform linux/amd64.';
-    case 'archived':
-      return 'Restore the image in ECR.';
-    case undefined:
-      return 'Correct the endpoint’s image, or give the endpoint the credential of its own registry.';
-    default:
-      return 'Try again; see docs/runbook.md, ImageNotPullableError.';
-  }
-};
 
 /** What can be wrong with minting a token, and with pulling the endpoints' images with it. */
 export const imageChecks = ({ target, token, images }: TargetView): Check[] => {
@@ -51,7 +33,7 @@ export const imageChecks = ({ target, token, images }: TargetView): Check[] => {
         if (tried.length === 0) return skipped('There is no image to try.');
         return tried.map((each) =>
           'problem' in each
-            ? wrong(`${each.image} cannot be pulled: ${each.problem}.`, remedyOf(each.kind))
+            ? wrong(`${each.image} cannot be pulled: ${each.problem}.`, `${each.remedy}.`)
             : ok(`${each.image} can be pulled, for linux/amd64 (${(each.sizeInBytes / 1e6).toFixed(0)} MB).`),
         );
       },

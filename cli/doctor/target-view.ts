@@ -1,8 +1,9 @@
 import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
-import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import { explainReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { createMintToken, type MintedToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
 import { PullError } from '../../functions/lib/ecr/registry.ts';
+import { pullRemedies } from '../../functions/lib/ecr/registry-answer.ts';
 import { sendUntil } from '../../functions/lib/http.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Target } from '../../functions/lib/targets.ts';
@@ -13,7 +14,7 @@ import type { KeyView } from './key-view.ts';
 /** An image that was pulled with a fresh token, or what is wrong with it. */
 type PullTrial =
   | { readonly image: string; readonly sizeInBytes: number }
-  | { readonly image: string; readonly problem: string; readonly kind: PullError['problem'] | undefined };
+  | { readonly image: string; readonly problem: string; readonly remedy: string };
 
 /** What there is to see of one target; each thing is asked once, however many checks need it. */
 export interface TargetView {
@@ -49,16 +50,19 @@ export const createTargetView = ({
   });
 
   const tryImage = async (image: string, { token: minted, registry }: MintedToken): Promise<PullTrial> => {
+    const fault = explainReference(image);
+    if (fault !== undefined) return { image, problem: fault, remedy: pullRemedies['bad-reference'] };
     const reference = parseImageReference(image);
     if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
-      return { image, problem: `it is not in ${registry}, whose token the credential gets`, kind: undefined };
+      const remedy = "Correct the endpoint's image, or give the endpoint the credential of its own registry";
+      return { image, problem: `it is not in ${registry}, whose token the credential gets`, remedy };
     }
     try {
       const { sizeInBytes } = await registryClient.tryImage(reference, minted);
       return { image, sizeInBytes };
     } catch (error) {
       if (!(error instanceof PullError)) throw error;
-      return { image, problem: error.message, kind: error.problem };
+      return { image, problem: error.message, remedy: pullRemedies[error.problem] };
     }
   };
 

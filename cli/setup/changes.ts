@@ -150,7 +150,7 @@ const undoCredential = async (
   const id = knownId ?? (await account.listCredentials()).find((each) => each.name === name)?.id;
   if (id === undefined) return `credential ${name} was not created`;
   const users = (await management.listEndpoints()).filter(({ registry }) => registry === id);
-  const others = await management.listOtherUsers(id);
+  const others = (await management.listOtherUsers(id)).map((user) => user.name);
   const inUse = [...users.map((each) => `endpoint ${each.id}`), ...others];
   if (inUse.length > 0) return `left credential ${name} (${id}): ${inUse.join(', ')} use it`;
   await account.deleteCredential(id);

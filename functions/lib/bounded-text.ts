@@ -19,12 +19,21 @@ export const cutToBytes = (text: string, maxBytes: number): string => {
   return kept + mark;
 };
 
+/** What a terminal obeys, what turns the reading direction round, what ends a line, and what nobody sees. */
+const unreadable = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
 /**
- * Text from outside that has no maximum length of its own, cut to one where it is read: a state of the workflow holds 256
- * KiB, and a run that passes them ends in an error that nothing catches.
+ * Text whose every character is one that people read. What is none becomes a space, so that a name that had one is still
+ * told from the name without it.
+ */
+const plainText = (text: string): string => text.replaceAll(unreadable, ' ');
+
+/**
+ * Text from outside, cut and made plain where it is read. Runpod gives its texts no maximum length, and a state of the
+ * workflow holds 256 KiB: a run that passes them ends in an error that nothing catches.
  */
 export const boundedText = (maxBytes: number) =>
   z.pipe(
     z.string(),
-    z.transform((text) => cutToBytes(text, maxBytes)),
+    z.transform((text) => plainText(cutToBytes(text, maxBytes))),
   );

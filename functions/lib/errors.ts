@@ -47,9 +47,14 @@ export class TokenRejectedError extends Error {
   override readonly name = 'TokenRejectedError';
 }
 
-/** The token is good, yet none of the target's images can be pulled with it. It is never stored. */
+/** The role that mints may pull none of the target's images, and the old token may be of a stronger role. */
 export class ImageNotPullableError extends Error {
   override readonly name = 'ImageNotPullableError';
+}
+
+/** What uses the credential pulls from other registries alone: this token would replace what works. */
+export class WrongRegistryError extends Error {
+  override readonly name = 'WrongRegistryError';
 }
 
 /** Runpod refused the API key, or the key lacks a scope. */
@@ -111,6 +116,7 @@ export const refusedErrors = [
   EcrAccessDeniedError,
   TokenRejectedError,
   ImageNotPullableError,
+  WrongRegistryError,
   RunpodUnauthorizedError,
   CredentialNotFoundError,
   RunpodRequestRejectedError,

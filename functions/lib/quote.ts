@@ -9,17 +9,42 @@ const sharesRun = (text: string, secret: string): boolean => {
 };
 
 /**
+ * A secret as it may be written down: as it is, in base64 (wherever in a text it began, as in `Basic` credentials), in
+ * base64url, in hexadecimal, and percent-encoded.
+ */
+const writingsOf = (secret: string): string[] => {
+  const bytes = Buffer.from(secret);
+  // Three bytes make four characters: before a secret there may be none, one or two bytes of something else.
+  const base64 = [0, 1, 2].map((before) =>
+    Buffer.concat([Buffer.alloc(before), bytes])
+      .toString('base64')
+      .slice(before === 0 ? 0 : before + 1),
+  );
+  const hex = bytes.toString('hex');
+  const percent = hex.replace(/../g, '%$&');
+  return [
+    secret,
+    ...base64,
+    ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
+    ...[hex, percent].flatMap((text) => [text, text.toUpperCase()]),
+    encodeURIComponent(secret),
+  ];
+};
+
+/**
  * Makes text from outside fit to stand in a message: one line, at most 200 characters, and none of our secrets in it.
  *
  * An upstream that repeats what we sent it must not make us repeat it to a log. A quote that shares a run of 12
- * characters with a secret is withheld whole, because a cut or re-encoded secret is still a secret.
+ * characters with a secret, in any encoding that it may have been sent in, is withheld whole: a cut or re-encoded
+ * secret is still a secret.
  */
 export const quote = (text: string, secrets: readonly string[] = []): string => {
   const line = text
     .slice(0, 4 * maxQuote)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim();
-  if (secrets.some((secret) => sharesRun(line, secret) || (secret.length > 0 && line.includes(secret)))) {
+  const given = secrets.filter((secret) => secret !== '');
+  if (given.flatMap(writingsOf).some((writing) => sharesRun(line, writing) || line.includes(writing))) {
     return '[withheld: it repeats a secret]';
   }
   return line.length > maxQuote ? `${line.slice(0, maxQuote - 1)}…` : line;

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
+import { type Document, LineCounter, parseDocument, type YAMLParseError } from 'yaml';
 import * as z from 'zod/mini';
 import { defined } from './defined.ts';
 import { regionPattern } from './ecr/host.ts';
@@ -11,6 +11,7 @@ import { nearestName } from './nearest-name.ts';
 import { canarySchema, orderMistakes, rolloutSchema } from './rollout/settings.ts';
 import { runpodId } from './runpod/id.ts';
 import { alertNames, alertsSchema, listenerParams, reasonFor, settingNames, settingsSchema } from './stack-settings.ts';
+import { explainIssue, findPastedKeys, lineOf, type Mistake, withoutKeys } from './targets-mistakes.ts';
 
 /** More targets than this do not fit one run's 256 KiB of state; see docs/scale.md. */
 const maxTargets = 1000;
@@ -19,7 +20,7 @@ const matching = (pattern: RegExp, expected: string) => z.string().check(z.regex
 
 /** An endpoint alone stands for its id. */
 const endpoint = z.pipe(
-  z.transform((value: unknown) => (typeof value === 'string' ? { id: value } : value)),
+  z.transform((value: unknown) => (typeof value === 'object' ? value : { id: value })),
   z.pipe(
     z.strictObject({ id: runpodId, canary: z.optional(canarySchema), rollout: z.optional(rolloutSchema) }),
     z.transform(({ id, canary, rollout }) =>
@@ -74,36 +75,50 @@ const documentSchema = z.strictObject({
 /** The whole of targets.yml: functions need the targets alone, a deploy all of it. */
 export type TargetsDocument = z.output<typeof documentSchema>;
 
-const conflicts = (targets: readonly Target[]): string[] => {
-  const mistakes: string[] = [];
-  const reject = (what: string, where: string, key: (target: Target) => string, why: string) => {
+const conflicts = (targets: readonly Target[]): Mistake[] => {
+  const mistakes: Mistake[] = [];
+  const reject = (path: readonly PropertyKey[], text: string) =>
+    void mistakes.push({ path, text: `${pathOf(path)}: ${text}` });
+  const rejectSame = (what: string, where: readonly string[], key: (target: Target) => string, why: string) => {
     const seen = new Map<string, number>();
     targets.forEach((each, index) => {
       const first = seen.get(key(each));
       if (first === undefined) seen.set(key(each), index);
-      else mistakes.push(`targets[${index}].${where}: expected ${what}, found that of targets[${first}] again${why}`);
+      else reject(['targets', index, ...where], `expected ${what}, found that of targets[${first}] again${why}`);
     });
   };
-  reject('a name of its own', 'name', (each) => each.name, '');
-  reject(
+  rejectSame('a name of its own', ['name'], (each) => each.name, '');
+  rejectSame(
     'a credential of its own',
-    'runpod.registry',
+    ['runpod', 'registry'],
     (each) => each.runpod.registry,
     ' (two tokens cannot share one)',
   );
   for (const [index, { ecr }] of targets.entries()) {
     if (ecr.externalId !== undefined && ecr.roleArn === undefined) {
-      mistakes.push(`targets[${index}].ecr.roleArn: expected the role that asks for the externalId, found nothing`);
+      reject(['targets', index, 'ecr', 'roleArn'], 'expected the role that asks for the externalId, found nothing');
     }
   }
   const rollouts = targets.flatMap(({ endpoints = [] }, index) =>
     endpoints.flatMap(({ id, rollout }, place) =>
       rollout === undefined
         ? []
-        : [{ id, after: rollout.after, path: `targets[${index}].endpoints[${place}].rollout` }],
+        : [{ id, after: rollout.after, path: ['targets', index, 'endpoints', place, 'rollout'] }],
     ),
   );
-  return [...mistakes, ...orderMistakes(rollouts)];
+  for (const { path, text } of orderMistakes(rollouts)) reject(path, text);
+  return mistakes;
+};
+
+/** The fields of a target, and of what is in it, by where they stand. */
+const fieldsOfTarget: Readonly<Record<string, readonly string[]>> = {
+  '': Object.keys(target.shape),
+  ecr: Object.keys(target.shape.ecr.shape),
+  runpod: Object.keys(target.shape.runpod.shape),
+  endpoints: ['id', 'canary', 'rollout'],
+  'endpoints.canary': Object.keys(canarySchema.shape),
+  'endpoints.rollout': Object.keys(rolloutSchema.shape),
+  'endpoints.rollout.canary': Object.keys(canarySchema.shape),
 };
 
 /** What an unknown name in a place of the document is not, and what is known there. */
@@ -114,57 +129,73 @@ const namesAt = (
   const more = rest.length === 0 ? ['stages'] : [];
   if (top === undefined) return { kind: 'key', known: Object.keys(documentSchema.shape) };
   if (top === 'settings') return { kind: 'setting', known: [...settingNames, ...more] };
+  if (top === 'targets') {
+    const known = fieldsOfTarget[rest.filter((key) => typeof key === 'string').join('.')];
+    return known === undefined ? undefined : { kind: 'field', known };
+  }
   return top === 'alerts' ? { kind: 'way to be told', known: [...alertNames, ...more] } : undefined;
 };
 
 /** Says of names that nobody knows what was meant. */
-const explainUnknown = (issue: z.core.$ZodIssueUnrecognizedKeys): string[] => {
+const explainUnknown = (issue: z.core.$ZodIssueUnrecognizedKeys): Mistake[] => {
   const names = namesAt(issue.path);
-  if (names === undefined) return explainIssues([issue]);
   return issue.keys.flatMap((key) => {
+    const path = [...issue.path, key];
+    if (names === undefined) return explainIssues([{ ...issue, keys: [key] }]).map((text) => ({ path, text }));
     const meant = listenerParams.includes(key)
       ? `alerts.${key === 'alertEmail' ? 'email' : 'pager'}`
       : nearestName(key, names.known);
-    if (meant === undefined && issue.path.length === 0) return explainIssues([{ ...issue, keys: [key] }]);
     const remedy = meant === undefined ? `there are ${names.known.join(', ')}` : `did you mean ${meant}?`;
-    return `${pathOf([...issue.path, key])}: there is no such ${names.kind}; ${remedy}`;
+    return [{ path, text: `${pathOf(path)}: there is no such ${names.kind}; ${remedy}` }];
   });
 };
 
 /** Says what is wrong with a targets file. Whom it tells is not repeated: a pager's address is a secret. */
-const explain = (issues: readonly z.core.$ZodIssue[]): string[] =>
+const explain = (document: Document, issues: readonly z.core.$ZodIssue[]): Mistake[] =>
   issues.flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') return explainUnknown(issue);
     const [top] = issue.path;
     const reason = top === 'settings' ? reasonFor(issue.path.at(-1)) : '';
-    return explainIssues([issue], top !== 'alerts').map((mistake) => `${mistake}${reason}`);
+    const { path, text } = explainIssue(document, issue, top !== 'alerts');
+    return [{ path, text: `${text}${reason}` }];
   });
+
+const howToBegin = 'Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.';
+
+/** Says why something is no YAML document. */
+const explainYaml = ({ code, message }: YAMLParseError): string =>
+  code === 'MULTIPLE_DOCS'
+    ? 'a second document begins here ("---"): all targets stand in one'
+    : (message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '') ?? '');
 
 /**
  * Reads the whole of targets.yml.
  *
  * @param source the file's name, for messages
- * @throws {ConfigurationError} listing every mistake with its path, what was expected and what was found
+ * @throws {ConfigurationError} listing every mistake with its line, its path, what was expected and what was found
  */
 export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): TargetsDocument => {
   const lines = new LineCounter();
   const parsed = parseDocument(yaml, { lineCounter: lines, prettyErrors: true, uniqueKeys: true });
   const fail = (mistakes: readonly string[]): ConfigurationError =>
     new ConfigurationError(
-      `${source} has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  ${mistake}`).join('\n')}`,
+      `${source} has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  ${withoutKeys(mistake)}`).join('\n')}`,
     );
+  const pasted = findPastedKeys(yaml);
   if (parsed.errors.length > 0) {
-    throw fail(
-      parsed.errors.map(({ message, pos: [offset] }) => {
-        const { line, col } = lines.linePos(offset);
-        return `line ${line}, column ${col}: ${message.split('\n')[0]?.replace(/ at line \d+, column \d+:?$/, '')}`;
-      }),
-    );
+    const broken = parsed.errors.map((error) => {
+      const { line, col } = lines.linePos(error.pos[0]);
+      return `line ${line}, column ${col}: ${explainYaml(error)}`;
+    });
+    throw fail([...pasted, ...broken]);
   }
+  if (parsed.contents === null) throw new ConfigurationError(`${source} is empty. ${howToBegin}`);
   const value: unknown = parsed.toJS({ maxAliasCount: 100 });
   const result = z.safeParse(documentSchema, value, { reportInput: true });
-  const mistakes = result.success ? conflicts(result.data.targets) : explain(result.error.issues);
-  if (!result.success || mistakes.length > 0) throw fail(mistakes);
+  const mistakes = result.success ? conflicts(result.data.targets) : explain(parsed, result.error.issues);
+  if (!result.success || mistakes.length + pasted.length > 0) {
+    throw fail([...pasted, ...mistakes.map(({ path, text }) => `line ${lineOf(parsed, lines, path)}: ${text}`)]);
+  }
   return result.data;
 };
 
@@ -181,12 +212,9 @@ export const readTargetsDocument = (path: string, source = path): TargetsDocumen
   try {
     yaml = readFileSync(path, 'utf8');
   } catch (error) {
-    throw new ConfigurationError(
-      `${source} cannot be read. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.`,
-      {
-        cause: error,
-      },
-    );
+    throw new ConfigurationError(`${source} cannot be read. ${howToBegin}`, {
+      cause: error,
+    });
   }
   return parseTargetsDocument(yaml, source);
 };

@@ -108,7 +108,14 @@ export const showPod = (now: number) => (pod: RegistryUser) => ({
   ...pod,
 });
 
-/** Server-sent events that never end by themselves, with a comment now and then as proxies like it. */
+const defaultTail = 100;
+
+/**
+ * Server-sent events that never end by themselves. Backfilled from the last event that was heard, else from `since`, else
+ * with the newest `tail` lines.
+ *
+ * Source: `LogTail`, `LogSince` and `LogLastEventID` of Runpod's API description
+ */
 export const streamLog = (
   worker: SimulatedWorker,
   query: URLSearchParams,
@@ -117,8 +124,9 @@ export const streamLog = (
   status: 200,
   headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
   stream: (write, gone) => {
-    let sent = 0;
     const since = Date.parse(query.get('since') ?? '');
+    const hasCursor = typeof lastEventId === 'string' || !Number.isNaN(since);
+    let sent = hasCursor ? 0 : Math.max(0, worker.lines.length - Number(query.get('tail') ?? defaultTail));
     const flush = (): void => {
       for (const { id, ts, line } of worker.lines.slice(sent)) {
         sent += 1;

@@ -60,7 +60,7 @@ const cases: readonly Case[] = [
   {
     what: 'a targets.yml with a mistake',
     environment: () => ({ TARGETS_FILE: targetsFile('targets: [{ name: A }]') }),
-    line: /✗ .*targets\.yml has 3 mistakes: *targets\[0\]\.name: expected a name/,
+    line: /✗ .*targets\.yml has 3 mistakes: *line 1: targets\[0\]\.name: expected a name/,
     code: 1,
   },
   {

@@ -7,6 +7,7 @@ describe('text of somebody else’s', () => {
     ['a title and a bell', 'a\x1b]0;owned\x07b', 'ab'],
     ['a cleared screen', '\x1b[2Jgone?', 'gone?'],
     ['line breaks and other control characters', 'one\r\ntwo\x00three\x7f', 'one  two three '],
+    ['what turns the reading direction round', 'a\u202egnp.exe\u2066', 'a gnp.exe '],
     ['nothing', 'Ünïcödé 漢字', 'Ünïcödé 漢字'],
   ])('is shown without %s', (_what, text, expected) => {
     expect(plain(text)).toBe(expected);

@@ -14,7 +14,7 @@ const endpoint = (id: string, registry: string | null = 'cred') => ({
 const discover = (
   of: Target,
   all: ReturnType<typeof endpoint>[],
-  otherUsers: () => Promise<string[]> = async () => [],
+  otherUsers: () => Promise<Array<{ name: string; image: string }>> = async () => [],
 ) =>
   createDiscoverEndpoints({
     loadTargets: () => [of],
@@ -60,9 +60,21 @@ describe('discover-endpoints', () => {
 
   it('reports at most twenty of them', async () => {
     const { otherUsers } = await discover(target, [], async () =>
-      Array.from({ length: 30 }, (_, index) => `pod p${index}`),
+      Array.from({ length: 30 }, (_, index) => ({ name: `pod p${index}`, image: '' })),
     );
     expect(otherUsers).toHaveLength(20);
+  });
+
+  it('says which registries what uses the credential pulls from, watched or not', async () => {
+    const ecr = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const named = { ...target, endpoints: [{ id: 'other' }] };
+    const all = [
+      { ...endpoint('one'), image: 'team/worker:v1' },
+      { ...endpoint('odd'), image: 'https://no.reference' },
+      { ...endpoint('other', 'else'), image: 'quay.io/team/worker' },
+    ];
+    const users = async () => [{ name: 'pod p1', image: `${ecr}/team/worker:v1` }];
+    expect((await discover(named, all, users)).registries).toEqual([ecr, 'docker.io']);
   });
 
   it('refuses a target that has left targets.yml', async () => {

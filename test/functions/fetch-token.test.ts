@@ -61,6 +61,46 @@ describe('fetch-token', () => {
     expect((await fetchToken(world, { ...target, ecr })).registry).toBe('333333333333.dkr.ecr.us-east-1.amazonaws.com');
   });
 
+  it.each([
+    ['InvalidSignatureException', 'Set the clock of the machine that asks'],
+    ['UnrecognizedClientException', 'AWS does not know these credentials'],
+    ['ExpiredTokenException', 'The session has ended: sign in again.'],
+    ['AccessDeniedException', 'Allow ecr:GetAuthorizationToken on * to the role that mints.'],
+  ])('has a remedy of its own for %s', async (name, remedy) => {
+    world.faults.add({
+      on: /GetAuthorizationToken/,
+      does: {
+        answer: {
+          status: 400,
+          headers: { 'content-type': 'application/x-amz-json-1.1' },
+          body: JSON.stringify({ __type: name, message: 'as AWS says it' }),
+        },
+      },
+    });
+    await expect(fetchToken(world)).rejects.toMatchObject({
+      name: 'EcrAccessDeniedError',
+      message: expect.stringContaining(`${name} "as AWS says it"). ${remedy}`),
+    });
+  });
+
+  it('has a remedy of its own for a region whose STS is switched off', async () => {
+    world.faults.add({
+      on: /AssumeRole/,
+      does: {
+        answer: {
+          status: 403,
+          headers: { 'content-type': 'text/xml' },
+          body: '<ErrorResponse><Error><Code>RegionDisabledException</Code><Message>STS is not activated</Message></Error></ErrorResponse>',
+        },
+      },
+    });
+    const ecr = { region: 'us-east-1', registryId: '210987654321', roleArn, externalId: 'x-1' };
+    await expect(fetchToken(world, { ...target, ecr })).rejects.toMatchObject({
+      name: 'EcrAccessDeniedError',
+      message: expect.stringMatching(/Activate STS in this region(?!.*trust)/),
+    });
+  });
+
   it('says which role does not trust us, and what it must trust', async () => {
     const ecr = { region: 'us-east-1', roleArn, externalId: 'wrong' };
     await expect(fetchToken(world, { ...target, ecr })).rejects.toMatchObject({

@@ -174,7 +174,9 @@ describe('notify of a delay that a time-out caused', () => {
       delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
       failure: { Error: 'States.Timeout', Cause: '' },
     });
-    expect(sent[0]?.email).toContain('for 30 min: A step did not end within its time (States.Timeout).');
+    expect(sent[0]?.email.replaceAll('\u2060', '')).toContain(
+      'for 30 min: A step did not end within its time (States.Timeout).',
+    );
   });
 });
 

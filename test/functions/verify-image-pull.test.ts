@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { PullError, type PullProblem } from '../../functions/lib/ecr/registry.ts';
+import { PullError } from '../../functions/lib/ecr/registry.ts';
+import type { PullProblem } from '../../functions/lib/ecr/registry-answer.ts';
 import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
 
 const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 const good = `${registry}/good:v1`;
 
 /** Images named after what happens to them. */
-const verify = (images: readonly string[], onLogin?: PullProblem) =>
+const verify = (images: readonly string[], onToken?: PullProblem, registries: readonly string[] = []) =>
   createVerifyImagePull({
     unseal: async () => ({ username: 'AWS', password: 'p' }),
     listPushes: async () => undefined,
@@ -17,10 +18,10 @@ const verify = (images: readonly string[], onLogin?: PullProblem) =>
         return { digest: 'sha256:1', sizeInBytes: 1, layers: 1 };
       },
       tryToken: async () => {
-        if (onLogin !== undefined) throw new PullError(onLogin, `it is ${onLogin}`);
+        if (onToken !== undefined) throw new PullError(onToken, `it is ${onToken}`);
       },
     },
-  })({ execution: 'e', target: 't', sealed: 's', registry, endpoints: images.map((image) => ({ image })) });
+  })({ execution: 'e', target: 't', sealed: 's', registry, endpoints: images.map((image) => ({ image })), registries });
 
 const of = (...repositories: string[]) => repositories.map((repository) => `${registry}/${repository}:v1`);
 
@@ -33,21 +34,60 @@ describe('verify-image-pull', () => {
   it('reports one bad image among good ones, and goes on', async () => {
     expect((await verify([good, ...of('image-missing')])).images).toEqual([
       { image: good, digest: 'sha256:1', sizeInBytes: 1, layers: 1 },
-      { image: `${registry}/image-missing:v1`, problem: 'it is image-missing' },
+      {
+        image: `${registry}/image-missing:v1`,
+        problem: "it is image-missing. Push the image, or correct the endpoint's image",
+      },
     ]);
   });
 
+  it.each([
+    ['image-missing'],
+    ['image-missing', 'archived'],
+    ['no-linux-amd64', 'unreachable'],
+    ['no-image', 'repository-forbidden'],
+    ['malformed', 'token-refused'],
+    ['key-lost', 'throttled'],
+  ])('goes on where %s %s alone is found: ECR took the token', async (...repositories) => {
+    const { images } = await verify(of(...repositories));
+    expect(images.map(({ problem }) => problem)).toEqual(
+      repositories.map((repository) => expect.stringContaining(`it is ${repository}`)),
+    );
+  });
+
+  it('marks what may pass by itself', async () => {
+    const { images } = await verify([good, ...of('throttled', 'unreachable', 'archived')]);
+    expect(images.map(({ isPassing }) => isPassing)).toEqual([undefined, true, true, undefined]);
+  });
+
+  it('asks the registry as a whole before it believes that a token is refused', async () => {
+    await expect(verify([good, ...of('token-refused')], 'token-refused')).rejects.toMatchObject({
+      name: 'TokenRejectedError',
+    });
+    const { images } = await verify([good, ...of('token-refused', 'token-expired')]);
+    expect(images.map(({ problem }) => problem === undefined)).toEqual([true, false, false]);
+  });
+
   it.each<readonly [string[], string]>([
-    [of('token-refused'), 'TokenRejectedError'],
-    [of('token-expired'), 'TokenRejectedError'],
-    [[good, ...of('token-refused')], 'TokenRejectedError'],
-    [of('image-missing', 'archived'), 'ImageNotPullableError'],
+    [of('token-refused', 'token-expired'), 'TokenRejectedError'],
+    [of('token-refused', 'repository-forbidden'), 'ImageNotPullableError'],
     [of('repository-forbidden'), 'ImageNotPullableError'],
-    [of('image-missing', 'throttled'), 'EcrThrottledError'],
-    [of('no-linux-amd64', 'unreachable'), 'EcrUnavailableError'],
+    [of('repository-forbidden', 'throttled'), 'EcrThrottledError'],
+    [of('unreachable', 'unreachable'), 'EcrUnavailableError'],
     [of('bug'), 'RangeError'],
   ])('with %j throws %s', async (images, name) => {
     await expect(verify(images)).rejects.toMatchObject({ name });
+  });
+
+  it('withholds a token of another registry than all that uses the credential pulls from', async () => {
+    const elsewhere = ['docker.io', '123456789012.dkr.ecr.eu-west-1.amazonaws.com'];
+    await expect(verify([], undefined, elsewhere)).rejects.toMatchObject({
+      name: 'WrongRegistryError',
+      message: expect.stringContaining('pulls from docker.io, 123456789012.dkr.ecr.eu-west-1.amazonaws.com'),
+    });
+    expect(await verify([good], undefined, [...elsewhere, registry])).toMatchObject({
+      images: [{ digest: 'sha256:1' }],
+    });
   });
 
   it.each<readonly [PullProblem, string]>([
@@ -55,7 +95,7 @@ describe('verify-image-pull', () => {
     ['repository-forbidden', 'TokenRejectedError'],
     ['throttled', 'EcrThrottledError'],
     ['malformed', 'EcrUnavailableError'],
-  ])('without images, and with a login that is %s, throws %s', async (problem, name) => {
+  ])('without images, and with a token that is %s, throws %s', async (problem, name) => {
     await expect(verify([], problem)).rejects.toMatchObject({ name });
   });
 
@@ -68,8 +108,8 @@ describe('verify-image-pull', () => {
         tryToken: () => Promise.reject(new RangeError('ours')),
       },
     });
-    await expect(broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [] })).rejects.toBeInstanceOf(
-      RangeError,
-    );
+    await expect(
+      broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [], registries: [] }),
+    ).rejects.toBeInstanceOf(RangeError);
   });
 });

@@ -212,9 +212,25 @@ describe('a refusal', () => {
       'TokenRejectedError',
     ],
     [
-      'no image can be pulled',
-      () => world.registry.deleteTag('123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker', 'v1'),
+      'the role that mints may pull nothing',
+      () =>
+        world.faults.add({
+          on: /\/manifests\//,
+          does: {
+            answer: {
+              status: 403,
+              body: '{"errors":[{"code":"DENIED","message":"User: x is not authorized to perform: ecr:BatchGetImage"}]}',
+            },
+          },
+        }),
       'ImageNotPullableError',
+    ],
+    [
+      'what uses the credential pulls from another registry alone',
+      () => {
+        for (const each of world.runpod.endpoints.values()) each.image = 'team/worker:v1';
+      },
+      'WrongRegistryError',
     ],
     ['Runpod refuses the key', () => world.runpod.keys.clear(), 'RunpodUnauthorizedError'],
     [

@@ -26,8 +26,35 @@ export const minLifeMs = 3_600_000;
 /** Nobody's word makes a token live longer than ECR documents. */
 const maxLifeMs = 12 * 3_600_000;
 
-const explain = (who: string, error: unknown, remedy: string): Error => {
+const remediesByName: readonly (readonly [names: readonly string[], remedy: string])[] = [
+  [
+    ['InvalidSignatureException', 'SignatureDoesNotMatch', 'RequestExpired', 'RequestTimeTooSkewed'],
+    'Set the clock of the machine that asks; where it is right, its secret access key is wrong.',
+  ],
+  [
+    ['UnrecognizedClientException', 'InvalidClientTokenId', 'InvalidAccessKeyId', 'AuthFailure'],
+    'AWS does not know these credentials: they were deleted, or are of another partition. Sign in with others; a role that was deleted is there again after a deploy.',
+  ],
+  [['ExpiredTokenException', 'ExpiredToken'], 'The session has ended: sign in again.'],
+  [
+    ['RegionDisabledException'],
+    'Activate STS in this region: IAM, Account settings, Security Token Service (STS), Endpoints.',
+  ],
+  [['OptInRequired'], 'Enable the region for the account: Account, AWS Regions.'],
+];
+
+/**
+ * What to do about an error of AWS's when it is not about a right; else the right that is missing.
+ *
+ * Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html,
+ * https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html (errors) and its CommonErrors.
+ */
+const remedyOf = (error: unknown, missingRight: string): string =>
+  remediesByName.find(([names]) => error instanceof Error && names.includes(error.name))?.[1] ?? missingRight;
+
+const explain = (who: string, error: unknown, missingRight: string): Error => {
   const came = awsClause(error);
+  const remedy = remedyOf(error, missingRight);
   switch (awsFaultOf(error)) {
     case 'denied':
     case 'invalid':

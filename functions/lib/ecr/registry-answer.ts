@@ -5,7 +5,7 @@ import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 
 /** Why a registry, or the store where it keeps its blobs, did not give what it was asked for. */
-export type AnswerProblem =
+type AnswerProblem =
   | 'token-refused'
   | 'token-expired'
   | 'repository-forbidden'
@@ -16,37 +16,47 @@ export type AnswerProblem =
   | 'unreachable'
   | 'malformed';
 
+/**
+ * Why an image could not be pulled. The first three speak of the token and its rights, the rest of the image or the
+ * moment.
+ */
+export type PullProblem = AnswerProblem | 'no-linux-amd64' | 'no-image' | 'bad-reference';
+
 /** What a refusal says. */
-export interface AnswerReading {
+interface AnswerReading {
   readonly problem: AnswerProblem;
   /** Its own words, plain and bounded, without our secrets; empty where it had none. */
   readonly said: string;
-  /** What to do about it, in a clause. */
-  readonly remedy: string;
-  /** Whether it may pass by itself within minutes. */
-  readonly isPassing: boolean;
-  /** Whether one such answer among others that work is to be asked for again (docker/build-push-action#719). */
-  readonly isAskedAgain: boolean;
 }
 
 /** Who answered: ECR itself, or S3, where its redirects lead. */
 export type AnswerOrigin = 'registry' | 'blob-store';
 
-/** Remedies, by problem. A problem that is not here cannot be answered with. */
-const remedies: Readonly<Record<AnswerProblem, string>> = {
-  'token-refused': 'check that the role that mints still exists and may pull',
-  'token-expired': 'mint another token; where that ends as soon, check the clock of who mints',
+/** What to do about a problem, in a sentence without its period. */
+export const pullRemedies: Readonly<Record<PullProblem, string>> = {
+  'token-refused': 'Check that the role that mints still exists and may pull',
+  'token-expired': 'Mint another token; where that ends as soon, check the clock of who mints',
   'repository-forbidden':
-    'allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository to the role that mints',
-  'image-missing': "push the image, or correct the endpoint's image",
-  archived: 'restore the image from the archive in Amazon ECR, or push it again',
-  'key-lost': "restore the repository's KMS key, or push the image to a repository whose key is there",
-  throttled: 'it passes; where it lasts, ask AWS for a larger quota of ECR',
-  unreachable: 'it passes; where it lasts, look at the status of Amazon ECR',
-  malformed: 'build and push the image again',
+    'Allow ecr:BatchGetImage and ecr:GetDownloadUrlForLayer on the repository to the role that mints',
+  'image-missing': "Push the image, or correct the endpoint's image",
+  archived: 'Restore the image from the archive in Amazon ECR, or push it again',
+  'key-lost': "Restore the repository's KMS key, or push the image to a repository whose key is there",
+  throttled: 'It passes; where it lasts, ask AWS for a larger quota of ECR',
+  unreachable: 'It passes; where it lasts, look at the status of Amazon ECR',
+  malformed: 'Build and push the image again',
+  'no-linux-amd64': 'Build and push it with --platform linux/amd64',
+  'no-image': 'Give the endpoint the reference of a container image',
+  'bad-reference': "Correct the endpoint's image",
 };
 
-const passing: readonly AnswerProblem[] = ['throttled', 'unreachable'];
+/** Whether it may pass by itself within minutes. */
+export const isPassing = (problem: PullProblem): boolean => problem === 'throttled' || problem === 'unreachable';
+
+/**
+ * Whether a registry's answer, once among others that work, may be gone when asked for again
+ * (docker/build-push-action#719).
+ */
+export const isAskedAgain = ({ status }: Pick<Answer, 'status'>): boolean => status === 401 || status === 404;
 
 /** A refusal's code and message, where it has such. */
 interface Words {
@@ -149,9 +159,6 @@ export const readRefusal = (
   return {
     problem,
     said: quote(`${words.code} ${words.message}`.trim(), secrets),
-    remedy: remedies[problem],
-    isPassing: passing.includes(problem),
-    isAskedAgain: origin === 'registry' && (status === 401 || status === 404),
   };
 };
 

@@ -1,26 +1,21 @@
 import { createHash } from 'node:crypto';
-import * as z from 'zod/mini';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { RegistryToken } from '../aws/seal.ts';
 import type { Settings } from '../env.ts';
 import { type Answer, ExchangeError, exchange } from '../exchange.ts';
 import type { Send } from '../http.ts';
 import { parseJson } from '../json.ts';
-import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
 import { parseEcrHost } from './host.ts';
-import type { ImageReference } from './image-reference.ts';
-
-/** Why an image could not be pulled. The first two speak of the token, the rest of the image or the moment. */
-export type PullProblem =
-  | 'token-refused'
-  | 'token-expired'
-  | 'repository-forbidden'
-  | 'image-missing'
-  | 'no-linux-amd64'
-  | 'archived'
-  | 'malformed'
-  | 'throttled'
-  | 'unreachable';
+import { type ImageReference, manifestReference, nameImage } from './image-reference.ts';
+import {
+  type AnswerOrigin,
+  isAskedAgain,
+  isEmptyRange,
+  type PullProblem,
+  pullRemedies,
+  readRefusal,
+} from './registry-answer.ts';
 
 /** A pull that did not work. The message is a clause: what was asked, and what came back. */
 export class PullError extends Error {
@@ -31,17 +26,20 @@ export class PullError extends Error {
     super(message, options);
     this.problem = problem;
   }
+
+  /** What came back and what to do about it: two sentences, without the last period. */
+  get advice(): string {
+    return `${this.message}. ${pullRemedies[this.problem]}`;
+  }
 }
 
-/** Manifests of a thousand layers have 200 KB. */
-const maxManifestBytes = 1024 * 1024;
+/** What containerd reads of a manifest at most is 8 MiB, and Docker 4 MiB (moby pull_v2.go, `maxManifestSize`). */
+const maxManifestBytes = 4 * 1024 * 1024;
 const maxErrorBytes = 64 * 1024;
 const maxRedirects = 3;
 const redirects: readonly number[] = [301, 302, 303, 307, 308];
-
-const errorSchema = z.object({
-  errors: listOf(z.object({ code: z.optional(z.string()), message: z.optional(z.string()) }), 1000),
-});
+/** A passing refusal is gone by then (docker/build-push-action#719). */
+const pauseMs = 1000;
 
 /** The digest by which a registry knows a manifest or blob. */
 export const digestOf = (bytes: Uint8Array): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
@@ -51,27 +49,9 @@ export const isOverBounds = ({ fault }: ExchangeError): boolean => fault === 'to
 
 const isSuccess = ({ status }: Answer): boolean => status >= 200 && status < 300;
 
-/**
- * Tells from a refusal what kind it is.
- *
- * Source: https://docs.aws.amazon.com/AmazonECR/latest/userguide/common-errors-docker.html and answers seen.
- */
-const problemOf = (status: number, code: string, message: string): PullProblem => {
-  if (/archiv/i.test(message)) return 'archived';
-  if (/token has expired/i.test(message)) return 'token-expired';
-  if (status === 401) return 'token-refused';
-  if (status === 403) return 'repository-forbidden';
-  if (status === 404) return 'image-missing';
-  if (status === 429 || code === 'TOOMANYREQUESTS') return 'throttled';
-  return status >= 500 || status === 408 ? 'unreachable' : 'malformed';
-};
-
-const refusalOf = (what: string, { status, body }: Answer, { password }: RegistryToken): PullError => {
-  const parsed = z.safeParse(errorSchema, parseJson(body));
-  const { code = '', message = '' } = (parsed.success ? parsed.data.errors[0] : undefined) ?? {};
-  const text = parsed.success ? `${code} ${message}` : new TextDecoder().decode(body.subarray(0, 1024));
-  const came = quote(text, [password]);
-  return new PullError(problemOf(status, code, text), `${what} answered ${status}${came === '' ? '' : ` "${came}"`}`);
+const refusalOf = (what: string, answer: Answer, origin: AnswerOrigin, { password }: RegistryToken): PullError => {
+  const { problem, said } = readRefusal(answer, origin, [password]);
+  return new PullError(problem, `${what} answered ${answer.status}${said === '' ? '' : ` "${said}"`}`);
 };
 
 const authorizationOf = ({ username, password }: RegistryToken): Record<string, string> => ({
@@ -103,13 +83,14 @@ export interface RegistryApi {
   tryToken(registry: string, token: RegistryToken): Promise<void>;
 }
 
-/** Sends tokens to ECR's own hosts, over https, and to no other. */
+/** Sends tokens to ECR's own hosts, over https, and to no other. `pause` takes milliseconds. */
 export const createRegistryApi = (
   {
     UPSTREAM_TIMEOUT_SECONDS,
     REGISTRY_ENDPOINT_URL,
   }: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'REGISTRY_ENDPOINT_URL'>,
   send: Send,
+  pause: (milliseconds: number) => Promise<unknown> = sleep,
 ): RegistryApi => {
   const timeoutMs = UPSTREAM_TIMEOUT_SECONDS * 1000;
 
@@ -130,9 +111,17 @@ export const createRegistryApi = (
     }
   };
 
+  /** Asks the registry itself, once more after a pause where its refusal may have been a passing one. */
+  const ask = async (url: URL, request: BlobRequest): Promise<Answer> => {
+    const answer = await get(url, request);
+    if (!isAskedAgain(answer)) return answer;
+    await pause(pauseMs);
+    return get(url, request);
+  };
+
   /** Follows ECR's redirect to its blob store, which must not see the token. */
   const follow = async (what: string, image: ImageReference, from: URL, first: Answer, request: BlobRequest) => {
-    let [url, answer] = [from, first];
+    let [url, answer, origin, who]: [URL, Answer, AnswerOrigin, string] = [from, first, 'registry', what];
     for (let hop = 0; redirects.includes(answer.status) && hop < maxRedirects; hop += 1) {
       const location = answer.headers.get('location');
       if (location === undefined || !URL.canParse(location, url.href)) {
@@ -143,21 +132,20 @@ export const createRegistryApi = (
         throw new PullError('malformed', `${what} redirected to ${url.protocol}//${url.host}, which is not https`);
       }
       answer = await get(url, request);
-      if (answer.status === 401 || answer.status === 403) {
-        const store = `${url.host}, where ${image.registry} keeps its blobs,`;
-        throw new PullError('unreachable', `${store} answered ${answer.status}`);
-      }
+      origin = 'blob-store';
+      who = `${url.host}, where ${image.registry} keeps the blobs of ${image.repository},`;
     }
-    return answer;
+    return { answer, origin, who };
   };
 
   return {
     async getManifest(image, reference, accept, token) {
       const path = `${image.repository}/manifests/${encodeURIComponent(reference)}`;
       const url = new URL(`${originOf(image.registry)}/v2/${path}`);
-      const what = `${image.registry}, asked for ${image.repository} ${reference},`;
-      const answer = await get(url, { headers: { ...authorizationOf(token), accept }, maxBytes: maxManifestBytes });
-      if (!isSuccess(answer)) throw refusalOf(what, answer, token);
+      const part = reference === manifestReference(image) ? '' : `${reference.slice(0, 19)} of `;
+      const what = `${image.registry}, asked for ${part}${nameImage(image)},`;
+      const answer = await ask(url, { headers: { ...authorizationOf(token), accept }, maxBytes: maxManifestBytes });
+      if (!isSuccess(answer)) throw refusalOf(what, answer, 'registry', token);
       const document = parseJson(answer.body);
       if (document === undefined) {
         throw new PullError('unreachable', `${what} answered ${answer.status} with something that is not JSON`);
@@ -171,18 +159,19 @@ export const createRegistryApi = (
     },
 
     async getBlob(image, digest, token, request) {
-      const what = `${image.registry}, asked for blob ${digest.slice(0, 19)} of ${image.repository},`;
+      const what = `${image.registry}, asked for blob ${digest.slice(0, 19)} of ${nameImage(image)},`;
       const url = new URL(`${originOf(image.registry)}/v2/${image.repository}/blobs/${digest}`);
-      const first = await get(url, { ...request, headers: { ...authorizationOf(token), ...request.headers } });
-      const answer = await follow(what, image, url, first, request);
-      if (!isSuccess(answer)) throw refusalOf(what, answer, token);
+      const first = await ask(url, { ...request, headers: { ...authorizationOf(token), ...request.headers } });
+      const { answer, origin, who } = await follow(what, image, url, first, request);
+      if (isEmptyRange(answer)) return new Uint8Array();
+      if (!isSuccess(answer)) throw refusalOf(who, answer, origin, token);
       return answer.body;
     },
 
     async tryToken(registry, token) {
       const url = new URL(`${originOf(registry)}/v2/`);
-      const answer = await get(url, { headers: authorizationOf(token), maxBytes: maxErrorBytes });
-      if (!isSuccess(answer)) throw refusalOf(`${registry}, asked to let the token in,`, answer, token);
+      const answer = await ask(url, { headers: authorizationOf(token), maxBytes: maxErrorBytes });
+      if (!isSuccess(answer)) throw refusalOf(`${registry}, asked to let the token in,`, answer, 'registry', token);
     },
   };
 };

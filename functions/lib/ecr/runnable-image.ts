@@ -62,6 +62,8 @@ const manifestTypes: readonly string[] = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ];
+/** The media types of what is asked for. */
+export const manifestMediaTypes: readonly string[] = [...indexTypes, ...manifestTypes];
 const schemaOneTypes: readonly string[] = [
   'application/vnd.docker.distribution.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v1+prettyjws',

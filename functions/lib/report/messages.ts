@@ -1,6 +1,6 @@
 import { cutToBytes } from '../bounded-text.ts';
 import type { Alert } from './alerts.ts';
-import { chatText, smsText } from './plain-text.ts';
+import { chatText, mailText, smsText } from './plain-text.ts';
 import { type FirstSteps, whatToDo } from './runbook.ts';
 
 /** One alert in the forms its readers take. Every form is text; SNS takes them together as `MessageStructure: json`. */
@@ -135,7 +135,7 @@ export const writeMessages = (
     subject: ascii(subject),
     email: [
       greetingOf(first),
-      ...named.map((alert, index) => `${texts[index]}\nWhat to do: ${toDo(alert)}`),
+      ...named.map((alert, index) => `${mailText(texts[index] ?? '')}\nWhat to do: ${toDo(alert)}`),
       ...counted,
       `${linkName(execution)}: ${consoleLink(execution)}`,
     ].join('\n\n'),

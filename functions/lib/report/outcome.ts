@@ -30,8 +30,10 @@ export const imageRecordSchema = z.object({
   /** Compressed bytes that a cold host downloads. */
   sizeInBytes: z.optional(z.number()),
   layers: z.optional(z.number()),
-  /** Why the token did not pull it, in a clause. */
+  /** Why the token did not pull it, and what to do: sentences, without the last period. */
   problem: z.optional(text),
+  /** Whether that may pass by itself. */
+  isPassing: z.optional(z.boolean()),
   /** How many pushes to its repository are newer; left out where that is not known. */
   behindBy: z.optional(z.number()),
 });

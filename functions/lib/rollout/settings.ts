@@ -57,27 +57,31 @@ export const describeFollowed = ({ tag, semver, newest }: RolloutSettings): stri
 export const followSame = (one: RolloutSettings, other: RolloutSettings): boolean =>
   waysToFollow.every((way) => one[way] === other[way]);
 
-/** An endpoint with what it follows, and where targets.yml names it. */
+/** A rollout of targets.yml, and where it stands there. */
 interface PlacedRollout {
+  /** The endpoint's. */
   readonly id: string;
-  readonly path: string;
   readonly after: string | undefined;
+  readonly path: readonly PropertyKey[];
 }
 
-/** Says which endpoints wait for one that is not there, that follows nothing, or that waits for them. */
-export const orderMistakes = (rollouts: readonly PlacedRollout[]): string[] => {
+/** Says which rollouts wait for an endpoint that is not there, that has none, or that waits for them. */
+export const orderMistakes = (
+  rollouts: readonly PlacedRollout[],
+): ReadonlyArray<{ readonly path: readonly PropertyKey[]; readonly text: string }> => {
   const byId = new Map(rollouts.map((each) => [each.id, each]));
   return rollouts.flatMap(({ id, path, after }, index) => {
     if (rollouts.findIndex((each) => each.id === id) < index) {
-      return [`${path}: expected one rollout an endpoint, found another of ${id}`];
+      return [{ path, text: `expected one rollout an endpoint, found another of ${id}` }];
     }
     if (after === undefined) return [];
+    const expected = (text: string) => [{ path: [...path, 'after'], text: `expected ${text}` }];
     if (!byId.has(after)) {
-      return [`${path}.after: expected an endpoint of this file that has a rollout, found ${JSON.stringify(after)}`];
+      return expected(`an endpoint of this file that has a rollout, found ${JSON.stringify(after)}`);
     }
     const seen = new Set([id]);
     for (let next: string | undefined = after; next !== undefined; next = byId.get(next)?.after) {
-      if (next === id) return [`${path}.after: expected no circle, found ${[...seen, id].join(' after ')}`];
+      if (next === id) return expected(`no circle, found ${[...seen, id].join(' after ')}`);
       if (seen.has(next)) break;
       seen.add(next);
     }

@@ -1,20 +1,30 @@
 import { isSameRegistry } from '../ecr/host.ts';
-import { parseImageReference } from '../ecr/image-reference.ts';
+import { explainReference, parseImageReference } from '../ecr/image-reference.ts';
 import { quote } from '../quote.ts';
 import type { EndpointProof } from '../report/outcome.ts';
+import type { LogLine } from './log-line.ts';
 import type { Endpoint, Worker } from './management.ts';
-import { classifyPullLine, type PullLine } from './pull-log.ts';
-import type { LogLine } from './worker-log.ts';
+import { settlingMs } from './pull-attempts.ts';
+import {
+  downloadingVerdict,
+  pulledVerdict,
+  readWorkerLogs,
+  troubleVerdict,
+  type WorkerLogs,
+} from './worker-verdicts.ts';
 
 /** Why a proof is what it is, for machines. */
 type ProofReason =
   | 'worker-pulled'
+  | 'worker-downloading'
   | 'token-pulled'
   | 'waiting-for-worker'
   | 'endpoint-missing'
   | 'other-credential'
   | 'other-registry'
+  | 'bad-reference'
   | 'image-not-pullable'
+  | 'image-not-tried'
   | 'login-refused'
   | 'image-missing'
   | 'parked'
@@ -23,12 +33,14 @@ type ProofReason =
   | 'unhealthy'
   | 'out-of-disk'
   | 'wrong-architecture'
+  | 'pull-failed'
+  | 'container-cannot-start'
   | 'canary-completed'
   | 'canary-failed'
   | 'not-looked';
 
 /** What a check of an endpoint came to: its record, with a reason of ours and always a sentence. */
-type EndpointVerdict = Readonly<Omit<EndpointProof, 'endpoint' | 'reason' | 'evidence'>> & {
+export type EndpointVerdict = Readonly<Omit<EndpointProof, 'endpoint' | 'reason' | 'evidence'>> & {
   readonly reason: ProofReason;
   /** What was seen, and the remedy where one is needed. */
   readonly evidence: string;
@@ -56,7 +68,7 @@ export interface EndpointView {
   readonly credentialId: string;
   readonly registry: string;
   /** What trying the image on ECR came to; a problem is a clause. */
-  readonly image: { readonly digest: string } | { readonly problem: string } | undefined;
+  readonly image: { readonly digest: string } | { readonly problem: string; readonly isPassing: boolean } | undefined;
   readonly workers: readonly WatchedWorker[];
   /** `undefined` where the endpoint has no canary. */
   readonly canary: CanaryView | undefined;
@@ -67,30 +79,10 @@ export interface EndpointView {
 
 /** A cold start longer than this marks a worker unhealthy at Runpod. */
 const maxColdStartMs = 7 * 60_000;
-/** Hosts retry a failing pull about every 15 s: by then a lasting refusal has repeated itself. */
-const settlingMs = 45_000;
-
-const clock = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(11, 16)} UTC`;
-
-interface Decisive extends LogLine {
-  readonly kind: PullLine;
-  readonly worker: string;
-}
-
-/** The newest line of a worker's log that says anything about pulling. */
-const decisiveLine = ({ worker, log }: WatchedWorker): Decisive | undefined => {
-  for (const line of [...log].reverse()) {
-    const kind = classifyPullLine(line.line);
-    if (kind !== 'other') return { ...line, kind, worker: worker.id };
-  }
-  return undefined;
-};
-
-const shown = ({ line, at, worker }: Decisive) => ({ worker, line: quote(line), at: new Date(at).toISOString() });
 
 /** What is wrong with how the endpoint is set up, which no token can mend. */
 const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
-  const { endpoint, endpointId, isNamed, credentialId, registry, image } = view;
+  const { endpoint, endpointId, isNamed, credentialId, registry } = view;
   if (endpoint === undefined) {
     return isNamed
       ? {
@@ -108,19 +100,20 @@ const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
       evidence: `The endpoint uses ${found} instead of ${credentialId}. Select ${credentialId} in its settings at Runpod.`,
     };
   }
+  const fault = explainReference(endpoint.image);
+  if (fault !== undefined) {
+    return {
+      proof: 'failed',
+      reason: 'bad-reference',
+      evidence: `No host can pull its image ${quote(JSON.stringify(endpoint.image))}: ${fault}. Correct the endpoint's image.`,
+    };
+  }
   const reference = parseImageReference(endpoint.image);
   if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
     return {
       proof: isNamed ? 'failed' : 'degraded',
       reason: 'other-registry',
       evidence: `Its image ${quote(endpoint.image)} is not in ${registry}, whose token the credential holds. Give the endpoint an image of that registry, or another credential.`,
-    };
-  }
-  if (image !== undefined && 'problem' in image) {
-    return {
-      proof: 'failed',
-      reason: 'image-not-pullable',
-      evidence: `The new token works, but this image cannot be pulled with it: ${image.problem}. Push the image, or correct the endpoint's image.`,
     };
   }
   if (endpoint.workers.max === 0) {
@@ -134,95 +127,41 @@ const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
   return undefined;
 };
 
-/** What the workers' logs say, once it may be believed. */
-const fromLogs = (view: EndpointView): EndpointVerdict | undefined => {
-  const { workers, storedAt, propagationMs, now } = view;
-  const lines = workers.map(decisiveLine).filter((line) => line !== undefined);
-  const find = (...kinds: PullLine[]) => lines.find(({ kind }) => kinds.includes(kind));
-
-  const pulled = find('pulled');
-  if (pulled) {
-    return {
-      proof: 'observed',
-      reason: 'worker-pulled',
-      evidence: `Worker ${pulled.worker} pulled the image at ${clock(pulled.at)}, after the update.`,
-      ...shown(pulled),
-    };
-  }
-  const disk = find('out-of-disk');
-  if (disk) {
-    return {
-      proof: 'degraded',
-      reason: 'out-of-disk',
-      evidence: `Worker ${disk.worker} has no disk left for the image. Give the endpoint a larger container disk.`,
-      ...shown(disk),
-    };
-  }
-  const architecture = find('wrong-architecture');
-  if (architecture) {
-    return {
-      proof: 'degraded',
-      reason: 'wrong-architecture',
-      evidence: `Worker ${architecture.worker} cannot run the image. Build it with --platform linux/amd64.`,
-      ...shown(architecture),
-    };
-  }
-  const believedFrom = storedAt + propagationMs;
-  const settled = now >= believedFrom + settlingMs;
-  const refused = lines.find(({ kind, at }) => kind === 'refused' && at > believedFrom);
-  if (refused && settled) {
-    return {
-      proof: 'failed',
-      reason: 'login-refused',
-      evidence: `Worker ${refused.worker} is still refused by ECR ${Math.round((refused.at - storedAt) / 60_000)} min after the update. Check that the endpoint's credential is the one that was updated, then terminate the worker.`,
-      ...shown(refused),
-    };
-  }
-  const missing = lines.find(({ kind, at }) => kind === 'missing' && at > believedFrom);
-  if (missing && settled) {
-    return {
-      proof: 'failed',
-      reason: 'image-missing',
-      evidence: `Worker ${missing.worker} does not find the image. Push it, or correct the endpoint's image.`,
-      ...shown(missing),
-    };
-  }
-  const throttled = find('throttled');
-  if (throttled && settled) {
-    return {
-      proof: 'degraded',
-      reason: 'throttled',
-      evidence: `ECR throttles the pulls of worker ${throttled.worker}. Start fewer workers at a time.`,
-      ...shown(throttled),
-    };
-  }
-  if (lines.length > 0 && !settled) {
-    const [first] = lines;
-    return {
-      proof: 'pending',
-      reason: 'waiting-for-worker',
-      evidence: `Worker ${first?.worker} has not pulled yet; Runpod may take until ${clock(believedFrom)} to hand out the new password.`,
-    };
-  }
-  return undefined;
+/** What our own try of the image found wrong with it. */
+const imageProblem = ({ image }: EndpointView): EndpointVerdict | undefined => {
+  if (image === undefined || !('problem' in image)) return undefined;
+  return image.isPassing
+    ? {
+        proof: 'degraded',
+        reason: 'image-not-tried',
+        evidence: `The new token is stored, and its image could not be tried: ${image.problem}.`,
+      }
+    : {
+        proof: 'failed',
+        reason: 'image-not-pullable',
+        evidence: `The new token is stored, but this image cannot be pulled with it: ${image.problem}.`,
+      };
 };
 
-/** What the workers' states say where their logs say nothing. */
-const fromWorkers = (view: EndpointView): EndpointVerdict | undefined => {
+/** What the workers' states say where their logs say nothing. One that downloads is never told to be stuck. */
+const fromWorkers = (view: EndpointView, logs: WorkerLogs): EndpointVerdict | undefined => {
   const { workers, storedAt, now, propagationMs } = view;
   const isOver = now >= storedAt + propagationMs;
   const wait = (evidence: string): EndpointVerdict => ({ proof: 'pending', reason: 'waiting-for-worker', evidence });
 
-  const starting = workers.filter(({ worker }) => worker.status === 'INITIALIZING');
-  const stuck = starting.find(({ worker }) => {
-    const since = Math.max(storedAt, Date.parse(worker.startedAt ?? '') || storedAt);
-    return now - since >= maxColdStartMs;
+  const downloading = logs.all('downloading').map(({ worker }) => worker);
+  const starting = workers.filter(
+    ({ worker: { id, status } }) => status === 'INITIALIZING' && !downloading.includes(id),
+  );
+  const stuck = starting.find(({ worker: { id, startedAt } }) => {
+    const pulledAt = logs.all('nothing').find(({ worker }) => worker === id)?.evidence.pulledAt ?? storedAt;
+    return now - Math.max(storedAt, pulledAt, Date.parse(startedAt ?? '') || storedAt) >= maxColdStartMs;
   });
   if (stuck) {
     return {
       proof: 'degraded',
       reason: 'stuck',
-      evidence: `Worker ${stuck.worker.id} has been starting for more than 7 min without pulling. Terminate it, and look at the endpoint's logs.`,
+      evidence: `Worker ${stuck.worker.id} has been starting for more than 7 min, and its log shows no pull since the update. Terminate it, and look at the endpoint's logs.`,
       worker: stuck.worker.id,
     };
   }
@@ -275,15 +214,35 @@ const fromCanary = ({ canary }: EndpointView): EndpointVerdict | undefined => {
 
 /** Judges what a check of an endpoint brought. Pure: the same view gives the same verdict. */
 export const judgeEndpoint = (view: EndpointView): EndpointVerdict => {
-  const verdict = misconfiguration(view) ?? fromLogs(view) ?? fromWorkers(view) ?? fromCanary(view);
-  const lastCheck = view.storedAt + view.propagationMs + maxColdStartMs + settlingMs;
-  if (verdict?.proof === 'pending' && view.now >= lastCheck) {
-    return {
-      ...verdict,
-      proof: 'degraded',
-      reason: 'stuck',
-      evidence: `${verdict.evidence} We have stopped waiting for it.`,
-    };
+  const isOver = view.now >= view.storedAt + view.propagationMs + maxColdStartMs + settlingMs;
+  const logs = readWorkerLogs(view);
+  const downloading = downloadingVerdict(logs);
+  const waitedFor = isOver ? undefined : downloading;
+  const verdict =
+    misconfiguration(view) ??
+    pulledVerdict(logs) ??
+    // It may yet pull, which would outrank everything below.
+    (waitedFor?.reason === 'worker-downloading' ? waitedFor : undefined) ??
+    imageProblem(view) ??
+    troubleVerdict(logs, view) ??
+    waitedFor ??
+    fromWorkers(view, logs) ??
+    downloading ??
+    fromCanary(view);
+  if (verdict?.proof === 'pending' && isOver) {
+    return verdict === downloading
+      ? {
+          ...verdict,
+          proof: 'tested',
+          reason: 'worker-downloading',
+          evidence: `${verdict.evidence} This token pulled the image from ECR, and no worker is failing.`,
+        }
+      : {
+          ...verdict,
+          proof: 'degraded',
+          reason: 'stuck',
+          evidence: `${verdict.evidence} We have stopped waiting for it.`,
+        };
   }
   if (verdict !== undefined) return verdict;
   const digest = view.image !== undefined && 'digest' in view.image ? ` ${view.image.digest.slice(0, 19)}` : '';

@@ -3,7 +3,7 @@ import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { type RunpodClient, under } from './client.ts';
 
-const submittedSchema = z.object({ id: z.string().check(z.minLength(1), z.maxLength(191)) });
+const submittedSchema = z.object({ id: z.pipe(z.string().check(z.minLength(1), z.maxLength(191)), boundedText(191)) });
 const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
   status: boundedText(64),

@@ -34,7 +34,7 @@ const workerLimits = z.pipe(
 
 /** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
 const endpointSchema = z.object({
-  id: z.string().check(z.minLength(1), z.maxLength(191)),
+  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), idSchema),
   name: textOr(''),
   image: textOr('', maxImageBytes),
   /** The registry credential's id, or null. */
@@ -59,7 +59,12 @@ const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) }
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
 const usersSchema = listOf(
-  z.object({ id: idSchema, name: textOr(''), registry: z.optional(z.nullable(idSchema)) }),
+  z.object({
+    id: idSchema,
+    name: textOr(''),
+    image: textOr('', maxImageBytes),
+    registry: z.optional(z.nullable(idSchema)),
+  }),
   maxItems,
 );
 const credentialListSchema = z.object({
@@ -78,8 +83,8 @@ export interface RunpodManagement {
   /** `undefined` where there is no such endpoint. */
   getEndpoint(id: string): Promise<Endpoint | undefined>;
   listWorkers(endpointId: string): Promise<Worker[]>;
-  /** Names of the templates and pods that use a credential, for the report. */
-  listOtherUsers(credentialId: string): Promise<string[]>;
+  /** The templates and pods that use a credential: their names, for people, and their images. */
+  listOtherUsers(credentialId: string): Promise<Array<{ readonly name: string; readonly image: string }>>;
 }
 
 /** The page that an answer says comes next (RFC 8288), where it says so and stays at home. */
@@ -197,7 +202,7 @@ export const createRunpodManagement = (
     },
 
     async listOtherUsers(credentialId) {
-      const list = async (kind: 'templates' | 'pods', scope: string): Promise<string[]> => {
+      const list = async (kind: 'templates' | 'pods', scope: string) => {
         const call = { what: `list the ${kind}`, url: under(api, kind), scope };
         const users = await askAll(call, z.record(z.string(), z.unknown()), (page) => {
           const parsed = z.safeParse(usersSchema, page[kind]);
@@ -210,7 +215,10 @@ export const createRunpodManagement = (
         });
         return users
           .filter(({ registry }) => registry === credentialId)
-          .map(({ id, name }) => `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`);
+          .map(({ id, name, image }) => ({
+            name: `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`,
+            image,
+          }));
       };
       const [templates, pods] = await Promise.all([
         list('templates', 'for reading templates'),

@@ -1,5 +1,5 @@
 import { quote } from '../quote.ts';
-import type { LogLine } from './worker-log.ts';
+import { type LogLine, plainLine } from './log-line.ts';
 
 /** Why an attempt to pull failed. Only `refused` speaks of the token; `other` is a cause that has no words here yet. */
 export type PullCause =
@@ -168,23 +168,6 @@ const failurePattern =
 const pullPattern = /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4})\b/i;
 const imagePattern = /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3})\b/i;
 
-const maxLineHead = 3072;
-const maxLineTail = 1024;
-
-/**
- * Bounds a line and makes it plain, before any expression sees it: Runpod's lines have no maximum, colour codes occur,
- * and the cause of a long line stands at its end.
- */
-const plainLine = (text: string): string => {
-  const bounded =
-    text.length <= maxLineHead + maxLineTail ? text : `${text.slice(0, maxLineHead)} … ${text.slice(-maxLineTail)}`;
-  return bounded
-    .replace(/\p{Cc}\[[\d;?]*[@-~]/gu, '')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
-    .trim()
-    .replace(/^\d{4}-\d\d-\d\dT[\d:.]{8,20}Z? ?/, '');
-};
-
 const maxQuotedEnd = 99;
 
 /** Quotes a line by both its ends: the first names what was done, the last names the cause. */
@@ -333,8 +316,7 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
     begin(at).failed = trouble();
   };
 
-  for (const { line: text, at } of log) {
-    const line = plainLine(text);
+  for (const { line, at } of log) {
     const sign = signOf(line);
     const last = attempts.at(-1);
     switch (sign.kind) {
@@ -395,7 +377,8 @@ export type WorkerEvidence =
   | ({ readonly kind: 'failed'; readonly tookToken: boolean } & PullTrouble)
   /** A failure that may pass, or may be the old token's: look again at `believedFrom`. */
   | ({ readonly kind: 'unsettled'; readonly believedFrom: number } & PullTrouble)
-  | { readonly kind: 'nothing' };
+  /** Nothing of this token. `pulledAt` where it pulled with the one before. */
+  | { readonly kind: 'nothing'; readonly pulledAt?: number };
 
 /** What is known around a worker's log. Times are epoch milliseconds. */
 export interface EvidenceMoment {
@@ -455,9 +438,9 @@ export const judgeAttempts = (
     const { after, ...seen } = provingPull;
     return { kind: 'pulled', ...seen, ...(after === undefined || hasStarted ? {} : { after }) };
   }
-  if (pulled !== undefined || failed !== undefined || tokenTakenAt === undefined) return { kind: 'nothing' };
+  if (pulled !== undefined) return { kind: 'nothing', pulledAt: pulled.at };
+  if (failed !== undefined || tokenTakenAt === undefined) return { kind: 'nothing' };
   const newest = moved ?? { line: 'the registry gave out the manifest', at: tokenTakenAt };
-  if (newest.at < storedAt) return { kind: 'nothing' };
   if (now - newest.at > maxSilenceMs) return { kind: 'stalled', ...newest };
   return { kind: 'downloading', ...newest, showsToken: telling.beganAt >= storedAt };
 };

@@ -1,29 +1,32 @@
 import { createParser } from 'eventsource-parser';
 import * as z from 'zod/mini';
-import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { type RunpodClient, under } from './client.ts';
+import { type LogLine, plainLine } from './log-line.ts';
 
-/** One line of a worker's system log. */
-export interface LogLine {
-  readonly line: string;
-  /** Epoch milliseconds. */
-  readonly at: number;
-}
+/**
+ * Reads what a worker's host logged, oldest first: the newest lines whatever came before them, and where those do not
+ * reach back to the minutes before `storedAt`, the lines from there on, too. Lines between the two may be missing.
+ */
+export type ReadWorkerLog = (endpointId: string, workerId: string, storedAt: number) => Promise<readonly LogLine[]>;
 
-/** Reads what a worker's host logged since a moment, oldest first. The stream never ends: we listen a while. */
-export type ReadWorkerLog = (endpointId: string, workerId: string, since: number) => Promise<LogLine[]>;
+const frameSchema = z.object({
+  source: z.optional(z.string()),
+  line: z.pipe(z.string(), z.transform(plainLine)),
+  ts: z.string(),
+});
 
-/** What tells how a pull ended stands well within it. */
-const maxLineBytes = 4096;
-
-const frameSchema = z.object({ source: z.optional(z.string()), line: boundedText(maxLineBytes), ts: z.string() });
-
-const maxBytes = 512 * 1024;
-const maxLines = 2000;
+/** As many as Runpod backfills: hosts log several ticks a second of each layer. */
+const maxTail = 5000;
+/** Of the lines that are kept together. */
+const maxCharacters = 1024 * 1024;
+/** Of one connection. */
+const maxBytes = 4 * 1024 * 1024;
 const maxConnections = 3;
+/** How long a pull that is under way may have been silent: without lines from before the update it seems to begin with it. */
+const leadMs = 15 * 60_000;
 
 const readFrame = (data: string): LogLine | undefined => {
   const frame = z.safeParse(frameSchema, parseJson(data));
@@ -32,65 +35,147 @@ const readFrame = (data: string): LogLine | undefined => {
   return { line: frame.data.line, at };
 };
 
+/** Where the lines of a reading go. */
+interface LineBuffer {
+  /** @returns whether it takes more */
+  add(line: LogLine): boolean;
+  clear(): void;
+}
+
+/** The newest lines that fit the bounds. */
+const newestOf = (lines: readonly LogLine[]): readonly LogLine[] => {
+  let [first, characters] = [lines.length, 0];
+  while (first > 0 && lines.length - first < maxTail) {
+    characters += lines[first - 1]?.line.length ?? 0;
+    if (characters > maxCharacters) break;
+    first -= 1;
+  }
+  return lines.slice(first);
+};
+
+/** Keeps the newest lines, and knows whether there may be older ones. */
+const createNewest = () => {
+  let lines: readonly LogLine[] = [];
+  let added: LogLine[] = [];
+  let taken = 0;
+  const kept = (): readonly LogLine[] => {
+    lines = newestOf([...lines, ...added]);
+    added = [];
+    return lines;
+  };
+  return {
+    kept,
+    isCut: (): boolean => taken >= maxTail || taken > kept().length,
+    add: (line: LogLine): boolean => {
+      added.push(line);
+      taken += 1;
+      if (added.length >= maxTail) kept();
+      return true;
+    },
+    clear: (): void => {
+      [lines, added, taken] = [[], [], 0];
+    },
+  };
+};
+
+/** Keeps the oldest lines before a moment. */
+const createOldest = (before: number) => {
+  const lines: LogLine[] = [];
+  let characters = 0;
+  return {
+    lines,
+    add: (line: LogLine): boolean => {
+      if (line.at >= before || lines.length >= maxTail || characters > maxCharacters) return false;
+      lines.push(line);
+      characters += line.line.length;
+      return true;
+    },
+    clear: (): void => {
+      lines.length = 0;
+      characters = 0;
+    },
+  };
+};
+
 /**
- * Makes a reader of `GET /v2/serverless/{id}/workers/{workerId}/logs`, server-sent events that resume by `Last-Event-ID`.
+ * Makes a reader of `GET /v2/serverless/{id}/workers/{workerId}/logs`: server-sent events that resume by `Last-Event-ID`,
+ * backfilled with the newest `tail` lines, or from `since` on, which are ignored beside what stands before them here. The
+ * stream never ends: we listen a while.
  *
  * @throws (the reader) what the client throws where no stream could be opened
  */
-export const createReadWorkerLog =
-  (
-    client: RunpodClient,
-    { RUNPOD_API_URL: api, LOG_LISTEN_SECONDS }: Pick<Settings, 'RUNPOD_API_URL' | 'LOG_LISTEN_SECONDS'>,
-  ): ReadWorkerLog =>
-  async (endpointId, workerId, since) => {
-    const lines: LogLine[] = [];
-    const deadline = performance.now() + LOG_LISTEN_SECONDS * 1000;
-    let bytesLeft = maxBytes;
-    let lastEventId: string | undefined;
-
-    /** Listens on one connection, and tells whether it broke off before the time was up. */
-    const listen = async (listenMs: number): Promise<boolean> => {
-      const url = under(api, 'serverless', endpointId, 'workers', workerId, 'logs');
-      url.search = new URLSearchParams({ source: 'system', since: new Date(since).toISOString() }).toString();
-      const { chunks } = await client.open(
-        {
-          what: `show the log of worker ${workerId}`,
-          url,
-          headers: lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
-          scope: 'for reading serverless endpoints',
-        },
-        { listenMs, maxBytes: bytesLeft },
-      );
-      const decoder = new TextDecoder();
-      const parser = createParser({
-        onEvent: ({ id, data }) => {
-          lastEventId = id ?? lastEventId;
-          const line = readFrame(data);
-          if (line !== undefined && line.at >= since) lines.push(line);
-        },
-      });
-      try {
-        for await (const chunk of chunks) {
-          bytesLeft -= chunk.byteLength;
-          parser.feed(decoder.decode(chunk, { stream: true }));
-          if (lines.length >= maxLines || bytesLeft <= 0) return false;
-        }
-      } catch {
-        // It broke off. What was heard stands, and the stream is resumed.
+export const createReadWorkerLog = (
+  client: RunpodClient,
+  { RUNPOD_API_URL: api, LOG_LISTEN_SECONDS }: Pick<Settings, 'RUNPOD_API_URL' | 'LOG_LISTEN_SECONDS'>,
+): ReadWorkerLog => {
+  /** Listens on one connection. @returns whether it broke off before the time was up, and the last event's id */
+  const listen = async (
+    { url, workerId, lastEventId }: { url: URL; workerId: string; lastEventId: string | undefined },
+    listenMs: number,
+    buffer: LineBuffer,
+  ): Promise<{ readonly isOver: boolean; readonly lastEventId: string | undefined }> => {
+    const { chunks } = await client.open(
+      {
+        what: `show the log of worker ${workerId}`,
+        url,
+        headers: lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
+        scope: 'for reading serverless endpoints',
+      },
+      { listenMs, maxBytes },
+    );
+    // Without an id to resume from it begins anew.
+    if (lastEventId === undefined) buffer.clear();
+    let newestId = lastEventId;
+    let isFull = false;
+    const decoder = new TextDecoder();
+    const parser = createParser({
+      onEvent: ({ id, data }) => {
+        newestId = id ?? newestId;
+        const line = readFrame(data);
+        if (line !== undefined && !isFull) isFull = !buffer.add(line);
+      },
+    });
+    let bytes = 0;
+    try {
+      for await (const chunk of chunks) {
+        bytes += chunk.byteLength;
+        parser.feed(decoder.decode(chunk, { stream: true }));
+        if (isFull || bytes >= maxBytes) return { isOver: true, lastEventId: newestId };
       }
-      return true;
+    } catch {
+      // It broke off. What was heard stands, and the stream is resumed.
+    }
+    return { isOver: false, lastEventId: newestId };
+  };
+
+  return async (endpointId, workerId, storedAt) => {
+    const read = async (query: Record<string, string>, buffer: LineBuffer): Promise<void> => {
+      const url = under(api, 'serverless', endpointId, 'workers', workerId, 'logs');
+      url.search = new URLSearchParams({ source: 'system', ...query }).toString();
+      const deadline = performance.now() + LOG_LISTEN_SECONDS * 1000;
+      let lastEventId: string | undefined;
+      for (let connection = 1; connection <= maxConnections; connection += 1) {
+        const listenMs = deadline - performance.now();
+        if (listenMs <= 0) return;
+        try {
+          const heard = await listen({ url, workerId, lastEventId }, listenMs, buffer);
+          if (heard.isOver) return;
+          lastEventId = heard.lastEventId;
+        } catch (error) {
+          // What the first connection brought stays true when resuming it fails.
+          if (connection === 1 || !(error instanceof RunpodUnavailableError)) throw error;
+          return;
+        }
+      }
     };
 
-    for (let connection = 1; connection <= maxConnections && bytesLeft > 0; connection += 1) {
-      const listenMs = deadline - performance.now();
-      if (listenMs <= 0) break;
-      try {
-        if (!(await listen(listenMs))) break;
-      } catch (error) {
-        // What the first connection brought stays true when resuming it fails.
-        if (connection === 1 || !(error instanceof RunpodUnavailableError)) throw error;
-        break;
-      }
-    }
-    return lines.slice(0, maxLines);
+    const newest = createNewest();
+    await read({ tail: String(maxTail) }, newest);
+    const [first] = newest.kept();
+    const from = storedAt - leadMs;
+    if (first === undefined || !newest.isCut() || first.at <= from) return newest.kept();
+    const oldest = createOldest(first.at);
+    await read({ since: new Date(from).toISOString() }, oldest);
+    return [...oldest.lines, ...newest.kept()];
   };
+};

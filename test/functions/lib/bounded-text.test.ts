@@ -28,4 +28,14 @@ describe('text that is cut to bytes', () => {
     expect(z.parse(boundedText(4), 'abcdef')).toBe('a…');
     expect(() => z.parse(boundedText(4), 7)).toThrow();
   });
+
+  it.each([
+    ['a colour', '\u001b[31mred', ' [31mred'],
+    ['a C1 control', 'a\u009b2Jb', 'a 2Jb'],
+    ['an override of the reading direction', 'a\u202egnp', 'a gnp'],
+    ['line breaks', 'a\r\n\u2028b', 'a   b'],
+    ['a blank at its end', 'a ', 'a '],
+  ])('is plain where it is read, although it has %s', (_what, text, plain) => {
+    expect(z.parse(boundedText(99), text)).toBe(plain);
+  });
 });

@@ -72,17 +72,17 @@ more: true`);
       'targets.yml has 12 mistakes:',
       'targets[0].name: expected a name of a–z, 0–9 and - (at most 32), found "Production"',
       'targets[0].ecr.region: expected an AWS region, such as us-east-1, found "mars"',
-      'targets[0].ecr.registryId: expected a string, found 123456789012',
+      'line 4: targets[0].ecr.registryId: expected a text, found 123456789012 without quotes; write "123456789012"',
       'targets[0].ecr.roleArn: expected the ARN of a role',
       'targets[0].ecr.repositories: expected at least 1, found a list of 0',
       'targets[0].runpod.apiKey: expected where the key is',
       'targets[0].runpod.registry: expected a Runpod id, such as 6n2k8v4d, found ""',
-      'targets[0] does not know "endpoint"',
+      'line 6: targets[0].endpoint: there is no such field; did you mean endpoints?',
       'targets[1].name: expected a string, found nothing',
       'targets[1].ecr.externalId: expected an external id',
       'targets[1].runpod: expected a mapping, found "nothing"',
-      'targets[1].endpoints[0].id: expected a string, found 5',
-      'the document does not know "more"',
+      'targets[1].endpoints[0].id: expected a text, found 5 without quotes',
+      'line 10: more: there is no such key; there are targets, alerts, settings',
     ]) {
       expect(message).toContain(line.replace('12 mistakes', message.match(/\d+ mistakes/)?.[0] ?? ''));
     }
@@ -91,7 +91,26 @@ more: true`);
   it.each([
     ['targets: []', 'targets: expected at least 1, found a list of 0'],
     ['targets: 5', 'targets: expected a list, found 5'],
-    ['', 'the document: expected a mapping, found null'],
+    ['', 'targets.yml is empty. Run npm run setup, or copy targets.example.yml'],
+    ['# nothing yet\n', 'targets.yml is empty.'],
+    ['targets: []\n---\ntargets: []', 'line 2, column 1: a second document begins here ("---")'],
+    [
+      one('').replace('6n2k8v4d', '6e7'),
+      'line 5: targets[0].runpod.registry: expected a text, found 6e7 without quotes; write "6e7"',
+    ],
+    [
+      one('').replace('us-east-1', 'us-east-1, registryId: 012345678901'),
+      'line 4: targets[0].ecr.registryId: expected a text, found 012345678901 without quotes; write "012345678901"',
+    ],
+    [
+      one('').replace('apiKey', 'apikey'),
+      'line 5: targets[0].runpod.apikey: there is no such field; did you mean apiKey?',
+    ],
+    [one('').replace('region', 'regio'), 'line 4: targets[0].ecr.regio: there is no such field; did you mean region?'],
+    [
+      one('    endpoints: [{ id: 4m7x2k9q, cannary: {} }]'),
+      'line 6: targets[0].endpoints[0].cannary: there is no such field; did you mean canary?',
+    ],
     ['- a', 'the document: expected a mapping, found a list of 1'],
     ['targets: {', 'line 1, column 11'],
     ['a: 1\na: 2', 'Map keys must be unique'],
@@ -103,6 +122,31 @@ more: true`);
     ],
   ])('%j is refused', (yaml, expected) => {
     expect(messageOf(yaml)).toContain(expected);
+  });
+
+  const pasted = 'rpa_SENTINEL7SENTINEL7SENTINEL7SENTINEL7';
+  it.each([
+    ['as apiKey', one('').replace('"ssm:/key"', pasted), 5],
+    ['as a parameter', one('').replace('ssm:/key', `ssm:${pasted}`), 5],
+    ['as a credential', one('').replace('6n2k8v4d', pasted), 5],
+    ['as a name', one('').replace('production', pasted), 3],
+    ['as a field', one(`    ${pasted}: 1`), 6],
+    ['in a comment', one(`# ${pasted}`), 6],
+    ['in a file that is no YAML', `targets: {\n"${pasted}`, 2],
+    ['as an older key', one('').replace('6n2k8v4d', 'ABCDEFGHIJ0123456789ABCDEFGHIJ0123456789'), 5],
+  ])('repeats no Runpod key that is pasted into it %s, and says to revoke it', (_where, yaml, line) => {
+    const message = messageOf(yaml);
+    expect(message).toContain(
+      `line ${line}: expected no secret, found what looks like a Runpod API key (withheld). Revoke it`,
+    );
+    expect(message).not.toMatch(/SENTINEL|ABCDEFG/);
+  });
+
+  it('repeats nothing that stands where the place of the key belongs', () => {
+    const message = messageOf(one('').replace('"ssm:/key"', 's3cret-of-somebody'));
+    expect(message).toContain('line 5: targets[0].runpod.apiKey: expected where the key is');
+    expect(message).toContain('withheld: if it is the key itself, revoke it');
+    expect(message).not.toContain('s3cret');
   });
 
   it('refuses two targets of one name, or of one credential', () => {

@@ -58,10 +58,14 @@ beforeEach(() => {
   override = () => undefined;
 });
 
+const pauses: number[] = [];
+const pause = async (milliseconds: number): Promise<void> => void pauses.push(milliseconds);
+
 const client = (environment: Record<string, string> = {}) =>
   createRegistryClient(
-    readSettings({ REGISTRY_ENDPOINT_URL: front.origin, UPSTREAM_TIMEOUT_SECONDS: '1', ...environment }),
+    readSettings({ REGISTRY_ENDPOINT_URL: front.origin, UPSTREAM_TIMEOUT_SECONDS: '10', ...environment }),
     send,
+    pause,
   );
 
 const tryImage = (text = `${host}/team/worker:v1`) => {
@@ -129,7 +133,32 @@ describe('trying an image', () => {
         manifest([layer('a'), { digest: `sha256:${'9'.repeat(64)}`, size: 5, urls: ['https://elsewhere.example/'] }]),
       2,
     ],
-    ['whose config is no object', () => ({ ...manifest([layer('a')]), config: put('"text"') }), 1],
+    ['with a layer of no bytes', () => manifest([layer('')]), 1],
+    ['of an index whose entries do not say what they are for', () => index(put(manifest([layer('a')]))), 1],
+    [
+      'of an index that says linux/amd64 where the config says arm64 (moby/moby#41873)',
+      () => index({ ...put(manifest([layer('a')], { os: 'linux', architecture: 'arm64' })), ...amd64 }),
+      1,
+    ],
+    [
+      'of an index with an odd entry beside it (helm/helm#31775)',
+      () =>
+        index(
+          { artifactType: 'application/vnd.cncf.helm.config.v1+json' },
+          { ...put(manifest([layer('a')])), ...amd64 },
+        ),
+      1,
+    ],
+    [
+      'with a config of three megabytes (buildpacks-community/kpack#893)',
+      () => manifest([layer('a')], { os: 'linux', architecture: 'amd64', history: 'x'.repeat(3_200_000) }),
+      1,
+    ],
+    [
+      'whose config names no platform (bazel-contrib/rules_oci#117)',
+      () => manifest([layer('a')], { os: '', architecture: '' }),
+      1,
+    ],
     ['whose config does not say what it is for', () => manifest([layer('a')], {}), 1],
     [
       'of an index with an attestation first',
@@ -234,34 +263,44 @@ describe('trying an image', () => {
     [
       'an index without linux/amd64',
       () => index({ ...put({}), platform: { os: 'linux', architecture: 'arm64' } }),
-      'no-linux-amd64: the image has no linux/amd64, only linux/arm64',
+      'no-linux-amd64: team/worker:v1 cannot run: it has no linux/amd64, only linux/arm64',
     ],
     [
-      'an index whose entries do not say what they are for',
-      () => index(put(manifest([layer('a')]))),
-      'no-linux-amd64: the image has no linux/amd64, only nothing to run',
+      'a config that is no object',
+      () => ({ ...manifest([layer('a')]), config: put('"text"') }),
+      'no-image: team/worker:v1 cannot run: it is an artifact and no container image',
+    ],
+    [
+      'an ORAS artifact with an empty config',
+      () => ({ ...manifest([layer('a')]), config: { ...put('{}'), mediaType: 'application/vnd.oci.empty.v1+json' } }),
+      'no-image: team/worker:v1 cannot run: it is an ORAS artifact (application/vnd.oci.empty.v1+json)',
+    ],
+    [
+      'an index whose image a lifecycle rule has deleted (geti#7256)',
+      () => index({ digest: `sha256:${'3'.repeat(64)}`, size: 7, ...amd64 }),
+      'image-missing: 123456789012.dkr.ecr.us-east-1.amazonaws.com, asked for sha256:333333333333 of team/worker:v1, answered 404',
     ],
     [
       'an index with nothing to run',
       () => index(),
-      'no-linux-amd64: the image has no linux/amd64, only nothing to run',
+      'no-linux-amd64: team/worker:v1 cannot run: it has no linux/amd64: its index is empty',
     ],
     [
       'an image for another processor',
       () => manifest([layer('a')], { os: 'linux', architecture: 'arm64' }),
-      'no-linux-amd64: the image is for linux/arm64',
+      'no-linux-amd64: team/worker:v1 cannot run: it is for linux/arm64',
     ],
     [
       'an image for Windows',
       () => manifest([layer('a')], { os: 'windows', architecture: 'amd64' }),
-      'no-linux-amd64: the image is for windows/amd64',
+      'no-linux-amd64: team/worker:v1 cannot run: it is for windows/amd64',
     ],
     [
       'a manifest of too many layers',
       () => manifest(Array.from({ length: 1001 }, () => ({ digest: `sha256:${'1'.repeat(64)}`, size: 1 }))),
       'malformed: ',
     ],
-    ['an empty layer', () => manifest([layer('')]), 'malformed: '],
+    ['a layer without its bytes', () => manifest([{ ...layer(''), size: 5 }]), 'malformed: '],
     ['a layer that is not there', () => manifest([{ digest: `sha256:${'2'.repeat(64)}`, size: 1 }]), 'image-missing: '],
     [
       'indexes without end',
@@ -270,9 +309,9 @@ describe('trying an image', () => {
           depth === 0
             ? index()
             : index({ ...put(nested(depth - 1)), mediaType: 'application/vnd.oci.image.index.v1+json' });
-        return nested(5);
+        return nested(8);
       },
-      'malformed: the image’s indexes nest more than 2 deep'.replace('’', "'"),
+      'malformed: team/worker:v1 cannot run: its indexes nest more than 5 deep',
     ],
   ])('refuses %s', async (_what, build, expected) => {
     tag(build());
@@ -408,15 +447,44 @@ describe('trying an image', () => {
     expect(await problemOf(tryImage())).toContain(expected);
   });
 
-  it('takes a blob store that lets nobody in for unreachable, not for a refused token', async () => {
+  const error = (code: string, message = '') => `<Error><Code>${code}</Code><Message>${message}</Message></Error>`;
+  it.each<readonly [number, string, string]>([
+    [403, '', 'unreachable: 127.0.0.1:… answered 403'],
+    [
+      403,
+      error('AccessDenied', 'The ciphertext refers to a customer master key that does not exist'),
+      'key-lost: 127.0.0.1:… answered 403 "AccessDenied The ciphertext refers to a customer master key that does not exist"',
+    ],
+    [400, error('RequestTimeout'), 'unreachable: 127.0.0.1:… answered 400 "RequestTimeout"'],
+    [404, error('NoSuchKey'), 'image-missing: 127.0.0.1:… answered 404 "NoSuchKey"'],
+  ])('quotes a blob store that answers %i %s', async (status, body, expected) => {
     tag(manifest([layer('a')]));
     override = ({ url }) => {
       if (!url.pathname.includes('/blobs/')) return undefined;
       return url.searchParams.has('stored')
-        ? { status: 403, body: '' }
+        ? { status, body }
         : { status: 307, headers: { location: `${url.pathname}?stored` } };
     };
-    expect(await problemOf(tryImage())).toMatch(/^unreachable: .*keeps its blobs, answered 403/);
+    const where = new RegExp(`:\\d+, where ${host} keeps the blobs of team/worker,`);
+    expect((await problemOf(tryImage())).replace(where, ':…')).toBe(expected);
+  });
+
+  it.each([
+    401, 404,
+  ])('asks again, once and after a pause, where one of its requests is answered %i', async (status) => {
+    const odd = layer('odd');
+    tag(manifest([layer('a'), odd]));
+    let refusals = 1;
+    override = ({ url }) => {
+      if (!url.pathname.endsWith(odd.digest) || refusals === 0) return undefined;
+      refusals -= 1;
+      return { status, body: 'Not Authorized' };
+    };
+    pauses.length = 0;
+    expect(await tryImage()).toMatchObject({ layers: 2 });
+    expect(pauses).toEqual([1000]);
+    refusals = 2;
+    expect(await problemOf(tryImage())).toContain(`answered ${status} "Not Authorized"`);
   });
 
   it.each(['manifests', 'blobs'])('passes on a mistake of ours while asking for %s', async (what) => {

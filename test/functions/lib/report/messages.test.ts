@@ -94,8 +94,14 @@ The execution: https://us-east-1.console.aws.amazon.com/states/home?region=us-ea
     '*bold*',
     '`code`',
     '\u0000\u202e',
+    'www.evil.example',
+    'someone@evil.example',
   ])('cannot be broken by a name such as %j', (name) => {
-    const { subject, machine, chat } = writeMessages([alert({ target: name, text: `${name}: it broke.` })], context);
+    const { subject, email, machine, chat } = writeMessages(
+      [alert({ target: name, text: `${name}: it broke.` })],
+      context,
+    );
+    expect(email.split('\n')[2]).not.toMatch(/[^\P{Cc}\n]|\u202e|:\/\/|\w\.\p{L}{2}/u);
     expect(subject).toMatch(/^[\x20-\x7e]{1,99}$/);
     expect(() => JSON.parse(machine)).not.toThrow();
     expect(JSON.parse(chat).content.description).not.toMatch(/[*`<>\\\u202e]|\]\(|:\/\//);

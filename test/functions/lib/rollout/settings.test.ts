@@ -48,7 +48,7 @@ describe('a rollout in targets.yml', () => {
     ["{ newest: 'a b' }", 'endpoints[0].rollout.newest: expected tags, such as v*'],
     ['{ tag: a, proveWithinMinutes: 61 }', 'endpoints[0].rollout.proveWithinMinutes: expected at most 60, found 61'],
     ['{ tag: a, proveWithinMinutes: 0 }', 'endpoints[0].rollout.proveWithinMinutes: expected at least 1, found 0'],
-    ['{ tag: a, from: b }', 'endpoints[0].rollout does not know "from"'],
+    ['{ tag: a, from: b }', 'endpoints[0].rollout.from: there is no such field'],
     [
       '{ tag: a, after: nobody }',
       'rollout.after: expected an endpoint of this file that has a rollout, found "nobody"',

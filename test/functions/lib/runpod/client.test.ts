@@ -278,6 +278,9 @@ describe('what Runpod knows', () => {
             ],
           })
         : json(200, { pods: [{ id: 'p1', registry: 'cred' }, { id: 'p2' }] });
-    expect(await management().listOtherUsers('cred')).toEqual(['template base (t1)', 'pod p1']);
+    expect(await management().listOtherUsers('cred')).toEqual([
+      { name: 'template base (t1)', image: '' },
+      { name: 'pod p1', image: '' },
+    ]);
   });
 });

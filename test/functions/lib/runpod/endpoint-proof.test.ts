@@ -67,8 +67,20 @@ describe('the proof of an endpoint', () => {
       withEndpoint({ image: 'runpod/base:1' }, { isNamed: true }),
       'failed: other-registry',
     ],
-    ['has no readable image', withEndpoint({ image: '' }), 'degraded: other-registry'],
-    ['has an image that the token did not pull', view({ image: { problem: 'gone' } }), 'failed: image-not-pullable'],
+    ['has no image', withEndpoint({ image: '' }), 'failed: bad-reference'],
+    ['has an image with a scheme', withEndpoint({ image: 'https://a.example/b' }), 'failed: bad-reference'],
+    ['has an image with a blank at its end', withEndpoint({ image: 'team/worker:v1 ' }), 'failed: bad-reference'],
+    ['has an image with capitals', withEndpoint({ image: 'Team/Worker' }), 'failed: bad-reference'],
+    [
+      'has an image that the token did not pull',
+      view({ image: { problem: 'gone', isPassing: false } }),
+      'failed: image-not-pullable',
+    ],
+    [
+      'has an image that could not be tried',
+      view({ image: { problem: 'slow', isPassing: true } }),
+      'degraded: image-not-tried',
+    ],
     ['is parked', withEndpoint({ workers: { max: 0 } }), 'degraded: parked'],
     [
       'does not say how many workers it may have',

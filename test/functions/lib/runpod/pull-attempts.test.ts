@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { type LogLine, plainLine } from '../../../../functions/lib/runpod/log-line.ts';
 import {
   causeOf,
   judgeAttempts,
@@ -9,7 +10,6 @@ import {
   settlingMs,
   type WorkerEvidence,
 } from '../../../../functions/lib/runpod/pull-attempts.ts';
-import type { LogLine } from '../../../../functions/lib/runpod/worker-log.ts';
 
 const host = '210987654321.dkr.ecr.eu-west-1.amazonaws.com';
 const image = `${host}/vision/serve:r7`;
@@ -21,7 +21,7 @@ const noSuchImage = `error creating container: container: create: container crea
 
 type Line = readonly [minute: number, text: string];
 const logOf = (...lines: readonly Line[]): LogLine[] =>
-  lines.map(([minute, line]) => ({ line, at: storedAt + minute * 60_000 }));
+  lines.map(([minute, line]) => ({ line: plainLine(line), at: storedAt + minute * 60_000 }));
 const evidenceAt = (minute: number, lines: readonly Line[], hasStarted = false): WorkerEvidence =>
   judgeAttempts(readPullAttempts(logOf(...lines)), {
     storedAt,
@@ -492,7 +492,7 @@ describe('a worker that pulls', () => {
         [-1, 'r7 Pulling from vision/serve'],
         [2, `Status: Downloaded newer image for ${image}`],
       ]),
-    ).toEqual({ kind: 'nothing' });
+    ).toEqual({ kind: 'nothing', pulledAt: storedAt + 2 * 60_000 });
   });
 });
 

@@ -75,10 +75,10 @@ const breakOff = (text: string) => (response: ServerResponse) => {
 };
 
 describe('a worker’s log', () => {
-  it('is asked for since the update, with ids encoded', async () => {
+  it('is asked for by its end, with ids encoded', async () => {
     script = [stream(frame('a'))];
     await read();
-    expect(asked).toEqual(['/v2/serverless/ep/workers/w%2F1/logs?source=system&since=2026-11-23T12%3A00%3A00.000Z']);
+    expect(asked).toEqual(['/v2/serverless/ep/workers/w%2F1/logs?source=system&tail=5000']);
   });
 
   it.each<readonly [string, Array<string | Uint8Array>, string[]]>([
@@ -89,7 +89,8 @@ describe('a worker’s log', () => {
     ['a frame that never ends', [frame('a'), 'data: {"line":'], ['a']],
     ['other events', ['event: ping\ndata: {}\n\n', 'retry: 5\n\n', frame('a')], ['a']],
     ['lines of the container', [frame('a').replace('system', 'container'), frame('b')], ['b']],
-    ['lines from before the update', [frame('old', -60), frame('new')], ['new']],
+    ['lines from before the update', [frame('old', -60), frame('new')], ['old', 'new']],
+    ['lines that would be obeyed by a terminal', [frame('\u001b[31mred\u001b[0m \u202etxt\u009b2J')], ['red txt 2J']],
     ['lines without a time', [frame('a').replace(time(1), 'soon').replace(time(1), 'soon'), frame('b')], ['b']],
     ['what is no JSON', ['data: hello\n\n', frame('a')], ['a']],
     [
@@ -130,22 +131,52 @@ describe('a worker’s log', () => {
   });
 
   it('is cut in bytes', async () => {
-    script = [stream(frame('a'), ': '.padEnd(600_000, 'x'), frame('never'))];
-    expect((await read()).map(({ line }) => line)).toEqual(['a']);
+    script = [stream(frame('a'), ...Array.from({ length: 50 }, () => `: ${'x'.repeat(100_000)}\n`), frame('never'))];
+    expect((await read('2')).map(({ line }) => line)).toEqual(['a']);
     expect(asked).toHaveLength(1);
   });
 
-  it('has lines of 4,096 bytes at the most', async () => {
-    script = [finished(frame('x'.repeat(200 * 1024)))];
+  it('has lines of which both ends are kept, however long they are', async () => {
+    script = [finished(frame(`error pulling image: ${'x'.repeat(200 * 1024)} no space left on device`))];
     const [line] = await read();
-    expect(line?.line).toMatch(/^x+…$/);
-    expect(Buffer.byteLength(line?.line ?? '')).toBe(4096);
+    expect(line?.line).toMatch(/^error pulling image: x+ … x+ no space left on device$/);
+    expect(line?.line.length).toBeLessThan(4100);
   });
 
-  it('is cut in lines, however many come', async () => {
-    const many = Array.from({ length: 4000 }, () => frame('x').replace(/^id:.*\n/, '')).join('');
-    script = [stream(many)];
-    expect(await read()).toHaveLength(2000);
+  describe('of more lines than are backfilled', () => {
+    const tick = (seconds: number): string => frame('316f8cbc3be8 Downloading', seconds);
+    const begin = frame('v1 Pulling from team/worker', 1);
+    const end = frame('failed to register layer: no space left on device', 900);
+
+    it('ends with its newest, and begins with the oldest since some minutes before the update', async () => {
+      const tail = Array.from({ length: 5200 }, (_, index) => tick(300 + index / 10));
+      script = [
+        finished([...tail, end].join('')),
+        (response) => response.writeHead(503).end(),
+        stream(begin + tail.join('')),
+      ];
+      const lines = await read('2');
+      expect(lines[0]).toEqual({ line: 'v1 Pulling from team/worker', at: since + 1000 });
+      expect(lines.at(-1)?.line).toBe('failed to register layer: no space left on device');
+      expect(lines.filter(({ line }) => line.startsWith('316f8cbc3be8'))).toHaveLength(4999 + 201);
+      expect(asked.at(-1)).toContain('source=system&since=2026-11-23T11%3A45%3A00.000Z');
+    });
+
+    it('is not asked for its beginning where its end reaches back to before the update', async () => {
+      const tail = Array.from({ length: 5000 }, (_, index) => tick(index === 0 ? -1000 : index));
+      script = [finished(tail.join(''))];
+      expect(await read('2')).toHaveLength(5000);
+      expect(asked.filter((each) => each.includes('since='))).toEqual([]);
+    });
+
+    it('is bounded at both ends', async () => {
+      const long = 'x'.repeat(4000);
+      const many = Array.from({ length: 900 }, (_, index) => frame(long, 100 + index)).join('');
+      script = [finished(many), (response) => response.writeHead(503).end(), stream(many)];
+      const lines = await read('2');
+      expect(lines.length).toBeGreaterThan(262);
+      expect(lines.length).toBeLessThanOrEqual(2 * 263 + 1);
+    });
   });
 
   it('is the same however it is chunked', { timeout: 60_000 }, async () => {
