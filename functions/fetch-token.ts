@@ -15,6 +15,7 @@ const inputSchema = z.object({
   execution: z.string(),
   target: z.object({
     name: z.string(),
+    runpod: z.object({ registry: z.string() }),
     ecr: z.object({
       region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),
       registryId: z.optional(z.string()),
@@ -26,7 +27,7 @@ const inputSchema = z.object({
 
 /** A fresh token, sealed for the states that follow. */
 export interface FetchTokenOutput {
-  /** The token, which only this execution and target can open. */
+  /** The token, which opens only for this execution, target, credential and end. */
   readonly sealed: string;
   /** The ECR registry's host name. */
   readonly registry: string;
@@ -48,11 +49,17 @@ const createFetchToken =
     const { execution, target } = parseInput('fetch-token', inputSchema, event);
     const mintedAt = now();
     const { token, registry, expiresAt } = await mintToken(target.ecr);
+    const sealedFor = {
+      execution,
+      target: target.name,
+      credential: target.runpod.registry,
+      expiresAt: isoSeconds(expiresAt),
+    };
     return {
-      sealed: await seal(token, { execution, target: target.name }),
+      sealed: await seal(token, sealedFor),
       registry,
       mintedAt: isoSeconds(mintedAt),
-      expiresAt: isoSeconds(expiresAt),
+      expiresAt: sealedFor.expiresAt,
     };
   };
 

@@ -50,9 +50,11 @@ export const createUpdateRunpod =
     if (now() - minted.mintedAt > maxTokenAgeMs || minted.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
       return { status: 'stale' };
     }
-    const token = await unseal(minted.sealed, { execution, target: target.name });
-    const updated = await updateCredential(runpodFor(target.runpod.apiKey), target.runpod.registry, token);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt: isoSeconds(minted.expiresAt), ...updated };
+    const credential = target.runpod.registry;
+    const expiresAt = isoSeconds(minted.expiresAt);
+    const token = await unseal(minted.sealed, { execution, target: target.name, credential, expiresAt });
+    const updated = await updateCredential(runpodFor(target.runpod.apiKey), credential, token);
+    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt, ...updated };
   };
 
 export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {

@@ -25,6 +25,8 @@ interface VerifyImagePullDeps {
 const inputSchema = z.object({
   execution: z.string(),
   target: z.string(),
+  credential: z.string(),
+  expiresAt: z.string(),
   sealed: z.string(),
   registry: z.string(),
   endpoints: z.array(z.object({ image: z.string() })),
@@ -55,13 +57,13 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<VerifyImagePullOutput> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
-    const { execution, target, sealed, registry, endpoints, registries } = input;
+    const { sealed, registry, endpoints, registries, ...sealedFor } = input;
     if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
       throw new WrongRegistryError(
         `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
       );
     }
-    const token = await unseal(sealed, { execution, target });
+    const token = await unseal(sealed, sealedFor);
     const tryToken = () =>
       registryClient.tryToken(registry, token).catch((error: unknown) => {
         throw error instanceof PullError ? reasonOfRegistry(error) : error;

@@ -23,6 +23,8 @@ export const inputs = {
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
     execution: executionArn,
     target: 'production',
+    credential: target.runpod.registry,
+    expiresAt: token.expiresAt,
     sealed: token.sealed,
     registry: token.registry,
     endpoints: images.map((image) => ({ image })),

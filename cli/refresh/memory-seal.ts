@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RegistryToken, Seal, Unseal } from '../../functions/lib/aws/seal.ts';
+import type { RegistryToken, Seal, SealContext, Unseal } from '../../functions/lib/aws/seal.ts';
 import { InvalidInputError } from '../../functions/lib/errors.ts';
 
 /**
@@ -8,15 +8,16 @@ import { InvalidInputError } from '../../functions/lib/errors.ts';
  */
 export const createMemorySeal = (): { readonly seal: Seal; readonly unseal: Unseal } => {
   const tokens = new Map<string, RegistryToken>();
-  const keyOf = (sealed: string, context: object): string => JSON.stringify([sealed, context]);
+  const keyOf = (sealed: string, { execution, target, credential, expiresAt }: SealContext): string =>
+    JSON.stringify([sealed, execution, target, credential, expiresAt]);
   return {
-    seal: async (token, { execution, target }) => {
+    seal: async (token, context) => {
       const name = `memory.${randomUUID()}`;
-      tokens.set(keyOf(name, { execution, target }), token);
+      tokens.set(keyOf(name, context), token);
       return name;
     },
-    unseal: async (sealed, { execution, target }) => {
-      const token = tokens.get(keyOf(sealed, { execution, target }));
+    unseal: async (sealed, context) => {
+      const token = tokens.get(keyOf(sealed, context));
       if (token === undefined) throw new InvalidInputError('token.sealed: expected a token that FetchToken sealed.');
       return token;
     },

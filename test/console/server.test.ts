@@ -142,7 +142,7 @@ describe('the console’s server', () => {
       .poll(async () => (await ask('/api/states/UpdateRunpod')).body, { timeout: 20_000 })
       .toContain('"output"');
     const { body } = await ask('/api/states/UpdateRunpod');
-    expect(JSON.parse(body)).toMatchObject({ input: { token: { sealed: expect.stringMatching(/^v1\./) } } });
+    expect(JSON.parse(body)).toMatchObject({ input: { token: { sealed: expect.stringMatching(/^v2\./) } } });
   });
 });
 

@@ -43,10 +43,12 @@ describe('fetch-token', () => {
 
   it('splits the token at its first colon alone', async () => {
     answer(data());
-    const { sealed } = await fetchToken(world);
+    const { sealed, expiresAt } = await fetchToken(world);
     const login = await createUnseal(world.platform().settings)(sealed, {
       execution: executionArn,
       target: 'production',
+      credential: '6n2k8v4d',
+      expiresAt,
     });
     expect(login).toEqual({ username: 'AWS', password: 'pass:with:colons' });
   });

@@ -21,7 +21,16 @@ const verify = (images: readonly string[], onToken?: PullProblem, registries: re
         if (onToken !== undefined) throw new PullError(onToken, `it is ${onToken}`);
       },
     },
-  })({ execution: 'e', target: 't', sealed: 's', registry, endpoints: images.map((image) => ({ image })), registries });
+  })({
+    execution: 'e',
+    target: 't',
+    credential: 'c',
+    expiresAt: 'then',
+    sealed: 's',
+    registry,
+    endpoints: images.map((image) => ({ image })),
+    registries,
+  });
 
 const of = (...repositories: string[]) => repositories.map((repository) => `${registry}/${repository}:v1`);
 
@@ -109,7 +118,16 @@ describe('verify-image-pull', () => {
       },
     });
     await expect(
-      broken({ execution: 'e', target: 't', sealed: 's', registry, endpoints: [], registries: [] }),
+      broken({
+        execution: 'e',
+        target: 't',
+        credential: 'c',
+        expiresAt: 'then',
+        sealed: 's',
+        registry,
+        endpoints: [],
+        registries: [],
+      }),
     ).rejects.toBeInstanceOf(RangeError);
   });
 });

@@ -3,7 +3,12 @@ import { createSeal, createUnseal } from '../../../../functions/lib/aws/seal.ts'
 import { World } from '../../../../simulator/world.ts';
 
 const login = { username: 'AWS', password: 'p'.repeat(2714) };
-const context = { execution: 'arn:one', target: 'production' };
+const context = {
+  execution: 'arn:one',
+  target: 'production',
+  credential: '6n2k8v4d',
+  expiresAt: '2026-11-25T06:00:00Z',
+};
 
 let world: World;
 beforeAll(async () => {
@@ -36,10 +41,10 @@ describe('a login sealed by an earlier release', () => {
 });
 
 describe('a sealed login', () => {
-  it('opens for the run and the target it was sealed for', async () => {
+  it('opens for the run, the target, the credential and the end that it was sealed for', async () => {
     const sealed = await seal();
     expect(await unseal(sealed)).toEqual(login);
-    expect(sealed).toMatch(/^v1(?:\.[\w-]+){3}$/);
+    expect(sealed).toMatch(/^v2(?:\.[\w-]+){3}$/);
     expect(sealed.length).toBeLessThan(2 * login.password.length);
     expect(sealed).not.toContain(login.password.slice(0, 20));
   });
@@ -51,18 +56,26 @@ describe('a sealed login', () => {
     await expect(unseal(await seal(), other)).rejects.toMatchObject({ name: 'ConfigurationError' });
   });
 
+  it.each([
+    { ...context, credential: '7p3m9w5e' },
+    { ...context, expiresAt: '2026-11-25T07:00:00Z' },
+  ])('of the same run and target does not open for %j', async (other) => {
+    await expect(unseal(await seal(), other)).rejects.toMatchObject({ name: 'InvalidInputError' });
+  });
+
   it('is different each time', async () => {
     expect(await seal()).not.toBe(await seal());
   });
 
   it.each<readonly [string, (sealed: string) => string]>([
     ['is empty', () => ''],
-    ['is of another version', (sealed) => sealed.replace('v1', 'v2')],
+    ['is of another version', (sealed) => sealed.replace('v2', 'v3')],
     ['lacks a part', (sealed) => sealed.split('.').slice(0, 3).join('.')],
     ['has a part too many', (sealed) => `${sealed}.x`],
-    ['has no key', (sealed) => sealed.replace(/^v1\.[^.]+/, 'v1.')],
+    ['has no key', (sealed) => sealed.replace(/^v2\.[^.]+/, 'v2.')],
     ['has a short iv', (sealed) => sealed.replace(/\.[\w-]{16}\./, '.AAAA.')],
     ['is huge', (sealed) => `${sealed}${'A'.repeat(40_000)}`],
+    ['says that it is of the last version', (sealed) => sealed.replace('v2', 'v1')],
     ['is damaged', (sealed) => `${sealed.slice(0, -8)}AAAAAAAA`],
   ])('that %s is refused, naming the field', async (_what, damage) => {
     await expect(unseal(damage(await seal()))).rejects.toMatchObject({

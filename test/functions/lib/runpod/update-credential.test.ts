@@ -107,7 +107,8 @@ describe('storing by GraphQL, which reports failure inside a 200', () => {
     world.faults.clear();
     world.runpod.addCredential('second00', 'second', { username: 'AWS', password: 'never-filled' });
     const second = { ...target, runpod: { ...target.runpod, registry: 'second00' } };
-    const updateSecond = () => world.invoke('update-runpod', { ...inputs.updateRunpod(token), target: second });
+    const secondToken = await fetchToken(world, second);
+    const updateSecond = () => world.invoke('update-runpod', { ...inputs.updateRunpod(secondToken), target: second });
     expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
     expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: [] });
     expect(await updateSecond()).toMatchObject({ api: 'v2', unsupportedApis: [] });
