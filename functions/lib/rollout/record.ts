@@ -39,14 +39,16 @@ const currentSchema = z.extend(pinnedSchema, {
   from: z.array(text),
   pushedAt: time,
   startedAt: time,
+  /** The newest release before the image was given, by Runpod's clock. */
+  releasedBefore: z.optional(time),
   /** When Runpod took the image, by Runpod's own clock where it says so. */
   appliedAt: z.optional(time),
   /** The release that took it, where Runpod numbers it. */
-  version: z.optional(time),
+  version: z.optional(z.number()),
   /** What the workers that could not run it said. */
   brokenWhy: z.optional(text),
   backAt: z.optional(time),
-  backVersion: z.optional(time),
+  backVersion: z.optional(z.number()),
   /** Whether a person asked for it: then it goes before what is wanted, what was refused, and a hold. */
   isAsked: z.optional(z.boolean()),
   /** Whether people were told that it has waited for a day. */
@@ -121,6 +123,12 @@ export const firstRecord = (seen: SeenImage): RolloutRecord => ({
   proven: [],
   refused: [],
   attempts: 0,
+});
+
+/** Says that an endpoint is given an image, whether it was before or not: a limit counts these. */
+export const give = (record: RolloutRecord, { image, digest }: PinnedImage, at: number): RolloutRecord => ({
+  ...record,
+  given: [...record.given, { image, digest, at }].slice(-maxRemembered),
 });
 
 /** Ends the rollout that is under way. */
