@@ -19,6 +19,7 @@ import {
 } from '../runner/functions.ts';
 import { type AwsResources, checksOf, repositoryArnOf } from './aws/checks.ts';
 import { Deployment } from './aws/deployment.ts';
+import { Dynamodb } from './aws/dynamodb.ts';
 import { Ecr, pushEvent } from './aws/ecr.ts';
 import { Identities } from './aws/identities.ts';
 import { Kms } from './aws/kms.ts';
@@ -106,6 +107,7 @@ export class World {
   readonly identities = new Identities();
   readonly ecr: Ecr;
   readonly kms: Kms;
+  readonly dynamodb = new Dynamodb();
   readonly secrets = new SecretStores();
   readonly sns: Sns;
   readonly registry: Registry;
@@ -206,6 +208,7 @@ export class World {
       this.ecr.service,
       this.identities.service,
       this.kms.service,
+      this.dynamodb.service,
       this.secrets.service,
       this.sns.service,
       this.stepFunctions.service,
@@ -216,12 +219,15 @@ export class World {
       const where = { ...place, account: by.account, region: caller.region };
       this.iam.require(by, checksOf(action, input, where, this.#resources));
     });
+    const tables = [...this.iam.stack.resources.values()].filter(({ type }) => type === 'AWS::DynamoDB::Table');
+    const dynamodb = await this.dynamodb.start(tables.map(({ properties }) => properties));
     const registry = await this.registry.start(this.faults);
     const runpod = await this.runpod.start(this.faults, registry.origin);
-    this.#closers.push(aws.close, registry.close, runpod.close);
+    this.#closers.push(aws.close, dynamodb.close, registry.close, runpod.close);
     this.environment = {
       TARGETS_FILE: join(this.#folder, 'targets.yml'),
       SEAL_KEY_ID: resourceOf(this.iam, 'SealKey').arn,
+      MEMORY_TABLE: resourceOf(this.iam, 'MemoryTable').ref,
       ALERT_TOPIC_ARN: resourceOf(this.iam, 'AlertTopic').arn,
       RUNBOOK_URL: 'https://example.com/docs/runbook.md',
       STATE_MACHINE_ARN: resourceOf(this.iam, 'LiveAlias').arn,
@@ -426,6 +432,7 @@ export class World {
   readonly #resources: AwsResources = {
     machineKeyArn: () => this.#machineKeyArn,
     keyOfTopic: (arn) => keyArnOf(this.iam, arn),
+    keyOfTable: (arn) => keyArnOf(this.iam, arn),
     keyOfSecret: (name) => this.secrets.keys.get(name),
     keyOfCiphertext: (ciphertext) => this.kms.keyOfCiphertext(ciphertext),
   };
