@@ -1,9 +1,8 @@
-import { type BasePlatform, lambda, parseInput } from './lib/platform.ts';
+import { lambda, parseInput } from './lib/platform.ts';
 import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
-import type { RolloutMemory } from './lib/rollout/memory.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 import { give } from './lib/rollout/record.ts';
-import { createRolloutMemory } from './lib/rollout/stored-memory.ts';
 
 /** What apply-rollout needs from outside. */
 interface ApplyRolloutDeps {
@@ -78,7 +77,7 @@ export const createApplyRollout =
     return applied?.current?.attempt === order.attempt ? { next: 'watch' } : end.asOther(applied);
   };
 
-export const buildApplyRollout = (platform: BasePlatform) =>
+export const buildApplyRollout = (platform: RolloutPlatform) =>
   createApplyRollout({
     memory: createRolloutMemory(platform),
     runpodFor: rolloutRunpod(platform),

@@ -4,7 +4,7 @@ import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
 import { concludeProof, countByProof, notChecked } from './lib/report/conclude-proofs.ts';
-import { endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
+import { endpointProofSchema, imageRecordSchema, type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
 const inputSchema = z.object({
@@ -30,6 +30,9 @@ const inputSchema = z.object({
     }),
   ),
   proofs: z.optional(z.array(endpointProofSchema)),
+  rollouts: z.optional(z.object({ rollouts: z.array(rolloutOutcomeSchema) })),
+  /** Why what endpoints want could not be found. */
+  rolloutFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
   notified: z.optional(z.unknown()),
@@ -61,8 +64,14 @@ export const createConcludeTarget =
       proofs: countByProof(endpoints),
       endpoints,
       images: input.images?.images,
+      rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers),
-      warnings: unlessEmpty(discovered?.warnings),
+      warnings: unlessEmpty([
+        ...(discovered?.warnings ?? []),
+        ...(input.rolloutFailure === undefined
+          ? []
+          : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
+      ]),
       delayedRounds: input.delay?.rounds,
       delayTold: input.notified === undefined ? undefined : true,
     });

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { defined } from './lib/defined.ts';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { ConfigurationError } from './lib/errors.ts';
@@ -27,6 +28,8 @@ interface DiscoverEndpointsOutput {
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
   readonly registries: readonly string[];
   readonly warnings: readonly string[];
+  /** There where an endpoint follows what is pushed. */
+  readonly hasRollouts?: true;
 }
 
 /** A history holds 25,000 events, and an endpoint that never settles takes about 130 of them; the rest is for retries. */
@@ -91,13 +94,15 @@ export const createDiscoverEndpoints =
         `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
       );
     }
-    return {
+    const hasRollouts = found.endpoints?.some(({ rollout }) => rollout !== undefined) || undefined;
+    return defined({
       target: { name, ecr, runpod },
       endpoints: watched,
       otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
       registries: registriesOf(behind.map(({ image }) => image)),
       warnings,
-    };
+      hasRollouts,
+    });
   };
 
 export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {

@@ -1,8 +1,7 @@
-import { type BasePlatform, lambda, parseInput } from './lib/platform.ts';
+import { lambda, parseInput } from './lib/platform.ts';
 import { isOfRollout } from './lib/rollout/decide.ts';
 import { endBy, type RolloutRunpod, rolloutRunpod } from './lib/rollout/execution.ts';
-import type { RolloutMemory } from './lib/rollout/memory.ts';
-import { createRolloutMemory } from './lib/rollout/stored-memory.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 
 /** What plan-rollout needs from outside. */
@@ -40,7 +39,7 @@ export const createPlanRollout =
     return { next: current.phase === 'watching' ? 'watch' : 'apply' };
   };
 
-export const buildPlanRollout = (platform: BasePlatform) =>
+export const buildPlanRollout = (platform: RolloutPlatform) =>
   createPlanRollout({
     memory: createRolloutMemory(platform),
     runpodFor: rolloutRunpod(platform),

@@ -1,8 +1,7 @@
-import { type BasePlatform, lambda, parseInput } from './lib/platform.ts';
+import { lambda, parseInput } from './lib/platform.ts';
 import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
-import type { RolloutMemory } from './lib/rollout/memory.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
-import { createRolloutMemory } from './lib/rollout/stored-memory.ts';
 
 /** What roll-back needs from outside. */
 interface RollBackDeps {
@@ -65,7 +64,7 @@ export const createRollBack =
     return returned?.current?.attempt === order.attempt ? { next: 'watch back' } : end.asOther(returned);
   };
 
-export const buildRollBack = (platform: BasePlatform) =>
+export const buildRollBack = (platform: RolloutPlatform) =>
   createRollBack({
     memory: createRolloutMemory(platform),
     runpodFor: rolloutRunpod(platform),

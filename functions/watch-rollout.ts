@@ -4,10 +4,9 @@ import { type BasePlatform, lambda, type Meter, parseInput } from './lib/platfor
 import { checkRolloutCanary } from './lib/rollout/canary.ts';
 import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
 import { isOfRelease, judgeWorkers } from './lib/rollout/judge.ts';
-import type { RolloutMemory } from './lib/rollout/memory.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema, type Watched } from './lib/rollout/order.ts';
 import { remember } from './lib/rollout/record.ts';
-import { createRolloutMemory } from './lib/rollout/stored-memory.ts';
 import { withLogs } from './lib/runpod/watch-workers.ts';
 
 /** What watch-rollout needs from outside. */
@@ -72,7 +71,14 @@ export const createWatchRollout =
     const watched: Watched = order.step?.watched ?? { failed: [] };
     const { canary, watched: submitted } = isBack
       ? { canary: undefined, watched }
-      : await checkRolloutCanary(jobs, id, order.canary, watched, now());
+      : await checkRolloutCanary(
+          jobs,
+          id,
+          order.canary,
+          watched,
+          (worker) => ours.some((each) => each.id === worker),
+          now(),
+        );
     const { verdict, why, failed } = judgeWorkers({
       ...release,
       digest,
@@ -120,15 +126,16 @@ export const createWatchRollout =
     meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs, { Endpoint: id });
     if (order.waiting.length > 0) {
       const input = { trigger: 'rollout', targets: order.waiting };
-      await startRefresh(`proven-${id}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80), input).catch((error: unknown) =>
-        // The next scheduled run finds the proof, too.
-        log.error('The refresh of endpoints that waited for this proof could not be started', error),
+      await startRefresh(`proven-${id}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80), input).catch(
+        (error: unknown) =>
+          // The next scheduled run finds the proof, too.
+          log.error('The refresh of endpoints that waited for this proof could not be started', error),
       );
     }
     return step;
   };
 
-export const buildWatchRollout = (platform: BasePlatform) =>
+export const buildWatchRollout = (platform: RolloutPlatform) =>
   createWatchRollout({
     memory: createRolloutMemory(platform),
     runpodFor: rolloutRunpod(platform),

@@ -52,9 +52,7 @@ export const changeCurrent = (
   { endpoint, attempt }: Pick<RolloutOrder, 'endpoint' | 'attempt'>,
   change: (current: CurrentRollout, record: RolloutRecord) => RolloutRecord,
 ): Promise<RolloutRecord | undefined> =>
-  memory.change(endpoint, (before) =>
-    before?.current?.attempt === attempt ? change(before.current, before) : before,
-  );
+  memory.change(endpoint, (before) => (before?.current?.attempt === attempt ? change(before.current, before) : before));
 
 /** Ends an execution's rollout in the memory, and says where the machine goes on. */
 export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => number) => {
@@ -79,7 +77,8 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
   /** Another execution has taken over, or this one has ended its rollout already. */
   const asOther = (record: RolloutRecord | undefined): RolloutStep => {
     const ended = record?.ended?.attempt === order.attempt ? record.ended : undefined;
-    if (ended === undefined) return step('superseded', 'another execution goes on with this endpoint', undefined, false);
+    if (ended === undefined)
+      return step('superseded', 'another execution goes on with this endpoint', undefined, false);
     const current = { image: ended.image, earlier: { image: record?.earlier.image ?? '', digest: '' } };
     return step(ended.verdict, ended.why, current, ended.verdict === 'broken', ended.back);
   };

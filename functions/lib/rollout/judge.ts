@@ -15,7 +15,7 @@ export interface WatchView {
   readonly version: number | undefined;
   readonly workers: readonly WatchedWorker[];
   /** A job that was submitted since, and the worker that ran it. */
-  readonly canary: (CanaryView & { readonly workerId?: string | undefined }) | undefined;
+  readonly canary: CanaryView | undefined;
   /** Workers of earlier looks that could not run the image: one that ends vanishes from Runpod's list. */
   readonly failedBefore: readonly FailedWorker[];
   readonly now: number;

@@ -1,4 +1,6 @@
-import type { RolloutRecord } from './record.ts';
+import { createMemory, type MemoryForm } from '../memory/memory.ts';
+import type { BasePlatform } from '../platform.ts';
+import { type RolloutRecord, rolloutRecordSchema } from './record.ts';
 
 /** What is remembered of endpoints' rollouts. It decides, and it is the lock. */
 export interface RolloutMemory {
@@ -6,15 +8,42 @@ export interface RolloutMemory {
   read(endpointId: string): Promise<RolloutRecord | undefined>;
   /**
    * Changes what is remembered in one step: where somebody else wrote in between, `change` is asked again about what they
-   * wrote. What it leaves as it was is not written.
+   * wrote. What it hands back as it was is not written.
+   *
+   * @returns what is remembered now
    */
-  change<Record extends RolloutRecord | undefined>(
+  change(
     endpointId: string,
-    change: (before: RolloutRecord | undefined) => Record,
-  ): Promise<Record>;
+    change: (before: RolloutRecord | undefined) => RolloutRecord | undefined,
+  ): Promise<RolloutRecord | undefined>;
 }
 
-/** A memory that lasts as long as its process: a single rollout from the command line has no other. */
+export const rolloutForm: MemoryForm<typeof rolloutRecordSchema> = { kind: 'rollout', schema: rolloutRecordSchema };
+
+/** What functions of the rollout get from outside. */
+export interface RolloutPlatform extends BasePlatform {
+  /** What a rollout from the command line has in place of the stack's table. */
+  readonly rolloutMemory?: RolloutMemory;
+}
+
+/** The memory of the stack's table, or the one that the platform brings. */
+export const createRolloutMemory = ({
+  settings,
+  rolloutMemory,
+}: Pick<RolloutPlatform, 'settings' | 'rolloutMemory'>): RolloutMemory => {
+  if (rolloutMemory !== undefined) return rolloutMemory;
+  const memory = createMemory(settings);
+  return {
+    read: (endpointId) => memory.read(rolloutForm, endpointId),
+    change: (endpointId, change) =>
+      memory.change(rolloutForm, endpointId, (before) => {
+        const after = change(before);
+        return after === before ? undefined : after;
+      }),
+  };
+};
+
+/** A memory that lasts as long as its process. */
 export const createProcessMemory = (): RolloutMemory => {
   const records = new Map<string, RolloutRecord>();
   return {

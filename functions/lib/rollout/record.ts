@@ -25,7 +25,7 @@ export const verdicts = ['proven', 'broken', 'unproved', 'superseded', 'held'] a
 export type RolloutVerdict = (typeof verdicts)[number];
 
 /** What became of the way back: the earlier image works, has not had to, does not either, or was not put back. */
-const waysBack = ['works', 'unproved', 'broken', 'not ours'] as const;
+export const waysBack = ['works', 'unproved', 'broken', 'not ours'] as const;
 export type WayBack = (typeof waysBack)[number];
 
 /** A rollout that is under way. */
@@ -53,8 +53,6 @@ const currentSchema = z.extend(pinnedSchema, {
   isAsked: z.optional(z.boolean()),
   /** Whether people were told that it has waited for a day. */
   dayTold: z.optional(z.boolean()),
-  /** The error of which people were told that it stopped an execution. */
-  failureTold: z.optional(text),
 });
 export type CurrentRollout = z.output<typeof currentSchema>;
 
@@ -145,6 +143,43 @@ export const endRollout = (
     ...record,
     ended: { image, digest, attempt, verdict, why, at, ...(back === undefined ? {} : { back }) },
   };
+};
+
+/**
+ * Begins a rollout, under a number of its own. One that is under way is superseded: its image becomes another one that the
+ * endpoint may have, and what it came back to stays what this one comes back to.
+ */
+export const claim = (
+  record: RolloutRecord,
+  { image, digest, pushedAt }: PinnedImage & { readonly pushedAt: number },
+  now: number,
+  isAsked?: true,
+): RolloutRecord => {
+  const { current, earlier } = record;
+  const attempt = record.attempts + 1;
+  const backTo = current?.earlier ?? { image: pin(earlier.image, earlier.digest ?? ''), digest: earlier.digest ?? '' };
+  const from = current === undefined ? [earlier.image] : [...current.from, current.image];
+  return {
+    ...endRollout(record, 'superseded', `${digest} was wanted instead`, now),
+    attempts: attempt,
+    current: {
+      attempt,
+      image,
+      digest,
+      pushedAt,
+      phase: 'planned',
+      earlier: backTo,
+      from: [...new Set(from)],
+      startedAt: now,
+      ...(isAsked === undefined ? {} : { isAsked }),
+    },
+  };
+};
+
+/** Says that people were told of an error that stopped the rollout under way; what it was before where they know it. */
+export const tellStopped = (record: RolloutRecord | undefined, error: string): RolloutRecord | undefined => {
+  const told = `stopped ${record?.current?.digest} ${error}`;
+  return record === undefined || record.told === told ? record : { ...record, told };
 };
 
 const replacedByHand = 'it was replaced by hand at Runpod';
