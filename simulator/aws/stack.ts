@@ -1,11 +1,14 @@
 import type { Target } from '../../functions/lib/targets.ts';
 import {
   describePermissions,
+  hasRollouts,
   keyPermissions,
   mintPermissions,
   pushDetail,
+  rolloutKeyPermissions,
   type TargetPermissions,
 } from '../../infra/permissions.ts';
+import { withoutRollouts } from '../../infra/without-rollouts.ts';
 import { isRecord, type Place } from '../iam/names.ts';
 import { type DeployedStack, deployTemplate } from '../iam/template.ts';
 import { packagedStage, packagedTemplate, type Template } from '../packaged.ts';
@@ -37,12 +40,14 @@ const resourcesFor = (targets: readonly Target[], region: string): Record<string
     'read-api-keys': keyPermissions(targets, place),
     'mint-token': mintPermissions(targets, place),
     'describe-images': describePermissions(targets, place),
+    'read-rollout-keys': rolloutKeyPermissions(targets, place),
   };
   const statements = new Map<unknown, readonly object[]>(
     Object.entries(permissions).map(([name, each]) => [name, each.statements]),
   );
   const resources: Record<string, unknown> = {};
-  for (const [id, resource] of Object.entries(templateOfStage().Resources)) {
+  const template = hasRollouts(targets) ? templateOfStage() : withoutRollouts(templateOfStage());
+  for (const [id, resource] of Object.entries(template.Resources)) {
     if (resource.Type === 'AWS::IAM::ManagedPolicy') continue;
     // An account's own boundary is a policy that nobody here knows.
     const { PermissionsBoundary: _, ...properties } = resource.Properties;
