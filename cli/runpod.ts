@@ -64,7 +64,7 @@ export const listDelegations = async (
     scope: 'for reading registry credentials',
   };
   const answer = await client.send(call);
-  if (answer.status === 404 || isOperationMissing(answer.status)) return [];
+  if (answer.status === 404 || isOperationMissing(answer)) return [];
   if (answer.status !== 200) throw refusalOf(answer, call);
   const list = z.safeParse(delegationsSchema, answer.json);
   if (list.success) return list.data.delegations;
@@ -131,7 +131,8 @@ export const createRunpodAccount = (
       scope: 'secrets:write',
     };
     const answer = await client.send(call);
-    if (answer.status > 299 && answer.status !== 404) throw refusalOf(answer, call);
+    const isGone = answer.status === 404 && !isOperationMissing(answer);
+    if (answer.status > 299 && !isGone) throw refusalOf(answer, call);
   },
 
   /** A change of nothing: only fields that are there are changed. */

@@ -94,17 +94,42 @@ export const showReleases = ({ workers, version, createdAt }: SimulatedEndpoint)
 };
 
 export const showTemplate = (template: RegistryUser) => ({
-  ...template,
   image: 'runpod/base:latest',
+  args: '',
+  disk: 20,
+  mounts: {},
+  ports: [],
+  env: {},
+  serverless: true,
+  public: false,
   category: 'NVIDIA',
-  isPublic: false,
-  isServerless: true,
+  startSsh: true,
+  startJupyter: false,
+  allowedCudaVersions: [],
+  ...template,
 });
 
 export const showPod = (now: number) => (pod: RegistryUser) => ({
-  image: 'runpod/base:latest',
   status: 'RUNNING',
+  actions: ['stop', 'restart', 'terminate'],
+  image: 'runpod/base:latest',
+  args: '',
+  disk: 20,
+  mounts: {},
+  ports: [],
+  env: {},
+  cpu: { id: 'cpu3c', vcpuCount: 2, memory: 4 },
+  cloud: 'SECURE',
+  dataCenterId: 'US-KS-2',
+  cudaVersion: null,
+  ssh: { proxy: null, direct: null },
+  template: null,
+  cost: 0.08,
+  locked: false,
+  runtime: null,
   createdAt: isoTime(now),
+  startedAt: isoTime(now),
+  globalNetworking: { enabled: false },
   ...pod,
 });
 

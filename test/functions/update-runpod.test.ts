@@ -11,7 +11,7 @@ const now = Date.parse('2026-11-23T12:00:00Z');
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 const nobody = () => Promise.reject(new Error('Runpod is not asked here'));
-const client: RunpodClient = { send: nobody, ask: nobody, open: nobody };
+const client: RunpodClient = { now: () => now, send: nobody, ask: nobody, open: nobody };
 const url = new URL('http://127.0.0.1');
 
 /** Stores a token that was minted some time ago and ends some time from now, in milliseconds. */

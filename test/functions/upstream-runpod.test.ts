@@ -54,7 +54,7 @@ const calls: Array<{
 }> = [
   // GraphQL's list still knows a credential that v2 does not.
   { call: 'find the credential', on: /GET \/v2\/registries\//, invoke: discover, but: { '404': 'fine' } },
-  { call: 'list the endpoints', on: /GET \/v2\/serverless$/, invoke: discover },
+  { call: 'list the endpoints', on: /GET \/v2\/serverless(\?|$)/, invoke: discover },
   // Templates and pods are for the report alone.
   {
     call: 'list the pods',

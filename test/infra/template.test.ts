@@ -5,6 +5,7 @@ import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
+import { maxListMs } from '../../functions/lib/runpod/pages.ts';
 import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 import {
@@ -88,6 +89,8 @@ const { UPSTREAM_TIMEOUT_SECONDS: upstreamSeconds, LOG_LISTEN_SECONDS: listenSec
 /** Each try has the time once until an answer begins, and once more until it ends. */
 const awsSeconds = awsClientDefaults(settings).maxAttempts * 2 * upstreamSeconds;
 const quietSeconds = maxPatienceMs / 1000;
+/** A list's last page is begun just in time, and waits for its turn. */
+const listSeconds = maxListMs / 1000 + quietSeconds + upstreamSeconds;
 
 const logging = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 
@@ -256,7 +259,8 @@ describe('the functions', () => {
   > = {
     'start-refresh': { aws: 2 }, // start, describe
     'resolve-targets': { aws: 0 },
-    'discover-endpoints': { aws: 2, runpod: 5, seconds: quietSeconds }, // the credential in two APIs, endpoints, templates beside pods
+    // The credential in two APIs, endpoints, templates beside pods.
+    'discover-endpoints': { aws: 2, runpod: 2, seconds: quietSeconds + 2 * listSeconds },
     'fetch-token': { aws: 3 }, // STS, ECR, KMS
     'update-runpod': { aws: 3, runpod: 10, seconds: quietSeconds }, // KMS; each of three APIs, and after it the credential in two
     'submit-canary': { aws: 2, runpod: 2, seconds: quietSeconds },

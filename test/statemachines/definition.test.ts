@@ -185,7 +185,7 @@ const handling: Readonly<Record<string, Handling>> = {
     caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
   },
   RefreshTargets: { retried: [], caught: [all('Report')] },
-  DiscoverEndpoints: { timeout: 170, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
+  DiscoverEndpoints: { timeout: 280, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   VerifyImagePull: { timeout: 310, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   UpdateRunpod: {
