@@ -34,7 +34,8 @@ const withStatements = (policy: unknown, statements: ReadonlyMap<unknown, readon
 };
 
 /** What a deploy of these targets makes of the packaged template: roles and pushes follow targets.yml, and nothing else does. */
-const resourcesFor = (targets: readonly Target[], region: string): Record<string, unknown> => {
+const templateFor = (targets: readonly Target[], region: string): Template => {
+  const template = hasRollouts(targets) ? templateOfStage() : withoutRollouts(templateOfStage());
   const place = { stage, region };
   const permissions: Record<string, TargetPermissions> = {
     'read-api-keys': keyPermissions(targets, place),
@@ -45,8 +46,7 @@ const resourcesFor = (targets: readonly Target[], region: string): Record<string
   const statements = new Map<unknown, readonly object[]>(
     Object.entries(permissions).map(([name, each]) => [name, each.statements]),
   );
-  const resources: Record<string, unknown> = {};
-  const template = hasRollouts(targets) ? templateOfStage() : withoutRollouts(templateOfStage());
+  const resources: Template['Resources'] = {};
   for (const [id, resource] of Object.entries(template.Resources)) {
     if (resource.Type === 'AWS::IAM::ManagedPolicy') continue;
     // An account's own boundary is a policy that nobody here knows.
@@ -63,7 +63,8 @@ const resourcesFor = (targets: readonly Target[], region: string): Record<string
       },
     };
   }
-  return Object.assign(resources, ...Object.values(permissions).map(({ managedPolicies }) => managedPolicies));
+  const policies = Object.values(permissions).map(({ managedPolicies }) => managedPolicies);
+  return { ...template, Resources: Object.assign(resources, ...policies) };
 };
 
 const deployed = new Map<string, DeployedStack>();
@@ -71,9 +72,7 @@ const deployed = new Map<string, DeployedStack>();
 /** The packaged stack as it is deployed for these targets. */
 export const deployStack = (targets: readonly Target[], place: Place): DeployedStack => {
   const key = JSON.stringify([targets, place]);
-  const stack =
-    deployed.get(key) ??
-    deployTemplate({ ...templateOfStage(), Resources: resourcesFor(targets, place.region) }, { ...place, stackName });
+  const stack = deployed.get(key) ?? deployTemplate(templateFor(targets, place.region), { ...place, stackName });
   deployed.set(key, stack);
   return stack;
 };
