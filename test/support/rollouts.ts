@@ -1,3 +1,6 @@
+import { createMemory } from '../../functions/lib/memory/memory.ts';
+import { rolloutForm } from '../../functions/lib/rollout/memory.ts';
+import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { account, region, registryHost, World } from '../../simulator/world.ts';
 
@@ -21,7 +24,7 @@ export const beginFollowing = async (
   targets = followingTag,
   { isWarm = true }: { readonly isWarm?: boolean } = {},
 ): Promise<{ readonly world: World; readonly endpoint: SimulatedEndpoint }> => {
-  const world = await World.begin({ targets });
+  const world = await World.begin({ targets, environment: { LOG_LISTEN_SECONDS: '0.03' } });
   const image = world.push('team/worker', 'production');
   const endpoint = world.runpod.addEndpoint({ id: followerId, name: 'worker', image, registry: '6n2k8v4d' });
   await world.refresh();
@@ -58,3 +61,17 @@ export const digestOfTag = async (world: World, tag: string, repository = 'team/
 
 /** A reference of the repository, pinned. */
 export const pinned = (tag: string, digest: string): string => `${registryHost}/team/worker:${tag}@${digest}`;
+
+/** What the stack remembers of an endpoint's rollouts. */
+export const rolloutRecord = async (world: World, id = followerId): Promise<RolloutRecord> => {
+  const record = await createMemory(world.platform().settings).read(rolloutForm, id);
+  if (record === undefined) throw new Error(`Nothing is remembered of ${id}.`);
+  return record;
+};
+
+/** Holds an endpoint, as a person does. */
+export const hold = async (world: World, id = followerId): Promise<void> => {
+  await createMemory(world.platform().settings).change(rolloutForm, id, (before) =>
+    before === undefined ? undefined : { ...before, heldSince: world.clock.now() },
+  );
+};

@@ -126,7 +126,7 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
   }
   const taken =
     before.current === undefined
-      ? keepEarlier(before, seen, wanted?.digest, now)
+      ? keepEarlier(before, seen, [wanted?.digest, 'problem' in own ? undefined : own.digest], now)
       : isOfRollout(before.current, image)
         ? before
         : takeHandMadeChoice(before, seen, now);

@@ -213,12 +213,12 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
 export const keepEarlier = (
   record: RolloutRecord,
   seen: SeenImage,
-  wantedDigest: string | undefined,
+  wantedDigests: ReadonlyArray<string | undefined>,
   now: number,
 ): RolloutRecord => {
   const { earlier, refused } = record;
   if (seen.image !== earlier.image) return takeHandMadeChoice(record, seen, now);
   if (seen.digest === undefined || seen.digest === earlier.digest) return record;
-  const isUntried = seen.digest === wantedDigest || refused.some(({ digest }) => digest === seen.digest);
+  const isUntried = wantedDigests.includes(seen.digest) || refused.some(({ digest }) => digest === seen.digest);
   return earlier.digest !== undefined && isUntried ? record : { ...record, earlier: seen };
 };
