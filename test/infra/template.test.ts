@@ -128,7 +128,7 @@ describe('least privilege', () => {
         ...logging,
       ],
     ],
-    ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
+    ['VerifyImagePullRole', ['dynamodb:GetItem', 'ecr:DescribeImages', 'kms:Decrypt', ...logging]],
     ['UpdateRunpodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
