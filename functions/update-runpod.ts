@@ -2,7 +2,9 @@ import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
 import { minLifeMs } from './lib/ecr/mint-token.ts';
 import { TokenStaleError } from './lib/errors.ts';
-import { type BasePlatform, isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { rememberToken, targetForm } from './lib/memory/target-memory.ts';
+import { type BasePlatform, isoSeconds, type Log, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
@@ -13,7 +15,9 @@ interface UpdateRunpodDeps {
   readonly unseal: Unseal;
   readonly runpodFor: (keySource: string) => { readonly client: RunpodClient; readonly management: RunpodManagement };
   readonly updateCredential: UpdateCredential;
+  readonly memory: Pick<Memory, 'change'>;
   readonly now: () => number;
+  readonly log: Log;
 }
 
 const inputSchema = z.object({
@@ -50,7 +54,7 @@ const maxStaleTimes = 2;
  * @throws {RunpodUnavailableError | RunpodRateLimitedError} Runpod did not answer; storing again is harmless
  */
 export const createUpdateRunpod =
-  ({ unseal, runpodFor, updateCredential, now }: UpdateRunpodDeps) =>
+  ({ unseal, runpodFor, updateCredential, memory, now, log }: UpdateRunpodDeps) =>
   async (event: unknown): Promise<UpdateRunpodOutput> => {
     const { execution, target, token: minted, staleTimes } = parseInput('update-runpod', inputSchema, event);
     if (now() - minted.mintedAt > maxTokenAgeMs || minted.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
@@ -63,7 +67,12 @@ export const createUpdateRunpod =
     const expiresAt = isoSeconds(minted.expiresAt);
     const token = await unseal(minted.sealed, { execution, target: target.name, credential, expiresAt });
     const updated = await updateCredential(runpodFor(target.runpod.apiKey), credential, token);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt, ...updated };
+    const storedAt = isoSeconds(now());
+    // It is stored, whether we can remember it or not.
+    await memory
+      .change(targetForm, target.name, (before) => rememberToken(before, expiresAt, storedAt))
+      .catch((error: unknown) => log.error('The end of the token cannot be remembered', error));
+    return { status: 'stored', storedAt, expiresAt, ...updated };
   };
 
 export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {
@@ -75,7 +84,9 @@ export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unsea
       return { client, management: createRunpodManagement(client, platform.settings) };
     },
     updateCredential: createUpdateCredential(platform.settings),
+    memory: createMemory(platform.settings),
     now: platform.now,
+    log: platform.log,
   });
 };
 

@@ -23,9 +23,13 @@ export interface Stack {
   /** The version that was deployed; `undefined` where the stack does not say. */
   readonly version: string | undefined;
   readonly stateMachine: string | undefined;
+  readonly memoryTable: string | undefined;
   readonly alertTopic: string | undefined;
   readonly alarmTopic: string | undefined;
 }
+
+/** A stack that is whole. */
+export type DeployedStack = Stack & { readonly stateMachine: string; readonly memoryTable: string };
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && error.name === 'ValidationError' && /does not exist/.test(error.message);
@@ -54,6 +58,7 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
     isBroken: /^(?:CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED|DELETE_FAILED|UPDATE_ROLLBACK_FAILED)$/.test(status),
     version: output('Version'),
     stateMachine: output('StateMachineArn'),
+    memoryTable: output('MemoryTable'),
     alertTopic: output('AlertTopicArn'),
     alarmTopic: output('AlarmTopicArn'),
   };
@@ -64,20 +69,25 @@ export const deployCommand = ({ stage, region }: Caller): string =>
   `npx serverless deploy --stage ${stage} --region ${region}`;
 
 /** @throws {CommandError} there is no such stack, or nothing can be read of it yet */
-export const requireStack = async (caller: Caller): Promise<Stack & { readonly stateMachine: string }> => {
+export const requireStack = async (caller: Caller): Promise<DeployedStack> => {
   const stack = await readStack(caller);
   if (stack === undefined) {
     throw new CommandError(
       `There is no stack ${caller.stackName} in ${caller.region}. Deploy it: ${deployCommand(caller)}; or name its stage and region.`,
     );
   }
-  const { stateMachine } = stack;
-  if (stateMachine === undefined || stack.isBroken) {
+  const { stateMachine, memoryTable } = stack;
+  if (stateMachine !== undefined && memoryTable === undefined && !stack.isBroken) {
+    throw new CommandError(
+      `Stack ${stack.name} is of an earlier release, without a memory. Deploy again: ${deployCommand(caller)}.`,
+    );
+  }
+  if (stateMachine === undefined || memoryTable === undefined || stack.isBroken) {
     throw new CommandError(
       stack.isBusy
         ? `Stack ${stack.name} is being deployed for the first time (${stack.status}). Try again in a few minutes.`
         : `Stack ${stack.name} is not whole (${stack.status}). Remove it (npx serverless remove --stage ${caller.stage} --region ${caller.region}) and deploy it again.`,
     );
   }
-  return { ...stack, stateMachine };
+  return { ...stack, stateMachine, memoryTable };
 };

@@ -31,7 +31,7 @@ const showTarget = (
         ? `expired ${span(-leftMs)} ago`
         : `${span(leftMs)} left, until ${time(expiresAt)}`;
   const width = columns() >= 100 ? 36 : 24;
-  const age = span(Math.max(0, now - Date.parse(lookedAt)));
+  const age = span(Math.max(0, now - Date.parse(lookedAt ?? '') || 0));
   const listed = endpoints.map(({ endpoint, proof, reason, evidence }) => {
     const text = plain(evidence ?? reason);
     return `  ${label(endpoint)}${paint(colourOfProof(proof), proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;

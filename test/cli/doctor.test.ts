@@ -203,7 +203,7 @@ const cases: readonly Case[] = [
     what: 'an image for another architecture',
     happen: () => void world.push('team/worker', 'v1', { architecture: 'arm64' }),
     line: /✗ .*cannot be pulled: .*linux\/arm64/,
-    remedy: /→ Build it with docker build --platform linux\/amd64/,
+    remedy: /→ Build and push it with --platform linux\/amd64/,
     code: 1,
   },
   {

@@ -189,7 +189,7 @@ const handling: Readonly<Record<string, Handling>> = {
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   VerifyImagePull: { timeout: 310, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   UpdateRunpod: {
-    timeout: 260,
+    timeout: 275,
     retried: [
       ...onPlatform,
       retry(['RunpodUnavailableError', 'KmsUnavailableError', 'SecretStoreUnavailableError'], passing),
