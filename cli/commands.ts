@@ -58,6 +58,10 @@ without secrets; run it again after an interruption to go on.`,
   )
     .option('--yes', 'ask nothing: take what is usual, and what the options say')
     .option('--undo', 'undo what setup has changed')
+    .option(
+      '--delegate',
+      'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
+    )
     .option('--key-stdin', 'read the Runpod API key from standard input')
     .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
     .option('--credential <id>', 'the Runpod credential to keep fresh, or new')

@@ -6,6 +6,7 @@ import type { Ask } from './ask.ts';
 export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly yes?: boolean;
   readonly undo?: boolean;
+  readonly delegate?: boolean;
   readonly keyStdin?: boolean;
   readonly name?: string;
   readonly credential?: string;
