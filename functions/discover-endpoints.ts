@@ -1,14 +1,14 @@
 import * as z from 'zod/mini';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
-import { ConfigurationError } from './lib/errors.ts';
+import { packImages } from './lib/ecr/packed-images.ts';
 import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
-import { chooseEndpoints, type DiscoveredEndpoint } from './lib/runpod/choose-endpoints.ts';
+import { chooseEndpoints } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
-import { accountOf, createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
+import { accountOf, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
@@ -25,7 +25,12 @@ const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema });
 interface DiscoverEndpointsOutput {
   /** The target as targets.yml describes it, so that a deploy does not change it under a run. */
   readonly target: Pick<Target, 'name' | 'ecr' | 'runpod'>;
-  readonly endpoints: readonly DiscoveredEndpoint[];
+  /** How many endpoints there are to watch: each function lists them for itself, however many they are. */
+  readonly endpoints: number;
+  /** The images of these, packed. */
+  readonly images: string;
+  /** How many of them ask for a canary. */
+  readonly canaries: number;
   /** Templates and pods that use the credential, at most 20. */
   readonly otherUsers: readonly string[];
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
@@ -35,10 +40,6 @@ interface DiscoverEndpointsOutput {
   readonly warnings: readonly string[];
 }
 
-/** A history holds 25,000 events, and an endpoint that never settles takes about 130 of them; the rest is for retries. */
-export const maxEndpoints = 100;
-/** A state holds 256 KiB, and what a target gathers of its endpoints grows to about seven times this. */
-const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
 const maxUnmanaged = 20;
 const maxRegistries = 20;
@@ -49,15 +50,6 @@ const registriesOf = (images: readonly string[]): string[] => {
   return [...found].toSorted((one, other) => Number(isEcr(other)) - Number(isEcr(one))).slice(0, maxRegistries);
 };
 const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
-
-/** The endpoints that a run can watch: as many as a history and a state hold. */
-const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
-  let bytes = 0;
-  return chosen.slice(0, maxEndpoints).filter((endpoint) => {
-    bytes += Buffer.byteLength(JSON.stringify(endpoint));
-    return bytes <= maxEndpointBytes;
-  });
-};
 
 /**
  * Finds the endpoints that use a target's credential, and makes sure the credential is there at all.
@@ -72,12 +64,7 @@ export const createDiscoverEndpoints =
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
     const { name, execution: ownAccount } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
-    const found = targets.find((each) => each.name === name);
-    if (found === undefined) {
-      throw new ConfigurationError(
-        `targets.yml has no target ${name} any more. Deploying has removed it during this run.`,
-      );
-    }
+    const found = targetOf(loadTargets, name);
     const { ecr, runpod } = found;
     const management = runpodFor(runpod.apiKey);
     const warnings: string[] = [];
@@ -93,12 +80,9 @@ export const createDiscoverEndpoints =
     const behind = [...all.filter(({ registry }) => registry === runpod.registry), ...otherUsers];
 
     const chosen = chooseEndpoints(found, all);
-    const watched = watchable(chosen);
-    if (chosen.length > watched.length) {
-      warnings.push(
-        `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
-      );
-    }
+    const { packed, leftOut } = packImages(chosen.map(({ endpoint }) => endpoint?.image ?? ''));
+    if (leftOut > 0)
+      warnings.push(`${leftOut} images of the target's endpoints do not fit a run, and are not tried on ECR.`);
     const unmanaged = await findUnmanaged(found, accountOf(found, ownAccount), targets, all, () =>
       // Better to warn of an endpoint that needs no credential than to be silent about one that does.
       management.listDelegations().catch(() => []),
@@ -107,7 +91,9 @@ export const createDiscoverEndpoints =
     if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
     return {
       target: { name, ecr, runpod },
-      endpoints: watched,
+      endpoints: chosen.length,
+      images: packed,
+      canaries: chosen.filter(({ canary }) => canary !== undefined).length,
       otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
       registries: registriesOf(behind.map(({ image }) => image)),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),

@@ -138,11 +138,7 @@ const asked: ReadonlyArray<{
     what: 'a worker’s log',
     on: /\/logs\?/,
     name: 'verify-endpoint-pull',
-    event: () =>
-      inputs.verifyEndpointPull(
-        { id: '4m7x2k9q', image },
-        { storedAt: new Date(world.clock.now() - 1000).toISOString() },
-      ),
+    event: () => inputs.verifyEndpointPull({ storedAt: new Date(world.clock.now() - 1000).toISOString() }),
     // A stream is listened to for so long, and no longer: what was heard stands.
     becomes: 'fine',
     but: { '64 KB of headers': 'RunpodUnavailableError', 'an error without end': 'RunpodUnavailableError' },

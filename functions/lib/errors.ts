@@ -57,6 +57,11 @@ export class WrongRegistryError extends Error {
   override readonly name = 'WrongRegistryError';
 }
 
+/** Tokens were too old again and again before they could be stored. */
+export class TokenStaleError extends Error {
+  override readonly name = 'TokenStaleError';
+}
+
 /** Runpod refused the API key, or the key lacks a scope. */
 export class RunpodUnauthorizedError extends Error {
   override readonly name = 'RunpodUnauthorizedError';
@@ -122,6 +127,7 @@ export const refusedErrors = [
   TokenRejectedError,
   ImageNotPullableError,
   WrongRegistryError,
+  TokenStaleError,
   RunpodUnauthorizedError,
   CredentialNotFoundError,
   RunpodRequestRejectedError,

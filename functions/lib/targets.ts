@@ -238,6 +238,17 @@ export const createLoadTargets = ({ TARGETS_FILE: path }: Pick<Settings, 'TARGET
 };
 
 /**
+ * The target of a name.
+ *
+ * @throws {ConfigurationError} it left targets.yml after the run began
+ */
+export const targetOf = (loadTargets: LoadTargets, name: string): Target => {
+  const found = loadTargets().find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new ConfigurationError(`targets.yml has no target ${name} any more. Deploying has removed it during this run.`);
+};
+
+/**
  * The account whose registry a target pulls from.
  *
  * @param ownAccount the account this stack runs in

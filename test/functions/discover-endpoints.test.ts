@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
+import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
 import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import { executionArn } from '../../simulator/inputs.ts';
@@ -33,27 +36,36 @@ const discover = (
   })({ name: 'a', execution: executionArn });
 
 describe('discover-endpoints', () => {
-  it('finds every endpoint that uses the credential', async () => {
-    const { endpoints } = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
-    expect(endpoints).toEqual([{ id: 'one', image: 'image-of-one', isNamed: false }]);
+  it('counts every endpoint that uses the credential, and packs their images', async () => {
+    const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
+    expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-one']);
   });
 
   it('keeps to the endpoints that targets.yml names, there or not', async () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
-    const { endpoints } = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
-    expect(endpoints).toEqual([
-      { id: 'other', image: 'image-of-other', isNamed: true },
-      { id: 'gone', image: '', isNamed: true, canary: { input: { a: 1 } } },
-    ]);
+    const found = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
+    expect(found).toMatchObject({ endpoints: 2, canaries: 1 });
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-other']);
   });
 
-  it('says how many it leaves out where there are too many to watch', async () => {
-    const { endpoints, warnings } = await discover(
-      target,
-      Array.from({ length: 250 }, (_, index) => endpoint(`ep${index}`)),
-    );
-    expect(endpoints).toHaveLength(100);
-    expect(warnings).toEqual([expect.stringContaining('250 endpoints use the credential; the first 100 are watched')]);
+  it('has room for a thousand endpoints of a thousand images pinned by their digests, and says what it leaves out', async () => {
+    const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const pinned = (index: number, repository = 'team/worker') =>
+      `${host}/${repository}-${index}:v1@sha256:${createHash('sha256').update(String(index)).digest('hex')}`;
+    const thousand = Array.from({ length: 1000 }, (_, index) => ({ ...endpoint(`ep${index}`), image: pinned(index) }));
+    const found = await discover(target, thousand);
+    expect(found).toMatchObject({ endpoints: 1000, warnings: [] });
+    expect(z.parse(packedImagesSchema, found.images)).toHaveLength(1000);
+    expect(JSON.stringify(found).length).toBeLessThan(66 * 1024);
+    const noise = (index: number) => createHash('sha512').update(String(index)).digest('hex').repeat(2);
+    const many = Array.from({ length: 3000 }, (_, index) => ({
+      ...endpoint(`ep${index}`),
+      image: pinned(index, noise(index)),
+    }));
+    const cut = await discover(target, many);
+    expect(cut.warnings).toEqual([expect.stringMatching(/^\d+ images of the target's endpoints do not fit a run/)]);
+    expect(JSON.stringify(cut).length).toBeLessThan(66 * 1024);
   });
 
   it('goes on without the templates and pods it may not list', async () => {
@@ -107,7 +119,7 @@ describe('discover-endpoints', () => {
           /^Endpoint stray pulls .* with credential another, which no target of targets\.yml keeps fresh/,
         ),
       ]);
-      expect(endpoints.map(({ id }) => id)).toEqual(['one']);
+    expect(endpoints).toBe(2);
     });
 
     it.each([

@@ -5,7 +5,9 @@ import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
+import { maxLookMs } from '../../functions/lib/runpod/look-at-all.ts';
 import { maxListMs } from '../../functions/lib/runpod/pages.ts';
+import { maxSubmitMs } from '../../functions/submit-canary.ts';
 import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 import {
@@ -264,9 +266,13 @@ describe('the functions', () => {
     'discover-endpoints': { aws: 2, runpod: 2, seconds: quietSeconds + 2 * listSeconds },
     'fetch-token': { aws: 3 }, // STS, ECR, KMS
     'update-runpod': { aws: 3, runpod: 10, seconds: quietSeconds }, // KMS; each of three APIs, and after it the credential in two
-    'submit-canary': { aws: 2, runpod: 2, seconds: quietSeconds },
-    // The endpoint, workers beside releases, a job and its end; ten logs by fives, each resumed once.
-    'verify-endpoint-pull': { aws: 2, runpod: 5, seconds: quietSeconds + 2 * (upstreamSeconds + 2 * listenSeconds) },
+    'submit-canary': { aws: 2, runpod: 2, seconds: maxSubmitMs / 1000 + quietSeconds },
+    // The list; then the last endpoint's workers, a job and its end, and ten logs by fives, each in two parts, resumed once.
+    'verify-endpoint-pull': {
+      aws: 2,
+      runpod: 5,
+      seconds: maxLookMs / 1000 + quietSeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
+    },
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },

@@ -19,7 +19,7 @@ export const endpointProofSchema = z.object({
 });
 export type EndpointProof = z.output<typeof endpointProofSchema>;
 
-const endpointOutcomeSchema = z.extend(endpointProofSchema, { proof: z.enum(finalProofs) });
+export const endpointOutcomeSchema = z.extend(endpointProofSchema, { proof: z.enum(finalProofs) });
 /** What a run saw of an endpoint. */
 export type EndpointOutcome = z.output<typeof endpointOutcomeSchema>;
 
