@@ -66,6 +66,7 @@ export interface RegistryUser {
   readonly id: string;
   readonly name: string;
   readonly registry: string | null;
+  readonly image?: string;
 }
 
 /** An ECR repository that Runpod may pull from without a token. */
