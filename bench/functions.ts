@@ -32,11 +32,8 @@ const events: Record<(typeof functionNames)[number], unknown> = {
   'fetch-token': inputs.fetchToken(),
   'verify-image-pull': inputs.verifyImagePull(token, [image]),
   'update-runpod': inputs.updateRunpod(token),
-  'submit-canary': {
-    target: { runpod: { apiKey: 'ssm:/runpod-ecr-refresh/production/api-key' } },
-    endpoint: { id: 'canary', canary: { input: {} } },
-  },
-  'verify-endpoint-pull': inputs.verifyEndpointPull({ id: '4m7x2k9q', image }),
+  'submit-canary': inputs.submitCanary(),
+  'verify-endpoint-pull': inputs.verifyEndpointPull(),
   'plan-retry': { giveUpAt: '2100-01-01T00:00:00Z' },
   'conclude-target': { name: 'production', outcomeBytes: 10_000, startAt: '2026-01-01T00:00:00Z' },
   report: { execution: executionArn, startedAt: '2026-01-01T00:00:00Z', run: {} },

@@ -40,37 +40,6 @@ const endpointSchema = z.object({ id: nameSchema, registry: z._default(z.nullabl
 /** A registry credential as Runpod shows it: its password cannot be read back. */
 export type RunpodCredential = z.output<typeof credentialSchema>;
 
-/** A repository that Runpod may pull from without a credential. */
-export interface Delegation {
-  readonly repository: string;
-  readonly dockerRegistryUri: string;
-}
-
-const delegationsSchema = z.object({
-  delegations: listOf(
-    z.object({ repository: boundedText(256), dockerRegistryUri: z._default(boundedText(512), '') }),
-    maxItems,
-  ),
-});
-
-/** ECR delegations of the account; none where Runpod does not offer them. */
-export const listDelegations = async (
-  client: RunpodClient,
-  { RUNPOD_API_URL }: Pick<Settings, 'RUNPOD_API_URL'>,
-): Promise<readonly Delegation[]> => {
-  const call: RunpodCall = {
-    what: 'list the ECR delegations',
-    url: under(RUNPOD_API_URL, 'registries', 'delegations'),
-    scope: 'for reading registry credentials',
-  };
-  const answer = await client.send(call);
-  if (answer.status === 404 || isOperationMissing(answer.status)) return [];
-  if (answer.status !== 200) throw refusalOf(answer, call);
-  const list = z.safeParse(delegationsSchema, answer.json);
-  if (list.success) return list.data.delegations;
-  throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
-};
-
 /** What setup asks of Runpod besides what every run asks. */
 export interface RunpodAccount {
   listCredentials(): Promise<readonly RunpodCredential[]>;
@@ -131,7 +100,8 @@ export const createRunpodAccount = (
       scope: 'secrets:write',
     };
     const answer = await client.send(call);
-    if (answer.status > 299 && answer.status !== 404) throw refusalOf(answer, call);
+    const isGone = answer.status === 404 && !isOperationMissing(answer);
+    if (answer.status > 299 && !isGone) throw refusalOf(answer, call);
   },
 
   /** A change of nothing: only fields that are there are changed. */

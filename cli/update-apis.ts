@@ -66,7 +66,7 @@ export const findOpenApi = async (client: RunpodClient, settings: Settings, id: 
 };
 
 const isOpen = (api: UpdateApi, answer: RunpodAnswer, call: RunpodCall): boolean => {
-  if (answer.status === 404 || isOperationMissing(answer.status)) return false;
+  if (answer.status === 404 || isOperationMissing(answer)) return false;
   const failures = z.safeParse(graphqlSchema, answer.json);
   if (api === 'graphql' && failures.success && [200, 400].includes(answer.status)) {
     return !failures.data.errors.some(({ message }) => /cannot query field/i.test(message));

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { SFNClient } from '@aws-sdk/client-sfn';
-import type { Report } from '../functions/lib/report/report.ts';
+import type { TargetMemories } from '../functions/lib/memory/target-memory.ts';
 import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
+import type { DeployedStack } from '../stack/stack.ts';
 import { requireStack } from '../stack/stack-state.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
 import { EventLog, shownMs } from './event-log.ts';
@@ -22,16 +23,16 @@ const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as co
 export class LiveSource implements Source {
   readonly eventLog: EventLog;
   readonly #caller: Caller;
-  readonly #stateMachine: string;
+  readonly #stack: DeployedStack;
   readonly #checkMs: number;
   #details: ReadonlyMap<string, StateDetail> = new Map();
   #isEnded = false;
   #checking: Promise<void> = Promise.resolve();
 
-  private constructor(caller: Caller, stateMachine: string, checkMs: number) {
+  private constructor(caller: Caller, stack: DeployedStack, checkMs: number) {
     this.#checkMs = checkMs;
     this.#caller = caller;
-    this.#stateMachine = stateMachine;
+    this.#stack = stack;
     this.eventLog = new EventLog({
       mode: 'live',
       title: '',
@@ -48,8 +49,7 @@ export class LiveSource implements Source {
    * @throws {CommandError} there is no such stack, or AWS refused or did not answer
    */
   static async begin(caller: Caller, checkMs = usualCheckMs): Promise<LiveSource> {
-    const { stateMachine } = await requireStack(caller);
-    const source = new LiveSource(caller, stateMachine, checkMs);
+    const source = new LiveSource(caller, await requireStack(caller), checkMs);
     await source.#check();
     source.#checking = Promise.all([source.#keepChecking(), source.#keepTime()]).then(() => undefined);
     return source;
@@ -76,20 +76,20 @@ export class LiveSource implements Source {
 
   async #check(): Promise<void> {
     const [runs, alarms] = await Promise.all([
-      readRuns(this.#caller, this.#stateMachine),
+      readRuns(this.#caller, this.#stack),
       readAlarms(this.#caller),
       this.#showMetrics(),
     ]);
     for (const { name, isOpen, description } of alarms) this.eventLog.put('alarms', { id: name, isOpen, description });
-    this.#showTargets(runs.reports);
+    this.#showTargets(runs.memories);
     this.#showRuns(runs);
     await this.#showNewestRun(runs);
     this.eventLog.forget(Date.now() - shownMs);
   }
 
-  /** Each target is a row of its own, and its tokens are those that reports say were stored. */
-  #showTargets(reports: readonly Report[]): void {
-    const soonestFirst = targetsOf(reports).toSorted((a, b) => (a.expiresAt ?? '').localeCompare(b.expiresAt ?? ''));
+  /** Each target is a row of its own, and its tokens are those that runs on record stored. */
+  #showTargets(memories: TargetMemories): void {
+    const soonestFirst = targetsOf(memories).toSorted((a, b) => (a.expiresAt ?? '').localeCompare(b.expiresAt ?? ''));
     const shown = soonestFirst.slice(0, targetsShown);
     const names = new Set(shown.map(({ name }) => name));
     for (const { id } of this.eventLog.all('refreshers')) if (!names.has(id)) this.eventLog.remove('refreshers', id);
@@ -103,16 +103,16 @@ export class LiveSource implements Source {
     for (const { name, endpoints, lookedAt } of shown) {
       this.eventLog.put('refreshers', { id: name, title: name });
       for (const { endpoint, proof, evidence = '' } of endpoints) {
-        const at = Date.parse(lookedAt);
+        const at = Date.parse(lookedAt ?? '') || 0;
         this.eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
       }
     }
-    for (const { targets } of reports) {
-      for (const { target, storedAt, expiresAt } of targets) {
-        if (storedAt === undefined || expiresAt === undefined || !names.has(target)) continue;
+    for (const name of names) {
+      for (const { storedAt, expiresAt } of memories.get(name)?.runs ?? []) {
+        if (storedAt === undefined || expiresAt === undefined) continue;
         this.eventLog.put('tokens', {
-          id: `${target}-${storedAt}`,
-          refresher: target,
+          id: `${name}-${storedAt}`,
+          refresher: name,
           storedAt: Date.parse(storedAt),
           expiresAt: Date.parse(expiresAt),
         });
@@ -120,19 +120,20 @@ export class LiveSource implements Source {
     }
   }
 
-  #showRuns({ executions, reports }: Runs): void {
-    for (const { executionArn, name = '', status = '', startDate, stopDate } of executions) {
-      const report = reports.find(({ execution }) => execution === executionArn);
+  #showRuns({ executions, memories }: Runs): void {
+    for (const { name = '', status = '', startDate, stopDate } of executions) {
+      const isRemembered = [...memories.values()].some(({ runs }) => runs.some((run) => run.name === name));
       for (const { id } of this.eventLog.all('refreshers')) {
-        if (report !== undefined && !report.targets.some(({ target }) => target === id)) continue;
+        const run = memories.get(id)?.runs.find((each) => each.name === name);
+        if (run === undefined && isRemembered) continue;
         this.eventLog.put('runs', {
           id: `${id} ${name}`,
           refresher: id,
-          trigger: report?.trigger ?? '',
+          trigger: run?.trigger ?? '',
           status,
           startedAt: startDate?.getTime() ?? 0,
           ...(stopDate === undefined ? {} : { endedAt: stopDate.getTime() }),
-          ...(report?.error === undefined ? {} : { error: report.error.name }),
+          ...(run?.error === undefined ? {} : { error: run.error }),
         });
       }
     }

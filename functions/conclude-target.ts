@@ -3,8 +3,9 @@ import { defined } from './lib/defined.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
-import { concludeProof, countByProof, notChecked } from './lib/report/conclude-proofs.ts';
-import { endpointProofSchema, imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
+import { concludeWatch } from './lib/report/conclude-proofs.ts';
+import { imageRecordSchema, type Outcome } from './lib/report/outcome.ts';
+import { watchSoFarSchema } from './lib/runpod/watch.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
 const inputSchema = z.object({
@@ -14,8 +15,9 @@ const inputSchema = z.object({
   startAt: moment,
   discovered: z.optional(
     z.object({
-      endpoints: z.array(z.object({ id: z.string() })),
+      endpoints: z.number(),
       otherUsers: z.array(z.string()),
+      unmanaged: z.array(z.string()),
       warnings: z.array(z.string()),
     }),
   ),
@@ -29,7 +31,9 @@ const inputSchema = z.object({
       unsupportedApis: z.optional(z.array(z.string())),
     }),
   ),
-  proofs: z.optional(z.array(endpointProofSchema)),
+  /** What the looks at its endpoints came to, and how they broke down. */
+  watch: z.optional(watchSoFarSchema),
+  watchFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
   notified: z.optional(z.unknown()),
@@ -46,8 +50,10 @@ export const createConcludeTarget =
     const input = parseInput('conclude-target', inputSchema, event);
     const { discovered, failure } = input;
     const stored = input.stored?.status === 'stored' ? input.stored : undefined;
-    const unwatched = stored === undefined ? [] : (discovered?.endpoints ?? []);
-    const endpoints = input.proofs?.map(concludeProof) ?? unwatched.map(({ id }) => notChecked(id));
+    const watched =
+      stored === undefined
+        ? { endpoints: [], proofs: {} }
+        : concludeWatch(input.watch, discovered?.endpoints ?? 0, input.watchFailure);
     const isFailed = stored === undefined && failure !== undefined;
     const outcome = defined({
       target: input.name,
@@ -58,10 +64,11 @@ export const createConcludeTarget =
       storedAt: stored?.storedAt,
       expiresAt: stored?.expiresAt,
       seconds: Math.round((now() - input.startAt) / 1000),
-      proofs: countByProof(endpoints),
-      endpoints,
+      proofs: watched.proofs,
+      endpoints: watched.endpoints,
       images: input.images?.images,
       otherUsers: unlessEmpty(discovered?.otherUsers),
+      unmanaged: unlessEmpty(discovered?.unmanaged),
       warnings: unlessEmpty(discovered?.warnings),
       delayedRounds: input.delay?.rounds,
       delayTold: input.notified === undefined ? undefined : true,

@@ -1,40 +1,48 @@
 import * as z from 'zod/mini';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
-import { ConfigurationError } from './lib/errors.ts';
-import { type BasePlatform, lambda, type Platform, parseInput } from './lib/platform.ts';
+import { packImages } from './lib/ecr/packed-images.ts';
+import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { quote } from './lib/quote.ts';
-import { chooseEndpoints, type DiscoveredEndpoint, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
+import { chooseEndpoints, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
+import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
+import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { accountOf, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
   readonly loadTargets: LoadTargets;
   /** Runpod, as the key at `keySource` sees it. */
-  readonly runpodFor: (keySource: string) => RunpodManagement;
+  readonly runpodFor: (
+    keySource: string,
+  ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
 }
 
-const inputSchema = z.object({ name: z.string() });
+const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema });
 
 /** What uses a target's credential. */
 interface DiscoverEndpointsOutput {
   /** The target as targets.yml describes it, so that a deploy does not change it under a run. */
   readonly target: Pick<Target, 'name' | 'ecr' | 'runpod'>;
-  readonly endpoints: readonly DiscoveredEndpoint[];
+  /** How many endpoints there are to watch: each function lists them for itself, however many they are. */
+  readonly endpoints: number;
+  /** The images of these, packed. */
+  readonly images: string;
+  /** How many of them ask for a canary. */
+  readonly canaries: number;
   /** Templates and pods that use the credential, at most 20. */
   readonly otherUsers: readonly string[];
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
   readonly registries: readonly string[];
+  /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
+  readonly unmanaged: readonly string[];
   readonly warnings: readonly string[];
 }
 
-/** A history holds 25,000 events, and an endpoint that never settles takes about 130 of them; the rest is for retries. */
-export const maxEndpoints = 100;
-/** A state holds 256 KiB, and what a target gathers of its endpoints grows to about seven times this. */
-const maxEndpointBytes = 32 * 1024;
 const maxOtherUsers = 20;
+const maxUnmanaged = 20;
 const maxHurt = 5;
 const maxRegistries = 20;
 
@@ -44,15 +52,6 @@ const registriesOf = (images: readonly string[]): string[] => {
   return [...found].toSorted((one, other) => Number(isEcr(other)) - Number(isEcr(one))).slice(0, maxRegistries);
 };
 const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
-
-/** The endpoints that a run can watch: as many as a history and a state hold. */
-const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] => {
-  let bytes = 0;
-  return chosen.slice(0, maxEndpoints).filter((endpoint) => {
-    bytes += Buffer.byteLength(JSON.stringify(endpoint));
-    return bytes <= maxEndpointBytes;
-  });
-};
 
 /**
  * Finds the endpoints that use a target's credential, and makes sure the credential is there at all.
@@ -65,13 +64,9 @@ const watchable = (chosen: readonly DiscoveredEndpoint[]): DiscoveredEndpoint[] 
 export const createDiscoverEndpoints =
   ({ loadTargets, runpodFor }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
-    const { name } = parseInput('discover-endpoints', inputSchema, event);
-    const found = loadTargets().find((each) => each.name === name);
-    if (found === undefined) {
-      throw new ConfigurationError(
-        `targets.yml has no target ${name} any more. Deploying has removed it during this run.`,
-      );
-    }
+    const { name, execution: ownAccount } = parseInput('discover-endpoints', inputSchema, event);
+    const targets = loadTargets();
+    const found = targetOf(loadTargets, name);
     const { ecr, runpod } = found;
     const management = runpodFor(runpod.apiKey);
     const warnings: string[] = [];
@@ -90,12 +85,15 @@ export const createDiscoverEndpoints =
     ];
 
     const chosen = chooseEndpoints(found, all);
-    const watched = watchable(chosen);
-    if (chosen.length > watched.length) {
-      warnings.push(
-        `${chosen.length} endpoints use the credential; the first ${watched.length} are watched. Name the important ones in targets.yml.`,
-      );
-    }
+    const { packed, leftOut } = packImages(chosen.map(({ endpoint }) => endpoint?.image ?? ''));
+    if (leftOut > 0)
+      warnings.push(`${leftOut} images of the target's endpoints do not fit a run, and are not tried on ECR.`);
+    const unmanaged = await findUnmanaged(found, accountOf(found, ownAccount), targets, all, () =>
+      // Better to warn of an endpoint that needs no credential than to be silent about one that does.
+      management.listDelegations().catch(() => []),
+    );
+    warnings.push(...unmanaged.slice(0, maxUnmanaged).map(describeUnmanaged));
+    if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
     const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
     if (hurt.length > 0) {
       const described = hurt
@@ -107,9 +105,12 @@ export const createDiscoverEndpoints =
     }
     return {
       target: { name, ecr, runpod },
-      endpoints: watched,
+      endpoints: chosen.length,
+      images: packed,
+      canaries: chosen.filter(({ canary }) => canary !== undefined).length,
       otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
       registries: registriesOf(behind.map(({ image }) => image)),
+      unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
     };
   };
@@ -118,7 +119,13 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
     loadTargets: platform.loadTargets,
-    runpodFor: (keySource) => createRunpodManagement(connect(keySource), platform.settings),
+    runpodFor: (keySource) => {
+      const client = connect(keySource);
+      return {
+        ...createRunpodManagement(client, platform.settings),
+        listDelegations: () => listDelegations(client, platform.settings),
+      };
+    },
   });
 };
 

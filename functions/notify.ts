@@ -1,20 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from './lib/aws/client.ts';
-import { createReadEarlierReports, type ReadEarlierReports } from './lib/aws/history.ts';
 import { createPublish, type Publish } from './lib/aws/publish.ts';
 import { requireSetting } from './lib/env.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { foldReport, rememberReport } from './lib/memory/remember-report.ts';
+import { type TargetMemories, targetForm } from './lib/memory/target-memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
 import { composeNotice, executionOf, noticeSchema } from './lib/report/notice.ts';
-import type { Report } from './lib/report/report.ts';
 import { type FirstSteps, parseFirstSteps } from './lib/report/runbook.ts';
 
 /** What notify needs from outside. */
 interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
   readonly publish: Publish;
-  readonly readEarlierReports: ReadEarlierReports;
+  readonly memory: Memory;
   /** Milliseconds between scheduled runs. */
   readonly scheduleMs: number;
   /** Where the runbook is; empty where it has no address, and then what it says to do first, by section. */
@@ -31,25 +32,32 @@ interface NotifyOutput {
 
 /**
  * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered; and, for those who
- * asked for it, how every target has fared in the last day.
+ * asked for it, how every target has fared in the last day. Remembers what a run came to, and what people know of it.
  *
  * @throws {NotificationError} SNS did not take the message
  */
 export const createNotify =
-  ({ publish, readEarlierReports, now, scheduleMs, runbook, firstSteps, hasTargetAlarms, log, meter }: NotifyDeps) =>
+  ({ publish, memory, now, scheduleMs, runbook, firstSteps, hasTargetAlarms, log, meter }: NotifyDeps) =>
   async (event: unknown): Promise<NotifyOutput> => {
     const notice = parseInput('notify', noticeSchema, event);
     const execution = executionOf(notice);
-    // Without history people may be told twice, which is better than not at all.
-    const earlier = await readEarlierReports(execution).catch((error: unknown): Report[] => {
-      log.error('The history of earlier runs cannot be read', error);
-      return [];
+    // Without the memory people may be told twice, which is better than not at all.
+    const memories = await memory.readAll(targetForm).catch((error: unknown): TargetMemories => {
+      log.error('What is remembered of the targets cannot be read', error);
+      return new Map();
     });
-    if (notice.kind === 'report') measureTokens(meter, [notice.report, ...earlier], now(), hasTargetAlarms);
-    const [first, ...more] = composeNotice(notice, earlier, now(), scheduleMs);
-    if (first === undefined) return { published: 0 };
-    await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
-    return { published: 1 };
+    const alerts = composeNotice(notice, memories, now(), scheduleMs);
+    const [first, ...more] = alerts;
+    if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
+    if (notice.kind === 'report') {
+      const remembered = await rememberReport(memory, notice.report, memories, alerts).catch((error: unknown) => {
+        log.error('What the run came to cannot be remembered', error);
+        return undefined;
+      });
+      const known = remembered ?? foldReport(notice.report, memories, alerts);
+      measureTokens(meter, known, now(), hasTargetAlarms);
+    }
+    return { published: first === undefined ? 0 : 1 };
   };
 
 /** The runbook, from the bundle's root. Without it people are still told what happened. */
@@ -67,7 +75,7 @@ export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'setti
   const topics = { alert: requireSetting(settings, 'ALERT_TOPIC_ARN'), chat: settings.CHAT_TOPIC_ARN };
   return createNotify({
     publish: createPublish(new SNSClient(awsClientDefaults(settings)), topics, log),
-    readEarlierReports: createReadEarlierReports(settings),
+    memory: createMemory(settings),
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     runbook,

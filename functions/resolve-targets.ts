@@ -1,9 +1,9 @@
 import * as z from 'zod/mini';
 import { chooseTargets, executionInputSchema } from './lib/execution-input.ts';
-import { isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { isoSeconds, lambda, moment, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { outcomeBytesFor } from './lib/report/bound-outcome.ts';
 import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
-import { type TargetTurn, takeTurns } from './lib/turns.ts';
+import { patienceMs, type TargetTurn, takeTurns } from './lib/turns.ts';
 
 /** What resolve-targets needs from outside. */
 interface ResolveTargetsDeps {
@@ -17,11 +17,7 @@ interface ResolveTargetsDeps {
 
 const inputSchema = z.object({
   input: z.unknown(),
-  /** The execution's ARN, from which we learn the account we run in. */
-  execution: z.pipe(
-    z.string().check(z.regex(/^arn:[^:]+:states:[^:]+:\d{12}:/, 'expected the ARN of an execution')),
-    z.transform((arn) => arn.replace(/^(?:[^:]+:){4}(\d{12}):.*$/s, '$1')),
-  ),
+  execution: ownAccountSchema,
   startedAt: moment,
 });
 
@@ -40,10 +36,6 @@ interface ResolveTargetsOutput {
   readonly outcomeBytes: number;
 }
 
-const retirementMs = 30 * 60_000;
-/** The machine ends after 4 h 50 min whatever happens; a target gives up in time to say so. */
-const maxRunMs = 4.5 * 3_600_000;
-
 /**
  * Decides which targets a run concerns, and when each may begin.
  *
@@ -59,13 +51,12 @@ export const createResolveTargets =
     const chosen = chooseTargets(all, request, ownAccount);
 
     const names = chosen.map(({ name }) => name);
-    const patienceMs = Math.max(0, Math.min(scheduleHours * 3_600_000 - retirementMs, maxRunMs));
     return {
       trigger: request.trigger ?? 'manual',
       names,
       concernsAll: chosen.length === all.length,
       outcomes: takeTurns(chosen, now(), requestsPerMinute),
-      giveUpAt: isoSeconds(startedAt + patienceMs),
+      giveUpAt: isoSeconds(startedAt + patienceMs(scheduleHours)),
       outcomeBytes: outcomeBytesFor(names),
     };
   };

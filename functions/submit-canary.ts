@@ -1,46 +1,73 @@
 import * as z from 'zod/mini';
-import { type BasePlatform, isoSeconds, lambda, parseInput } from './lib/platform.ts';
+import { type BasePlatform, isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 import { canaryMs, canaryTimeToLiveMs } from './lib/runpod/canary.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
+import { createPace } from './lib/runpod/pace.ts';
+import { createLoadTargets, type LoadTargets, targetOf } from './lib/targets.ts';
 
 /** What submit-canary needs from outside. */
 interface SubmitCanaryDeps {
+  readonly loadTargets: LoadTargets;
   readonly jobsFor: (keySource: string) => RunpodJobs;
   readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  /** Requests a minute that one Runpod key may make. */
+  readonly requestsPerMinute: number;
 }
 
-const inputSchema = z.object({
-  target: z.object({ runpod: z.object({ apiKey: z.string() }) }),
-  endpoint: z.object({ id: z.string(), canary: z.object({ input: z.record(z.string(), z.unknown()) }) }),
-});
+const inputSchema = z.object({ target: z.object({ name: z.string(), runpod: z.object({ apiKey: z.string() }) }) });
 
-/** The job to follow, and when to stop following it (ISO 8601). */
-interface SubmitCanaryOutput {
-  readonly jobId: string;
-  readonly giveUpAt: string;
-}
+/** The job to follow and when to stop following it (ISO 8601), or the name of the error that kept it from being submitted. */
+type SubmittedCanary =
+  | { readonly endpoint: string; readonly jobId: string; readonly giveUpAt: string }
+  | { readonly endpoint: string; readonly Error: string };
+
+/** More would not fit a state beside what else a run knows, and cost more than a check is worth. */
+const maxCanaries = 100;
+const requestsAtOnce = 10;
+/** No job is submitted later than this, so that all that were are known. */
+export const maxSubmitMs = 120_000;
 
 /**
- * Submits one job to an endpoint that asked for it, so that a worker has to start. The machine calls this once and never
- * retries it: a job that was submitted without our knowing ends by its time-to-live.
+ * Submits one job to each endpoint of a target that asked for it, so that a worker has to start. The machine calls this
+ * once and never retries it: a job that was submitted without our knowing ends by its time-to-live.
  *
- * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
+ * @throws {ConfigurationError} the target left targets.yml after the run began
  */
 const createSubmitCanary =
-  ({ jobsFor, now }: SubmitCanaryDeps) =>
-  async (event: unknown): Promise<SubmitCanaryOutput> => {
-    const { target, endpoint } = parseInput('submit-canary', inputSchema, event);
-    const jobId = await jobsFor(target.runpod.apiKey).submit(endpoint.id, endpoint.canary.input, canaryTimeToLiveMs);
-    return { jobId, giveUpAt: isoSeconds(now() + canaryMs) };
+  ({ loadTargets, jobsFor, now, sleep, requestsPerMinute }: SubmitCanaryDeps) =>
+  async (event: unknown): Promise<readonly SubmittedCanary[]> => {
+    const { target } = parseInput('submit-canary', inputSchema, event);
+    const jobs = jobsFor(target.runpod.apiKey);
+    const pace = createPace({ now, sleep }, requestsPerMinute, requestsAtOnce);
+    const endBy = now() + maxSubmitMs;
+    const submitted: SubmittedCanary[] = [];
+    for (const { id, canary } of targetOf(loadTargets, target.name).endpoints ?? []) {
+      if (canary === undefined || submitted.length === maxCanaries || now() >= endBy) continue;
+      await pace();
+      try {
+        const jobId = await jobs.submit(id, canary.input, canaryTimeToLiveMs);
+        submitted.push({ endpoint: id, jobId, giveUpAt: isoSeconds(now() + canaryMs) });
+      } catch (error) {
+        submitted.push({ endpoint: id, Error: error instanceof Error ? error.name : 'Error' });
+      }
+    }
+    return submitted;
   };
 
-export const buildSubmitCanary = (platform: BasePlatform) => {
+export const buildSubmitCanary = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
   const connect = connectRunpod(platform);
+  const { loadTargets, settings, now, sleep } = platform;
   return createSubmitCanary({
-    jobsFor: (keySource) => createRunpodJobs(connect(keySource), platform.settings),
-    now: platform.now,
+    loadTargets,
+    jobsFor: (keySource) => createRunpodJobs(connect(keySource), settings),
+    now,
+    sleep,
+    requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
   });
 };
 
-export const handler = lambda('submit-canary', buildSubmitCanary);
+export const handler = lambda('submit-canary', (platform) =>
+  buildSubmitCanary({ ...platform, loadTargets: createLoadTargets(platform.settings) }),
+);

@@ -1,7 +1,10 @@
 import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
 import { minLifeMs } from './lib/ecr/mint-token.ts';
-import { type BasePlatform, isoSeconds, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { TokenStaleError } from './lib/errors.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { rememberToken, targetForm } from './lib/memory/target-memory.ts';
+import { type BasePlatform, isoSeconds, type Log, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
@@ -12,13 +15,17 @@ interface UpdateRunpodDeps {
   readonly unseal: Unseal;
   readonly runpodFor: (keySource: string) => { readonly client: RunpodClient; readonly management: RunpodManagement };
   readonly updateCredential: UpdateCredential;
+  readonly memory: Pick<Memory, 'change'>;
   readonly now: () => number;
+  readonly log: Log;
 }
 
 const inputSchema = z.object({
   execution: z.string(),
   target: z.object({ name: z.string(), runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
   token: z.object({ sealed: z.string(), mintedAt: moment, expiresAt: moment }),
+  /** How many times in this run a token was too old already. */
+  staleTimes: z._default(z.number(), 0),
 });
 
 /** Either the token is stored, or it is too old to be: then the machine mints anew. Times are ISO 8601. */
@@ -35,26 +42,37 @@ type UpdateRunpodOutput =
 
 /** A redriven execution brings back the token of its first try: what was minted longer ago is minted anew. */
 const maxTokenAgeMs = 15 * 60_000;
+/** So many times it is minted anew: a token that is too old a third time will be so a fourth. */
+const maxStaleTimes = 2;
 
 /**
  * Stores a proven token in the Runpod credential, in place.
  *
  * @throws {RunpodUnauthorizedError | CredentialNotFoundError | RunpodRequestRejectedError} Runpod refused
+ * @throws {TokenStaleError} the token is too old, as those before it in this run were
  * @throws {RunpodUpdateUnsupportedError} Runpod has none of the operations that update a credential
  * @throws {RunpodUnavailableError | RunpodRateLimitedError} Runpod did not answer; storing again is harmless
  */
 export const createUpdateRunpod =
-  ({ unseal, runpodFor, updateCredential, now }: UpdateRunpodDeps) =>
+  ({ unseal, runpodFor, updateCredential, memory, now, log }: UpdateRunpodDeps) =>
   async (event: unknown): Promise<UpdateRunpodOutput> => {
-    const { execution, target, token: minted } = parseInput('update-runpod', inputSchema, event);
+    const { execution, target, token: minted, staleTimes } = parseInput('update-runpod', inputSchema, event);
     if (now() - minted.mintedAt > maxTokenAgeMs || minted.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
-      return { status: 'stale' };
+      if (staleTimes < maxStaleTimes) return { status: 'stale' };
+      throw new TokenStaleError(
+        `Three tokens in a row were minted more than ${maxTokenAgeMs / 60_000} min before they could be stored, or end too soon; the last at ${isoSeconds(minted.mintedAt)}. The old token stays in Runpod. Look in the execution for what takes so long, and start a run by hand.`,
+      );
     }
     const credential = target.runpod.registry;
     const expiresAt = isoSeconds(minted.expiresAt);
     const token = await unseal(minted.sealed, { execution, target: target.name, credential, expiresAt });
     const updated = await updateCredential(runpodFor(target.runpod.apiKey), credential, token);
-    return { status: 'stored', storedAt: isoSeconds(now()), expiresAt, ...updated };
+    const storedAt = isoSeconds(now());
+    // It is stored, whether we can remember it or not.
+    await memory
+      .change(targetForm, target.name, (before) => rememberToken(before, expiresAt, storedAt))
+      .catch((error: unknown) => log.error('The end of the token cannot be remembered', error));
+    return { status: 'stored', storedAt, expiresAt, ...updated };
   };
 
 export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {
@@ -66,7 +84,9 @@ export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unsea
       return { client, management: createRunpodManagement(client, platform.settings) };
     },
     updateCredential: createUpdateCredential(platform.settings),
+    memory: createMemory(platform.settings),
     now: platform.now,
+    log: platform.log,
   });
 };
 

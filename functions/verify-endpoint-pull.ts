@@ -1,103 +1,72 @@
 import * as z from 'zod/mini';
-import { cutToBytes } from './lib/bounded-text.ts';
-import { defined } from './lib/defined.ts';
-import { type BasePlatform, lambda, moment, parseInput } from './lib/platform.ts';
-import { type EndpointProof, type ImageRecord, imageRecordSchema } from './lib/report/outcome.ts';
-import { canarySchema, checkCanary } from './lib/runpod/canary.ts';
+import { triedImagesSchema } from './lib/ecr/tried-images.ts';
+import { type BasePlatform, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
+import { canariesSchema } from './lib/runpod/canary.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
-import { type EndpointView, judgeEndpoint, nextCheck } from './lib/runpod/endpoint-proof.ts';
-import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
-import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { chooseWorkers, withLogs } from './lib/runpod/watch-workers.ts';
-import { createReadWorkerLog, type ReadWorkerLog } from './lib/runpod/worker-log.ts';
+import { createRunpodJobs } from './lib/runpod/jobs.ts';
+import type { WatchedRunpod } from './lib/runpod/look.ts';
+import { lookAtAll } from './lib/runpod/look-at-all.ts';
+import { createRunpodManagement } from './lib/runpod/management.ts';
+import { createPace } from './lib/runpod/pace.ts';
+import { type Watch, watchSoFarSchema } from './lib/runpod/watch.ts';
+import { createReadWorkerLog } from './lib/runpod/worker-log.ts';
+import { createLoadTargets, type LoadTargets, targetOf } from './lib/targets.ts';
 
 /** What verify-endpoint-pull needs from outside. */
 interface VerifyEndpointPullDeps {
-  readonly runpodFor: (keySource: string) => {
-    readonly management: RunpodManagement;
-    readonly readWorkerLog: ReadWorkerLog;
-    readonly jobs: RunpodJobs;
-  };
+  readonly loadTargets: LoadTargets;
+  readonly runpodFor: (keySource: string) => WatchedRunpod;
   readonly now: () => number;
+  readonly sleep: (milliseconds: number) => Promise<void>;
   /** Milliseconds Runpod may take to hand a new password to its hosts. */
   readonly propagationMs: number;
+  /** Requests a minute that one Runpod key may make. */
+  readonly requestsPerMinute: number;
 }
 
 const inputSchema = z.object({
-  target: z.object({ runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
-  endpoint: z.object({ id: z.string(), isNamed: z.boolean() }),
+  target: z.object({ name: z.string(), runpod: z.object({ apiKey: z.string(), registry: z.string() }) }),
   registry: z.string(),
-  images: z.array(imageRecordSchema),
+  images: triedImagesSchema,
   storedAt: moment,
-  /** The last check's answer: a worker it was waiting for is checked again, whatever became of it. */
-  before: z.object({ watching: z.optional(z.array(z.string())) }),
-  canary: canarySchema,
+  canaries: canariesSchema,
+  before: watchSoFarSchema,
 });
 
-/** What this check came to, and while it is `pending`, when to check again. */
-interface VerifyEndpointPullOutput extends EndpointProof {
-  readonly recheckAfterSeconds?: number;
-  /** The workers to check again. */
-  readonly watching?: readonly string[];
-}
-
-/** A hundred endpoints at their longest fit a state, together with their images. */
-const maxEvidenceBytes = 600;
-const maxLineBytes = 300;
-
-/** What trying an image came to. An endpoint's may have changed during the run: only what this token pulled is proven. */
-const triedImage = (images: readonly ImageRecord[], image: string | undefined): EndpointView['image'] => {
-  const tried = images.find((each) => each.image === image);
-  if (tried?.problem !== undefined) return { problem: tried.problem, isPassing: tried.isPassing ?? false };
-  return tried?.digest === undefined ? undefined : { digest: tried.digest };
-};
+/** So many requests may be made at once, by the first look of a run: few endpoints are then told of soon. */
+const requestsAtOnce = 45;
+/** About as many the run has made just before: for the credential, three lists, and the update in one or two APIs. */
+const requestsMade = 6;
 
 /**
- * Checks once how an endpoint's workers fare with the stored token. "Not yet" is an answer: the machine waits and asks
- * again.
+ * Looks once at all of a target's endpoints, or as many as its time allows: how do their workers fare with the stored
+ * token? What has not settled is looked at again, and that alone.
  *
- * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError} it could not check
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError} the endpoints could not be listed
  */
 export const createVerifyEndpointPull =
-  ({ runpodFor, now, propagationMs }: VerifyEndpointPullDeps) =>
-  async (event: unknown): Promise<VerifyEndpointPullOutput> => {
-    const input = parseInput('verify-endpoint-pull', inputSchema, event);
-    const { storedAt } = input;
-    const { id, isNamed } = input.endpoint;
-    const { management, readWorkerLog, jobs } = runpodFor(input.target.runpod.apiKey);
-
-    const endpoint = await management.getEndpoint(id);
-    const workers = endpoint === undefined ? [] : await management.listWorkers(id);
-    const watched = chooseWorkers(workers, input.before.watching ?? [], storedAt);
-    const view: EndpointView = {
-      endpoint,
-      endpointId: id,
-      isNamed,
-      credentialId: input.target.runpod.registry,
-      registry: input.registry,
-      image: triedImage(input.images, endpoint?.image),
-      workers: await withLogs(workers, watched, (workerId) => readWorkerLog(id, workerId, storedAt)),
-      canary: await checkCanary(jobs, id, input.canary, now()),
-      storedAt,
-      now: now(),
-      propagationMs,
-    };
-    const verdict = judgeEndpoint(view);
-    const isPending = verdict.proof === 'pending';
-    return defined({
-      endpoint: id,
-      ...verdict,
-      evidence: cutToBytes(verdict.evidence, maxEvidenceBytes),
-      line: verdict.line === undefined ? undefined : cutToBytes(verdict.line, maxLineBytes),
-      recheckAfterSeconds: isPending ? Math.ceil((nextCheck(view) - view.now) / 1000) : undefined,
-      watching: isPending ? watched.map((worker) => worker.id) : undefined,
-    });
+  ({ loadTargets, runpodFor, now, sleep, propagationMs, requestsPerMinute }: VerifyEndpointPullDeps) =>
+  async (event: unknown): Promise<Watch> => {
+    const { target, ...run } = parseInput('verify-endpoint-pull', inputSchema, event);
+    const pace =
+      run.before === undefined
+        ? createPace({ now, sleep }, requestsPerMinute, requestsAtOnce, requestsMade)
+        : createPace({ now, sleep }, requestsPerMinute, 0);
+    const runpod = runpodFor(target.runpod.apiKey);
+    await pace();
+    const all = await runpod.management.listEndpoints();
+    return lookAtAll(
+      runpod,
+      { ...run, target: { ...targetOf(loadTargets, target.name), runpod: target.runpod }, all, propagationMs },
+      { now, pace },
+    );
   };
 
-export const buildVerifyEndpointPull = (platform: BasePlatform) => {
-  const { settings, now } = platform;
+export const buildVerifyEndpointPull = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
+  const { settings, now, sleep, loadTargets } = platform;
   const connect = connectRunpod(platform);
   return createVerifyEndpointPull({
+    loadTargets,
     runpodFor: (keySource) => {
       const client = connect(keySource);
       return {
@@ -107,8 +76,12 @@ export const buildVerifyEndpointPull = (platform: BasePlatform) => {
       };
     },
     now,
+    sleep,
     propagationMs: settings.PROPAGATION_MINUTES * 60_000,
+    requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
   });
 };
 
-export const handler = lambda('verify-endpoint-pull', buildVerifyEndpointPull);
+export const handler = lambda('verify-endpoint-pull', (platform) =>
+  buildVerifyEndpointPull({ ...platform, loadTargets: createLoadTargets(platform.settings) }),
+);

@@ -4,11 +4,13 @@ import { cutToBytes } from './lib/bounded-text.ts';
 import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
+import { packedImagesSchema } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { isTokenProblem, reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
 import { PullError } from './lib/ecr/registry.ts';
 import { isPassing as isPassingProblem } from './lib/ecr/registry-answer.ts';
+import { boundTriedImages, type TriedImages } from './lib/ecr/tried-images.ts';
 import { WrongRegistryError } from './lib/errors.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
@@ -29,15 +31,11 @@ const inputSchema = z.object({
   expiresAt: z.string(),
   sealed: z.string(),
   registry: z.string(),
-  endpoints: z.array(z.object({ image: z.string() })),
+  /** The images of what is watched, packed. */
+  images: packedImagesSchema,
   /** Where what uses the credential pulls from, whether it is watched or not. */
   registries: z.array(z.string()),
 });
-
-/** What trying the token on ECR came to. Images of other registries are left out: the token is not for them. */
-interface VerifyImagePullOutput {
-  readonly images: readonly ImageRecord[];
-}
 
 const maxImagesAtOnce = 4;
 const maxProblemBytes = 400;
@@ -55,9 +53,9 @@ const maxProblemBytes = 400;
  */
 export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
-  async (event: unknown): Promise<VerifyImagePullOutput> => {
+  async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
-    const { sealed, registry, endpoints, registries, ...sealedFor } = input;
+    const { sealed, registry, images: named, registries, ...sealedFor } = input;
     if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
       throw new WrongRegistryError(
         `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
@@ -68,7 +66,8 @@ export const createVerifyImagePull =
       registryClient.tryToken(registry, token).catch((error: unknown) => {
         throw error instanceof PullError ? reasonOfRegistry(error) : error;
       });
-    const images = [...new Set(endpoints.map(({ image }) => image))].flatMap((image) => {
+    // Those of other registries are left out: the token is not for them.
+    const images = named.flatMap((image) => {
       const reference = parseImageReference(image);
       return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
     });
@@ -93,7 +92,7 @@ export const createVerifyImagePull =
     });
     const reason = reasonToWithhold(failures, images.length);
     if (reason !== undefined) throw reason;
-    return { images: tried };
+    return boundTriedImages(tried);
   };
 
 export const buildVerifyImagePull = ({ settings, send, unseal }: Pick<Platform, 'settings' | 'send' | 'unseal'>) =>

@@ -28,6 +28,7 @@ import {
   type StackPlace,
 } from './permissions.ts';
 import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
+import { chooseScheduleHours } from './schedule.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
 export interface StackSettings {
@@ -193,12 +194,20 @@ export const readStackSettings = ({
   const { targets } = document;
   const { stages: stageAlerts, ...alerts } = { ...document.alerts };
   const { stages: stageSettings, ...settings } = { ...document.settings };
-  const resolved = {
-    ...defaults(),
+  const given = {
     ...defined(settings),
     ...defined({ ...stageSettings?.[place.stage] }),
     ...defined(forOnce.settings),
   };
+  const usual = defaults();
+  const { hours, notice } = chooseScheduleHours(
+    targets,
+    given.runpodRequestsPerMinute ?? usual.runpodRequestsPerMinute,
+    given.scheduleHours,
+    usual.scheduleHours,
+  );
+  if (notice !== undefined) process.stderr.write(`${notice}\n`);
+  const resolved = { ...usual, ...given, scheduleHours: hours };
   const listeners = { ...defined(alerts), ...defined({ ...stageAlerts?.[place.stage] }) };
   const { alertEmail, pagerUrl } = forOnce.listeners;
   const emails = unique(alertEmail === undefined ? (listeners.email ?? []) : [alertEmail]);
@@ -206,7 +215,7 @@ export const readStackSettings = ({
   if (isDeploy && emails.length + pagers.length === 0) process.stderr.write(nobodyIsTold);
   const emailSubscriptions = emails.map((Endpoint) => ({ Protocol: 'email', Endpoint }));
   const pagerSubscriptions = pagers.map((pager) => ({ Protocol: 'https', Endpoint: pagerEndpoint(pager) }));
-  const { scheduleHours: hours, digestHour } = resolved;
+  const { digestHour } = resolved;
   const page = resolved.runbookUrl ?? runbookPage(readOrigin(projectFolder)) ?? '';
   const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);

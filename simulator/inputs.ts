@@ -1,4 +1,5 @@
 import type { FetchTokenOutput } from '../functions/fetch-token.ts';
+import { packImages } from '../functions/lib/ecr/packed-images.ts';
 import type { World } from './world.ts';
 
 /** The ARN of an execution for functions that are called on their own. */
@@ -18,7 +19,7 @@ export const fetchToken = (world: World, of: object = target): Promise<FetchToke
 /** What each function is called with, for a target with one endpoint and image. */
 export const inputs = {
   resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
-  discoverEndpoints: () => ({ name: 'production' }),
+  discoverEndpoints: () => ({ name: 'production', execution: executionArn }),
   fetchToken: () => ({ execution: executionArn, target }),
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
     execution: executionArn,
@@ -27,18 +28,18 @@ export const inputs = {
     expiresAt: token.expiresAt,
     sealed: token.sealed,
     registry: token.registry,
-    endpoints: images.map((image) => ({ image })),
+    images: packImages(images).packed,
     registries: [],
   }),
-  updateRunpod: (token: FetchTokenOutput) => ({ execution: executionArn, target, token }),
-  verifyEndpointPull: (endpoint: object, more: object = {}) => ({
+  updateRunpod: (token: FetchTokenOutput) => ({ execution: executionArn, target, token, staleTimes: 0 }),
+  submitCanary: () => ({ target }),
+  verifyEndpointPull: (more: object = {}) => ({
     target,
-    endpoint: { isNamed: false, ...endpoint },
     registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com',
-    images: [],
+    images: { images: [] },
     storedAt: '2026-11-23T12:00:00Z',
-    before: { watching: [] },
-    canary: {},
+    canaries: [],
+    before: {},
     ...more,
   }),
 };

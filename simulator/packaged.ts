@@ -140,9 +140,12 @@ let packagedOnce: Template | undefined;
 
 /** The packaged template; where serverless is not installed, the one that `npm run build` has left. */
 export const packagedTemplate = (): Template => {
-  packagedOnce ??= existsSync(serverlessProgram)
-    ? packageStack().template
-    : packagedIn(join(root, '.serverless')).template;
+  if (packagedOnce !== undefined) return packagedOnce;
+  const built = join(root, '.serverless');
+  if (!existsSync(serverlessProgram) && !existsSync(built)) {
+    throw new Error('There is no packaged template, and no serverless to package one: run npm ci.');
+  }
+  packagedOnce = existsSync(serverlessProgram) ? packageStack().template : packagedIn(built).template;
   return packagedOnce;
 };
 

@@ -19,6 +19,7 @@ import {
 } from '../runner/functions.ts';
 import { type AwsResources, checksOf, repositoryArnOf } from './aws/checks.ts';
 import { Deployment } from './aws/deployment.ts';
+import { Dynamodb } from './aws/dynamodb.ts';
 import { Ecr, pushEvent } from './aws/ecr.ts';
 import { Identities } from './aws/identities.ts';
 import { Kms } from './aws/kms.ts';
@@ -106,6 +107,7 @@ export class World {
   readonly identities = new Identities();
   readonly ecr: Ecr;
   readonly kms: Kms;
+  readonly dynamodb = new Dynamodb();
   readonly secrets = new SecretStores();
   readonly sns: Sns;
   readonly registry: Registry;
@@ -117,6 +119,8 @@ export class World {
   readonly apiKey: string;
   /** How far the functions' clock is ahead of everybody else's, in milliseconds. */
   skewMs = 0;
+  /** The targets that are deployed. */
+  targets: readonly Target[] = parseTargets(defaultTargets);
   /** The deployed stack's roles and policies. */
   iam: Iam;
   /** Called with every question to IAM. */
@@ -137,7 +141,7 @@ export class World {
   private constructor(options: WorldOptions) {
     this.#options = options;
     this.#folder = mkdtempSync(join(tmpdir(), 'runpod-ecr-refresh-'));
-    this.iam = this.#deploy(parseTargets(defaultTargets));
+    this.iam = this.#deploy(this.targets);
     this.writeTargets(options.targets ?? defaultTargets);
     const { iam } = this;
     this.clock = new WorldClock(options.startAt);
@@ -206,6 +210,7 @@ export class World {
       this.ecr.service,
       this.identities.service,
       this.kms.service,
+      this.dynamodb.service,
       this.secrets.service,
       this.sns.service,
       this.stepFunctions.service,
@@ -216,12 +221,15 @@ export class World {
       const where = { ...place, account: by.account, region: caller.region };
       this.iam.require(by, checksOf(action, input, where, this.#resources));
     });
+    const tables = [...this.iam.stack.resources.values()].filter(({ type }) => type === 'AWS::DynamoDB::Table');
+    const dynamodb = await this.dynamodb.start(tables.map(({ properties }) => properties));
     const registry = await this.registry.start(this.faults);
     const runpod = await this.runpod.start(this.faults, registry.origin);
-    this.#closers.push(aws.close, registry.close, runpod.close);
+    this.#closers.push(aws.close, dynamodb.close, registry.close, runpod.close);
     this.environment = {
       TARGETS_FILE: join(this.#folder, 'targets.yml'),
       SEAL_KEY_ID: resourceOf(this.iam, 'SealKey').arn,
+      MEMORY_TABLE: resourceOf(this.iam, 'MemoryTable').ref,
       ALERT_TOPIC_ARN: resourceOf(this.iam, 'AlertTopic').arn,
       RUNBOOK_URL: 'https://example.com/docs/runbook.md',
       STATE_MACHINE_ARN: resourceOf(this.iam, 'LiveAlias').arn,
@@ -315,7 +323,10 @@ export class World {
     const path = join(this.#folder, 'targets.yml');
     writeFileSync(path, yaml);
     const targets = targetsOf(path);
-    if (targets !== undefined) this.iam = this.#deploy(targets);
+    if (targets !== undefined) {
+      this.targets = targets;
+      this.iam = this.#deploy(targets);
+    }
     this.restart();
   }
 
@@ -426,6 +437,7 @@ export class World {
   readonly #resources: AwsResources = {
     machineKeyArn: () => this.#machineKeyArn,
     keyOfTopic: (arn) => keyArnOf(this.iam, arn),
+    keyOfTable: (arn) => keyArnOf(this.iam, arn),
     keyOfSecret: (name) => this.secrets.keys.get(name),
     keyOfCiphertext: (ciphertext) => this.kms.keyOfCiphertext(ciphertext),
   };

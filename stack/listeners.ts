@@ -23,7 +23,7 @@ export const readListeners = async ({ aws }: Caller, topic: string): Promise<Lis
     const pages = paginateListSubscriptionsByTopic({ client: new SNSClient(aws) }, { TopicArn: topic });
     for await (const { Subscriptions = [] } of pages) subscriptions.push(...Subscriptions);
   } catch (error) {
-    throw awsFailure('list the topic's subscriptions', 'sns:ListSubscriptionsByTopic', error);
+    throw awsFailure('list the subscriptions of a topic', 'sns:ListSubscriptionsByTopic', error);
   }
   const isConfirmed = ({ SubscriptionArn = '' }: Subscription) => SubscriptionArn.startsWith('arn:');
   const isEnded = ({ SubscriptionArn }: Subscription) => SubscriptionArn === 'Deleted';

@@ -1,6 +1,6 @@
 import type { Caller } from './caller.ts';
 import { CommandError } from './failure.ts';
-import { deployCommand, readStack, removeCommand, type Stack } from './stack.ts';
+import { type DeployedStack, deployCommand, readStack, removeCommand, type Stack } from './stack.ts';
 
 /** How a stack stands, and what is to be done about it. */
 interface StackState {
@@ -69,15 +69,20 @@ export const judgeStack = ({ name, status, stateMachine }: Stack, caller: Caller
 };
 
 /** @throws {CommandError} there is no such stack, or nothing can be read of it */
-export const requireStack = async (caller: Caller): Promise<Stack & { readonly stateMachine: string }> => {
+export const requireStack = async (caller: Caller): Promise<DeployedStack> => {
   const stack = await readStack(caller);
   if (stack === undefined) {
     throw new CommandError(
       `There is no stack ${caller.stackName} in ${caller.region}. Deploy it: ${deployCommand(caller)}; or name its stage and region with --stage and --region.`,
     );
   }
-  const { stateMachine } = stack;
-  if (stateMachine !== undefined) return { ...stack, stateMachine };
+  const { stateMachine, memoryTable } = stack;
+  if (stateMachine !== undefined && memoryTable !== undefined) return { ...stack, stateMachine, memoryTable };
+  if (stateMachine !== undefined) {
+    throw new CommandError(
+      `Stack ${stack.name} is of an earlier release, without a memory. Deploy again: ${deployCommand(caller)}.`,
+    );
+  }
   const { text, remedy } = judgeStack(stack, caller);
   throw new CommandError(`Stack ${stack.name} ${text} (${stack.status}). ${remedy}.`.replace(/\.\.$/, '.'));
 };

@@ -21,9 +21,13 @@ export interface Stack {
   /** The version that was deployed; `undefined` where the stack does not say. */
   readonly version: string | undefined;
   readonly stateMachine: string | undefined;
+  readonly memoryTable: string | undefined;
   readonly alertTopic: string | undefined;
   readonly alarmTopic: string | undefined;
 }
+
+/** A stack that is whole. */
+export type DeployedStack = Stack & { readonly stateMachine: string; readonly memoryTable: string };
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && error.name === 'ValidationError' && /does not exist/.test(error.message);
@@ -51,6 +55,7 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
     isBusy: status.endsWith('_IN_PROGRESS'),
     version: output('Version'),
     stateMachine: output('StateMachineArn'),
+    memoryTable: output('MemoryTable'),
     alertTopic: output('AlertTopicArn'),
     alarmTopic: output('AlarmTopicArn'),
   };

@@ -1,15 +1,16 @@
 import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwatch';
 import { GetScheduleCommand, SchedulerClient } from '@aws-sdk/client-scheduler';
 import { type ExecutionListItem, ListExecutionsCommand, SFNClient } from '@aws-sdk/client-sfn';
-import { createReadEarlierReports } from '../functions/lib/aws/history.ts';
 import { defined } from '../functions/lib/defined.ts';
-import { goodUntil } from '../functions/lib/report/alerts.ts';
-import type { EndpointOutcome, Outcome } from '../functions/lib/report/outcome.ts';
-import type { Report } from '../functions/lib/report/report.ts';
+import { MemoryUnavailableError } from '../functions/lib/errors.ts';
+import { createMemory } from '../functions/lib/memory/memory.ts';
+import { type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
+import type { EndpointOutcome } from '../functions/lib/report/outcome.ts';
+import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
-import { ownVersion, type Stack } from './stack.ts';
+import { type DeployedStack, ownVersion, type Stack } from './stack.ts';
 import { judgeStack, requireStack } from './stack-state.ts';
 
 /** How a target fares. Times are ISO 8601. */
@@ -17,14 +18,18 @@ export interface TargetStatus {
   readonly name: string;
   /** When the token that Runpod holds ends; left out where no run on record stored one. */
   readonly expiresAt?: string;
-  /** When a run checked it last. */
-  readonly lookedAt: string;
+  /** Since when one has been on record without a gap. */
+  readonly heldSince?: string;
+  /** When a run checked it last; left out where none has come to its report. */
+  readonly lookedAt?: string;
   /** Why that run stored nothing. */
   readonly error?: { readonly name: string; readonly message: string };
   /** Endpoints by proof, all of them. */
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
+  readonly warnings?: readonly string[];
 }
 
 /** A run of the state machine. Times are ISO 8601. */
@@ -59,29 +64,49 @@ export interface Status {
 
 const iso = (time: number | Date): string => new Date(time).toISOString();
 
-/** The runs that Step Functions lists, newest first, and the reports of those that have one. */
+/** The runs that Step Functions lists, newest first, and what is remembered of the targets. */
 export interface Runs {
   readonly executions: readonly ExecutionListItem[];
-  readonly reports: readonly Report[];
+  readonly memories: TargetMemories;
 }
 
 const executionsRead = 20;
 
 /** @throws {CommandError} AWS refused, or did not answer */
-export const readRuns = async ({ aws, settings }: Caller, stateMachineArn: string): Promise<Runs> => {
-  const list = new ListExecutionsCommand({ stateMachineArn, maxResults: executionsRead });
-  const failure = (error: unknown): never => {
-    throw awsFailure(
-      'list the runs',
-      'states:ListExecutions, states:DescribeExecution, states:GetExecutionHistory and kms:Decrypt',
-      error,
-    );
-  };
-  const [{ executions = [] }, reports] = await Promise.all([
-    new SFNClient(aws).send(list).catch(failure),
-    createReadEarlierReports(settings)(stateMachineArn).catch(failure),
+export const readMemories = async ({ settings }: Caller, memoryTable: string): Promise<TargetMemories> =>
+  createMemory({ ...settings, MEMORY_TABLE: memoryTable })
+    .readAll(targetForm)
+    .catch((error: unknown) => {
+      throw awsFailure('read what is remembered of the targets', 'dynamodb:Query and kms:Decrypt', causeOf(error));
+    });
+
+const causeOf = (error: unknown): unknown => (error instanceof MemoryUnavailableError ? (error.cause ?? error) : error);
+
+/** @throws {CommandError} AWS refused, or did not answer */
+export const readRuns = async (
+  caller: Caller,
+  { stateMachine, memoryTable }: Pick<DeployedStack, 'stateMachine' | 'memoryTable'>,
+): Promise<Runs> => {
+  const list = new ListExecutionsCommand({ stateMachineArn: stateMachine, maxResults: executionsRead });
+  const [{ executions = [] }, memories] = await Promise.all([
+    new SFNClient(caller.aws).send(list).catch((error: unknown) => {
+      throw awsFailure('list the runs', 'states:ListExecutions', error);
+    }),
+    readMemories(caller, memoryTable),
   ]);
-  return { executions, reports };
+  return { executions, memories };
+};
+
+/** Why the run that concerned targets last failed, where it did. */
+export const errorOfRun = (
+  memories: TargetMemories,
+  executionArn: string | undefined,
+): { readonly name: string; readonly message: string } | undefined => {
+  const outcomes = [...memories.values()].flatMap(({ last }) =>
+    last !== undefined && last.execution === executionArn ? [last.outcome] : [],
+  );
+  const { outcome, error, cause } = judgeRun(outcomes, undefined);
+  return outcome === 'failed' ? { name: error, message: cause } : undefined;
 };
 
 /** The schedule of a stack; `undefined` where it has none. */
@@ -128,46 +153,46 @@ export const periodOf = (expression: string): number | undefined => {
   return count === undefined || unitMs === undefined ? undefined : Number(count) * unitMs;
 };
 
-const toRun = (execution: ExecutionListItem, reports: readonly Report[]): RunStatus => {
-  const report = reports.find((each) => each.execution === execution.executionArn);
-  const { stopDate } = execution;
+const toRun = (
+  { executionArn, name = '', status, startDate, stopDate }: ExecutionListItem,
+  memories: TargetMemories,
+) => {
+  const run = [...memories.values()].flatMap(({ runs }) => runs).find((each) => each.name === name);
   return defined({
-    name: execution.name ?? '',
-    status: execution.status ?? 'UNKNOWN',
-    startedAt: iso(execution.startDate ?? 0),
+    name,
+    status: status ?? 'UNKNOWN',
+    startedAt: iso(startDate ?? 0),
     endedAt: stopDate === undefined ? undefined : iso(stopDate),
-    trigger: report?.trigger,
-    error: report?.error,
+    trigger: run?.trigger,
+    error: errorOfRun(memories, executionArn),
   });
 };
 
-/** How each target of these reports, newest first, fares. */
-export const targetsOf = (reports: readonly Report[]): TargetStatus[] => {
-  const newest = new Map<string, { readonly outcome: Outcome; readonly lookedAt: string }>();
-  for (const { targets, endedAt } of reports) {
-    for (const outcome of targets) {
-      if (!newest.has(outcome.target)) newest.set(outcome.target, { outcome, lookedAt: endedAt });
-    }
-  }
-  return [...newest.entries()]
-    .map(([name, { outcome, lookedAt }]) => {
-      const end = goodUntil(name, reports);
-      return defined({
+/** How each remembered target fares. */
+export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
+  [...memories]
+    .map(([name, { expiresAt, heldSince, last }]) =>
+      defined({
         name,
-        expiresAt: end === undefined ? undefined : iso(end),
-        lookedAt,
-        error: outcome.error,
-        proofs: outcome.proofs,
-        endpoints: outcome.endpoints,
-      });
-    })
+        expiresAt,
+        heldSince,
+        lookedAt: last?.at,
+        error: last?.outcome.error,
+        proofs: last?.outcome.proofs ?? {},
+        endpoints: last?.outcome.endpoints ?? [],
+        warnings: last?.outcome.warnings,
+      }),
+    )
     .toSorted((a, b) => a.name.localeCompare(b.name));
-};
 
-const nextRunOf = (expression: string, runs: readonly RunStatus[]): string | undefined => {
+const nextRunOf = (expression: string, memories: TargetMemories): string | undefined => {
   const periodMs = periodOf(expression);
-  const last = runs.find(({ trigger }) => trigger === 'schedule');
-  return periodMs === undefined || last === undefined ? undefined : iso(Date.parse(last.startedAt) + periodMs);
+  const scheduled = [...memories.values()].flatMap(({ runs }) => runs.filter(({ trigger }) => trigger === 'schedule'));
+  const last = scheduled
+    .map(({ startedAt }) => startedAt)
+    .toSorted()
+    .at(-1);
+  return periodMs === undefined || last === undefined ? undefined : iso(Date.parse(last) + periodMs);
 };
 
 /** Where somebody's subscription has ended, that and the way back; and where nobody is subscribed, or is any longer. */
@@ -213,22 +238,22 @@ const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => 
 export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
   const stack = await requireStack(caller);
   const topics = [stack.alertTopic, stack.alarmTopic].filter((topic) => topic !== undefined);
-  const [{ executions, reports }, schedule, alarms, listeners] = await Promise.all([
-    readRuns(caller, stack.stateMachine),
+  const [{ executions, memories }, schedule, alarms, listeners] = await Promise.all([
+    readRuns(caller, stack),
     readSchedule(caller),
     readAlarms(caller),
     Promise.all(topics.map((topic) => readListeners(caller, topic))),
   ]);
-  const runs = executions.map((each) => toRun(each, reports));
+  const runs = executions.map((each) => toRun(each, memories));
   const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
-  const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, runs);
+  const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, memories);
   const { name, status, isBusy, version } = stack;
   const seen: Omit<Status, 'troubles'> = defined({
     version: 1 as const,
     at: iso(now),
     stack: { name, status, isBusy, version, region: caller.region },
     ownVersion,
-    targets: targetsOf(reports),
+    targets: targetsOf(memories),
     lastRun,
     running: runs.filter((each) => each.status === 'RUNNING'),
     schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },

@@ -85,7 +85,7 @@ const asked: ReadonlyArray<{
 }> = [
   {
     what: 'Runpod’s list of endpoints',
-    on: /GET \/v2\/serverless$/,
+    on: /GET \/v2\/serverless(\?|$)/,
     name: 'discover-endpoints',
     event: inputs.discoverEndpoints,
     becomes: 'RunpodUnavailableError',
@@ -138,11 +138,7 @@ const asked: ReadonlyArray<{
     what: 'a worker’s log',
     on: /\/logs\?/,
     name: 'verify-endpoint-pull',
-    event: () =>
-      inputs.verifyEndpointPull(
-        { id: '4m7x2k9q', image },
-        { storedAt: new Date(world.clock.now() - 1000).toISOString() },
-      ),
+    event: () => inputs.verifyEndpointPull({ storedAt: new Date(world.clock.now() - 1000).toISOString() }),
     // A stream is listened to for so long, and no longer: what was heard stands.
     becomes: 'fine',
     but: { '64 KB of headers': 'RunpodUnavailableError', 'an error without end': 'RunpodUnavailableError' },
@@ -192,5 +188,81 @@ describe.each(asked)('against $what, a packaged function', ({ name, event, on, b
       expect(ended.error?.name ?? 'fine').toBe(but[shape] ?? becomes);
       expect(ended.peakKilobytes).toBeLessThan(maxKilobytes);
     });
+  });
+});
+
+const endpointNamed = (index: number, name: string) =>
+  ({ id: `e${index}`, name, image, registry: '6n2k8v4d', workers: { max: 3 } }) as const;
+
+/** Lists of endpoints that nobody has, and what discover-endpoints makes of them. */
+const lists: ReadonlyArray<{ readonly what: string; readonly fill: () => () => void; readonly becomes: string }> = [
+  {
+    what: '10,000 endpoints in ten pages',
+    fill: () => {
+      const before = [...world.runpod.endpoints.values()];
+      for (let index = 0; index < 9999; index += 1) {
+        const { id, name } = endpointNamed(index, 'n'.repeat(191));
+        world.runpod.addEndpoint({ id, name, image, registry: '6n2k8v4d' });
+      }
+      return () => {
+        world.runpod.endpoints.clear();
+        for (const each of before) world.runpod.endpoints.set(each.id, each);
+      };
+    },
+    becomes: 'fine',
+  },
+  {
+    what: 'ten names of 200 KB',
+    fill: () => world.faults.add({ on: ofEndpoints, does: page(10, 200 * 1024) }),
+    becomes: 'fine',
+  },
+  {
+    what: 'a thousand names of 200 KB',
+    fill: () => world.faults.add({ on: ofEndpoints, does: page(1000, 200 * 1024) }),
+    becomes: 'RunpodUnavailableError',
+  },
+  {
+    what: 'pages that never end, as long as a page may be',
+    fill: () => {
+      let count = 0;
+      const does = {
+        get answer() {
+          count += 1;
+          return page(90, 40 * 1024, `cursor-${count}`, count).answer;
+        },
+      };
+      return world.faults.add({ on: ofEndpoints, does });
+    },
+    becomes: 'RunpodUnavailableError',
+  },
+  {
+    what: 'a cursor that comes again',
+    fill: () => world.faults.add({ on: ofEndpoints, does: page(1000, 100, 'again') }),
+    becomes: 'RunpodUnavailableError',
+  },
+];
+const ofEndpoints = /GET \/v2\/serverless(\?|$)/;
+const page = (count: number, nameBytes: number, nextCursor: string | null = null, number = 0) => {
+  const endpoints = Array.from({ length: count }, (_, index) =>
+    endpointNamed(number * count + index, 'n'.repeat(nameBytes)),
+  );
+  const pagination = { nextCursor, hasNextPage: nextCursor !== null };
+  return { answer: { status: 200, body: JSON.stringify({ endpoints, pagination }) } } as const;
+};
+
+describe('against lists of endpoints that nobody has, a packaged function', () => {
+  let warm: WarmFunction;
+  beforeAll(async () => {
+    warm = await startWarm(packaged, 'discover-endpoints', worldEnvironment(world, 'discover-endpoints'));
+  });
+  afterAll(() => warm.end());
+
+  it.each(lists)('takes or refuses $what, within 384 of its 512 MB', async ({ fill, becomes }) => {
+    const repair = fill();
+    const ended = await warm.call(inputs.discoverEndpoints());
+    repair();
+    if (ended === undefined) throw new Error('discover-endpoints died.');
+    expect(ended.error?.name ?? 'fine').toBe(becomes);
+    expect(ended.peakKilobytes).toBeLessThan(384 * 1024);
   });
 });

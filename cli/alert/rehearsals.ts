@@ -1,3 +1,5 @@
+import { foldReport } from '../../functions/lib/memory/remember-report.ts';
+import type { TargetMemories } from '../../functions/lib/memory/target-memory.ts';
 import { type Alert, composeAlerts, composeDelay, composeDigest } from '../../functions/lib/report/alerts.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
@@ -15,6 +17,13 @@ const scheduleMs = 5 * hourMs;
 const shortScheduleMs = 2 * hourMs;
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
+
+/** What is remembered once these runs, newest first, have ended and people were told. */
+const remembered = (reports: readonly Report[], schedule: number): TargetMemories =>
+  reports.toReversed().reduce<TargetMemories>((memories, each) => {
+    const alerts = composeAlerts(each, memories, Date.parse(each.endedAt), schedule);
+    return foldReport(each, memories, alerts);
+  }, new Map());
 
 const rehearse = ([first, ...others]: readonly Alert[]): Rehearsal => {
   if (first === undefined) throw new Error('A rehearsal tells nothing.');
@@ -43,7 +52,7 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
   };
   const report = (endedAt: number, ...targets: Outcome[]): Report => ({
     version: 1,
-    execution: 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:rehearsal',
+    execution: `arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod:rehearsal-${endedAt}`,
     trigger: 'schedule',
     startedAt: iso(endedAt),
     endedAt: iso(endedAt),
@@ -54,15 +63,14 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
   const watched = (proof: 'failed' | 'degraded', reason: string, evidence: string): Outcome =>
     stored(0, { proofs: { [proof]: 1 }, endpoints: [{ endpoint: '4m7x2k9q', proof, reason, evidence }] });
   const compose = (outcome: Outcome, earlier: readonly Report[], schedule = scheduleMs) =>
-    composeAlerts(report(now, outcome), earlier, now, schedule);
+    composeAlerts(report(now, outcome), remembered(earlier, schedule), now, schedule);
   const delay = (storedHoursAgo: number): readonly Alert[] => {
     const alert = composeDelay(
       target,
       'Runpod did not answer PATCH /v2/registries/6n2k8v4d (503 "Service Unavailable").',
       { failingSince: now - 0.5 * hourMs, retryAt: now + 0.25 * hourMs, giveUpAt: now + 5 * hourMs },
-      [ago(storedHoursAgo)],
+      remembered([ago(storedHoursAgo)], scheduleMs).get(target),
       now,
-      scheduleMs,
     );
     return alert === undefined ? [] : [alert];
   };
@@ -88,8 +96,8 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
       ),
     ),
     rehearse(compose(stored(0), [ago(5, refused), ago(10)])),
-    rehearse(composeDigest([ago(2), ago(7), ago(12), ago(17), ago(22)], now)),
-    rehearse(composeDigest([ago(2, refused), ago(7)], now)),
-    rehearse(composeDigest([ago(2, refused), ago(7, refused), ago(12)], now)),
+    rehearse(composeDigest(remembered([ago(2), ago(7), ago(12), ago(17), ago(22)], scheduleMs), now)),
+    rehearse(composeDigest(remembered([ago(2, refused), ago(7)], scheduleMs), now)),
+    rehearse(composeDigest(remembered([ago(2, refused), ago(7, refused), ago(12)], scheduleMs), now)),
   ];
 };

@@ -45,7 +45,9 @@ const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandCo
   const known = await targets().catch((): Target[] => []);
   return [
     ...firstChecks(caller, identity, targets),
-    ...known.flatMap((target) => targetChecks({ caller, target, view: viewOf(target.runpod.apiKey), interrupted })),
+    ...known.flatMap((target) =>
+      targetChecks({ caller, target, targets: known, view: viewOf(target.runpod.apiKey), interrupted }),
+    ),
     ...stackChecks({ caller, identity, targets: () => need('targets.yml', targets()), now }),
   ];
 };

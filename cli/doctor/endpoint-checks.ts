@@ -1,18 +1,24 @@
-import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
+import { isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { formatImageReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
+import { isDelegated } from '../../functions/lib/runpod/delegations.ts';
+import type { Endpoint } from '../../functions/lib/runpod/management.ts';
+import { describeUnmanaged, findUnmanaged, type UnmanagedEndpoint } from '../../functions/lib/runpod/unmanaged.ts';
 import { type Check, type Finding, need, ok, skipped, warning, wrong } from './check.ts';
 import type { TargetView } from './target-view.ts';
 
 const plural = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
 /** What can be wrong with which endpoints use the credential. */
-export const useChecks = ({ target, key, token, endpoints }: TargetView): Check[] => {
+export const useChecks = ({ target, targets, key, token, endpoints }: TargetView): Check[] => {
   const { name: group, runpod, endpoints: named } = target;
 
   const isOfTarget = async (image: string): Promise<boolean> => {
-    const host = parseImageReference(image)?.registry ?? '';
     const { registry } = await need('a token', token());
-    return isSameRegistry(host, registry);
+    return isSameRegistry(parseImageReference(image)?.registry ?? '', registry);
+  };
+  const listUnmanaged = async (all: readonly Endpoint[]): Promise<readonly UnmanagedEndpoint[]> => {
+    const { registry } = await need('a token', token());
+    return findUnmanaged(target, parseEcrHost(registry)?.account ?? '', targets, all, () => key.delegations());
   };
 
   return [
@@ -45,12 +51,11 @@ export const useChecks = ({ target, key, token, endpoints }: TargetView): Check[
           );
         }
         const users = await endpoints();
-        for (const { id, name, image, registry } of named === undefined ? all : []) {
-          if (registry === runpod.registry || !(await isOfTarget(image))) continue;
+        for (const each of await listUnmanaged(all)) {
           findings.push(
             warning(
-              `Endpoint ${name === '' ? id : `${name} (${id})`} pulls from the same ECR registry with ${registry === null ? 'no credential' : `credential ${registry}`}.`,
-              `Select credential ${runpod.registry} in its settings, or run npm run setup.`,
+              describeUnmanaged(each),
+              `Select credential ${runpod.registry} in its settings, or run npm run setup. If it is somebody else’s, list ${each.id} under ignore in targets.yml.`,
             ),
           );
         }
@@ -117,16 +122,9 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
         await need('an API key', key.key());
         const delegations = await key.delegations();
         const users = await needEndpoints();
-        const covers = (image: string): boolean => {
-          const reference = parseImageReference(image);
-          return delegations.some(
-            ({ dockerRegistryUri, repository }) =>
-              reference !== undefined &&
-              reference.repository === repository &&
-              isSameRegistry(reference.registry, dockerRegistryUri),
-          );
-        };
-        const covered = [...new Set(users.map(({ image }) => image).filter(covers))];
+        const covered = [...new Set(users.map(({ image }) => image))].filter((image) =>
+          isDelegated(delegations, image),
+        );
         return covered.length === 0
           ? ok('No ECR delegation of Runpod’s covers these images, so the credential is needed.')
           : warning(

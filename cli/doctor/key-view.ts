@@ -1,8 +1,9 @@
 import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
+import { type Delegation, listDelegations } from '../../functions/lib/runpod/delegations.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import type { Caller } from '../../stack/caller.ts';
-import { connect, type Delegation, listDelegations } from '../runpod.ts';
+import { connect } from '../runpod.ts';
 import { once } from './check.ts';
 
 /** What one Runpod key shows; asked once, however many targets use it. */

@@ -4,9 +4,9 @@ import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from '../../stack/listeners.ts';
-import { deployCommand, ownVersion, readStack, type Stack } from '../../stack/stack.ts';
+import { type DeployedStack, deployCommand, ownVersion, readStack } from '../../stack/stack.ts';
 import { judgeStack } from '../../stack/stack-state.ts';
-import { periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
+import { errorOfRun, periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
 import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
 const group = 'Deployment';
@@ -59,14 +59,14 @@ export const stackChecks = ({
     await need('AWS credentials', identity());
     return readStack(caller);
   });
-  const stack = async (): Promise<Stack & { readonly stateMachine: string }> => {
+  const stack = async (): Promise<DeployedStack> => {
     const present = await need('a stack', found());
-    const stateMachine = present?.stateMachine;
-    if (present === undefined || stateMachine === undefined)
+    const { stateMachine, memoryTable } = present ?? {};
+    if (present === undefined || stateMachine === undefined || memoryTable === undefined)
       throw new NotChecked('not looked at, for want of a stack.');
-    return { ...present, stateMachine };
+    return { ...present, stateMachine, memoryTable };
   };
-  const runs = once(async () => readRuns(caller, (await stack()).stateMachine));
+  const runs = once(async () => readRuns(caller, await stack()));
 
   return [
     {
@@ -176,7 +176,7 @@ export const stackChecks = ({
       title: 'last run',
       run: async () => {
         await stack();
-        const { executions, reports } = await runs();
+        const { executions, memories } = await runs();
         const last = executions.find(({ stopDate }) => stopDate !== undefined);
         if (last === undefined)
           return warning(
@@ -185,11 +185,11 @@ export const stackChecks = ({
           );
         const ago = span(Math.max(0, now() - (last.stopDate?.getTime() ?? 0)));
         if (last.status === 'SUCCEEDED') return ok(`The last run succeeded, ${ago} ago.`);
-        const report = reports.find(({ execution }) => execution === last.executionArn);
-        const why = report?.error === undefined ? '' : `: ${report.error.name}: ${report.error.message}`;
+        const error = errorOfRun(memories, last.executionArn);
+        const why = error === undefined ? '' : `: ${error.name}: ${error.message}`;
         return wrong(
           `The last run ended ${last.status}, ${ago} ago${why}`,
-          `docs/runbook.md, ${report?.error?.name ?? 'RunFailed'}. Refresh at once from here: npm run refresh.`,
+          `docs/runbook.md, ${error?.name ?? 'RunFailed'}. Refresh at once from here: npm run refresh.`,
         );
       },
     },
@@ -198,7 +198,7 @@ export const stackChecks = ({
       title: 'hours left',
       run: async () => {
         await stack();
-        const seen = targetsOf((await need('the runs', runs())).reports);
+        const seen = targetsOf((await need('the runs', runs())).memories);
         const named = await targets();
         if (named.length === 0) return skipped('There is no target.');
         return named.map(({ name }) => {

@@ -20,6 +20,8 @@ type PullTrial =
 export interface TargetView {
   readonly caller: Caller;
   readonly target: Target;
+  /** All that targets.yml has: credentials of others are kept fresh, too. */
+  readonly targets: readonly Target[];
   readonly key: KeyView;
   readonly credential: () => Promise<void>;
   readonly token: () => Promise<MintedToken>;
@@ -31,11 +33,13 @@ export interface TargetView {
 export const createTargetView = ({
   caller,
   target,
+  targets,
   view: key,
   interrupted,
 }: {
   readonly caller: Caller;
   readonly target: Target;
+  readonly targets: readonly Target[];
   readonly view: KeyView;
   readonly interrupted: AbortSignal;
 }): TargetView => {
@@ -69,6 +73,7 @@ export const createTargetView = ({
   return {
     caller,
     target,
+    targets,
     key,
     token,
     endpoints,

@@ -6,7 +6,7 @@ const activities: Partial<Record<FunctionCall['name'], string>> = {
   'fetch-token': 'minting a token',
   'verify-image-pull': 'trying it on ECR',
   'update-runpod': 'storing it at Runpod',
-  'submit-canary': 'submitting a canary',
+  'submit-canary': 'submitting canaries',
   'verify-endpoint-pull': 'watching the workers',
   'plan-retry': 'waiting, to try again',
   'conclude-target': 'done',
@@ -32,7 +32,7 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
 
   const timer = terminal.isLive ? setInterval(draw, 100) : undefined;
   return {
-    onCall: ({ name, target, endpoint, phase, answer }: FunctionCall): void => {
+    onCall: ({ name, target, phase, answer }: FunctionCall): void => {
       const usual = activities[name];
       if (usual === undefined || !activity.has(target)) return;
       const begun = name === 'update-runpod' && isDryRun ? 'looking whether it could be stored' : usual;
@@ -41,7 +41,7 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
           ? name === 'update-runpod' && isDryRun
             ? 'stopped before storing'
             : `${begun} failed: ${String(answer)}`
-          : `${begun}${endpoint === undefined ? '' : ` of ${endpoint}`}`;
+          : begun;
       if (activity.get(target) === what || phase === 'ended') return;
       activity.set(target, what);
       if (!terminal.isLive) terminal.printError(`${target}: ${what}`);

@@ -39,8 +39,6 @@ interface RefreshRun {
 export interface FunctionCall {
   readonly name: FunctionName;
   readonly target: string;
-  /** For functions that check an endpoint. */
-  readonly endpoint?: string;
   readonly phase: 'begun' | 'ended' | 'failed';
   /** What it answered, or the message of what it threw. */
   readonly answer?: unknown;
@@ -55,13 +53,11 @@ const text = z.string();
 const payloadSchema = z.object({
   name: z.optional(text),
   target: z.optional(z.union([text, z.object({ name: text })])),
-  endpoint: z.optional(z.object({ id: text })),
 });
 
-const subjectOf = (payload: unknown): { readonly target: string; readonly endpoint?: string } => {
-  const { name, target, endpoint } = z.safeParse(payloadSchema, payload).data ?? {};
-  const subject = name ?? (typeof target === 'string' ? target : target?.name) ?? '';
-  return defined({ target: subject, endpoint: endpoint?.id });
+const targetNameOf = (payload: unknown): string => {
+  const { name, target } = z.safeParse(payloadSchema, payload).data ?? {};
+  return name ?? (typeof target === 'string' ? target : target?.name) ?? '';
 };
 
 const storedSchema = z.object({
@@ -131,7 +127,7 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
     const name = functionNames.find((each) => functionArn(each) === resource);
     if (name === undefined) return {};
     if (signal.aborted) throw new CommandError('Interrupted.');
-    const subject = { name, ...subjectOf(payload) };
+    const subject = { name, target: targetNameOf(payload) };
     onCall({ ...subject, phase: 'begun' });
     const isStoring = name === 'update-runpod';
     const answering = (isStoring ? invokeToItsEnd : invoke)(name, payload);

@@ -17,7 +17,7 @@ const bar = (leftMs: number, width: number): string => {
 };
 
 const showTarget = (
-  { name, expiresAt, lookedAt, error, proofs, endpoints }: TargetStatus,
+  { name, expiresAt, lookedAt, error, proofs, endpoints, warnings = [] }: TargetStatus,
   now: number,
   label: (text: string) => string,
   { paint, columns }: Terminal,
@@ -31,7 +31,7 @@ const showTarget = (
         ? `expired ${span(-leftMs)} ago`
         : `${span(leftMs)} left, until ${time(expiresAt)}`;
   const width = columns() >= 100 ? 36 : 24;
-  const age = span(Math.max(0, now - Date.parse(lookedAt)));
+  const age = span(Math.max(0, now - Date.parse(lookedAt ?? '') || 0));
   const listed = endpoints.map(({ endpoint, proof, reason, evidence }) => {
     const text = plain(evidence ?? reason);
     return `  ${label(endpoint)}${paint(colourOfProof(proof), proof.padEnd(9))} ${age} ago  ${paint('dim', text)}`;
@@ -46,6 +46,7 @@ const showTarget = (
     ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
     ...listed,
     ...(unlisted.length > 0 ? [`  ${label('')}and more: ${unlisted.join(', ')}`] : []),
+    ...warnings.map((each) => `  ${paint('yellow', '!')} ${plain(each)}`),
   ];
 };
 

@@ -57,6 +57,11 @@ export class WrongRegistryError extends Error {
   override readonly name = 'WrongRegistryError';
 }
 
+/** Tokens were too old again and again before they could be stored. */
+export class TokenStaleError extends Error {
+  override readonly name = 'TokenStaleError';
+}
+
 /** Runpod refused the API key, or the key lacks a scope. */
 export class RunpodUnauthorizedError extends Error {
   override readonly name = 'RunpodUnauthorizedError';
@@ -101,6 +106,11 @@ export class RefreshNotStartedError extends Error {
   override readonly name = 'RefreshNotStartedError';
 }
 
+/** DynamoDB, which remembers how targets and endpoints fared, did not answer. No token waits for it. */
+export class MemoryUnavailableError extends Error {
+  override readonly name = 'MemoryUnavailableError';
+}
+
 /** Errors that pass by themselves. */
 export const passingErrors = [
   EcrUnavailableError,
@@ -117,6 +127,7 @@ export const refusedErrors = [
   TokenRejectedError,
   ImageNotPullableError,
   WrongRegistryError,
+  TokenStaleError,
   RunpodUnauthorizedError,
   CredentialNotFoundError,
   RunpodRequestRejectedError,
@@ -127,7 +138,7 @@ export const refusedErrors = [
 export const ourErrors = [ConfigurationError, InvalidInputError] as const;
 
 /** Errors of the Lambdas around the refresh. */
-export const surroundingErrors = [NotificationError, RefreshNotStartedError] as const;
+export const surroundingErrors = [NotificationError, RefreshNotStartedError, MemoryUnavailableError] as const;
 
 /** The names of all of them. */
 export const errorNames: ReadonlySet<string> = new Set(

@@ -136,5 +136,11 @@ export const moment = z.pipe(
   z.transform((text) => Date.parse(text)),
 );
 
+/** An execution's ARN, from which we learn the account we run in. */
+export const ownAccountSchema = z.pipe(
+  z.string().check(z.regex(/^arn:[^:]+:states:[^:]+:\d{12}:/, 'expected the ARN of an execution')),
+  z.transform((arn) => arn.replace(/^(?:[^:]+:){4}(\d{12}):.*$/s, '$1')),
+);
+
 /** Epoch milliseconds as the state machine reads them: ISO 8601 in UTC, to the second as Wait states want it. */
 export const isoSeconds = (milliseconds: number): string => `${new Date(milliseconds).toISOString().slice(0, 19)}Z`;

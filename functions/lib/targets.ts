@@ -67,6 +67,8 @@ const target = z.strictObject({
     registry: runpodId,
   }),
   endpoints: z.optional(z.array(endpoint).check(z.minLength(1))),
+  /** Endpoints that pull from the registry and are somebody else's. */
+  ignore: z.optional(z.array(runpodId)),
 });
 
 /** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */
@@ -233,6 +235,17 @@ export const createLoadTargets = ({ TARGETS_FILE: path }: Pick<Settings, 'TARGET
     targets ??= readTargets(path);
     return targets;
   };
+};
+
+/**
+ * The target of a name.
+ *
+ * @throws {ConfigurationError} it left targets.yml after the run began
+ */
+export const targetOf = (loadTargets: LoadTargets, name: string): Target => {
+  const found = loadTargets().find((each) => each.name === name);
+  if (found !== undefined) return found;
+  throw new ConfigurationError(`targets.yml has no target ${name} any more. Deploying has removed it during this run.`);
 };
 
 /**

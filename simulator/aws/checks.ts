@@ -1,5 +1,6 @@
+import * as z from 'zod/mini';
 import { type AuthorizationCheck, type EncryptionContext, operations } from '../iam/authorization.ts';
-import type { Place } from '../iam/names.ts';
+import { isRecord, type Place } from '../iam/names.ts';
 
 /** What a request to AWS says, in whichever protocol. */
 export type AwsInput = Readonly<Record<string, unknown>>;
@@ -12,6 +13,8 @@ export interface AwsResources {
   readonly keyOfTopic: (topicArn: string) => string | undefined;
   /** The customer's key of a parameter or a secret. */
   readonly keyOfSecret: (name: string) => string | undefined;
+  /** A table's key. */
+  readonly keyOfTable: (tableArn: string) => string | undefined;
   /** The key that made a data key. */
   readonly keyOfCiphertext: (ciphertext: string) => string;
 }
@@ -19,6 +22,7 @@ export interface AwsResources {
 type Checks = (input: AwsInput, place: Place, resources: AwsResources) => readonly AuthorizationCheck[];
 
 const text = (value: unknown): string => String(value ?? '');
+const fieldOf = (record: unknown, key: string): unknown => (isRecord(record) ? record[key] : undefined);
 const contextOf = (value: unknown): EncryptionContext =>
   Object.fromEntries(Object.entries(value ?? {}).map(([key, each]) => [key, String(each)]));
 
@@ -33,6 +37,19 @@ const onExecution =
       },
       place,
     );
+
+/** DynamoDB's condition keys name the partitions that a request touches. */
+const onTable =
+  (action: `dynamodb:${string}`): Checks =>
+  ({ TableName, Key, Item, ExpressionAttributeValues: values }, place, { keyOfTable }) => {
+    const tableArn = `arn:${place.partition}:dynamodb:${place.region}:${place.account}:table/${text(TableName)}`;
+    const partition = z.safeParse(
+      z.object({ S: z.string() }),
+      fieldOf(Key ?? Item, 'kind') ?? fieldOf(values, ':kind'),
+    );
+    const leadingKeys = partition.success ? [partition.data.S] : [];
+    return operations.useTable.checks({ action, tableArn, leadingKeys, keyArn: keyOfTable(tableArn) }, place);
+  };
 
 /** What each operation of the embedded AWS that a role of the stack may call is authorized by. */
 const checksByOperation: Readonly<Record<string, Checks>> = {
@@ -62,6 +79,10 @@ const checksByOperation: Readonly<Record<string, Checks>> = {
       : `arn:${partition}:secretsmanager:${region}:${account}:secret:${id}-AbCdEf`;
     return operations.getSecretValue.checks({ secretArn, keyArn: keyOfSecret(id) }, place);
   },
+  'dynamodb:GetItem': onTable('dynamodb:GetItem'),
+  'dynamodb:PutItem': onTable('dynamodb:PutItem'),
+  'dynamodb:DeleteItem': onTable('dynamodb:DeleteItem'),
+  'dynamodb:Query': onTable('dynamodb:Query'),
   'ecr:GetAuthorizationToken': (input, place) => operations.getAuthorizationToken.checks(input, place),
   'ecr:DescribeImages': ({ registryId, repositoryName }, place) =>
     operations.describeImages.checks(

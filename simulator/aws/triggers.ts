@@ -17,9 +17,11 @@ export const resourceOf = ({ stack }: Iam, logicalId: string): DeployedResource 
   return { ...resource, arn: resource.arn };
 };
 
-/** The customer's key of a topic or a queue of the stack. */
+/** The customer's key of a topic, a queue or a table of the stack. */
 export const keyArnOf = ({ stack }: Iam, arn: string): string | undefined => {
-  const found = [...stack.resources.values()].find((each) => each.arn === arn)?.properties.KmsMasterKeyId;
+  const { KmsMasterKeyId, SSESpecification } =
+    [...stack.resources.values()].find((each) => each.arn === arn)?.properties ?? {};
+  const found = isRecord(SSESpecification) ? SSESpecification.KMSMasterKeyId : KmsMasterKeyId;
   return typeof found === 'string' ? found : undefined;
 };
 

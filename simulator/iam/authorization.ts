@@ -227,6 +227,15 @@ export const operations = {
     ],
   ),
 
+  // The memory
+  useTable: operation<{ action: `dynamodb:${string}`; tableArn: string; leadingKeys: readonly string[] } & WithKey>(
+    'https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html (dynamodb:LeadingKeys); https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html, and aws/aws-cdk#10010 on the key',
+    ({ action, tableArn, leadingKeys, keyArn }, place) => [
+      check(action, tableArn, { 'dynamodb:LeadingKeys': [...leadingKeys] }),
+      ...viaService({ actions: ['kms:Decrypt'], keyArn, service: 'dynamodb' }, place),
+    ],
+  ),
+
   // Parameters and secrets
   getParameter: operation<{ name: string } & WithKey>(
     'https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html',
@@ -368,12 +377,6 @@ export const operations = {
   putMetricData: operation<{ namespace: string }>(servicePage('amazoncloudwatch'), ({ namespace }) => [
     check('cloudwatch:PutMetricData', '*', { 'cloudwatch:namespace': namespace }),
   ]),
-  useTable: operation<{ action: `dynamodb:${string}`; tableArn: string; partitionKeys?: readonly string[] }>(
-    servicePage('amazondynamodb'),
-    ({ action, tableArn, partitionKeys }) => [
-      check(action, tableArn, partitionKeys === undefined ? {} : { 'dynamodb:LeadingKeys': partitionKeys }),
-    ],
-  ),
   writeLog: operation<{ logGroup: string; logStream: string }>(
     servicePage('amazoncloudwatchlogs'),
     ({ logGroup, logStream }, { account, region, partition }) => {

@@ -12,14 +12,17 @@ export interface RunpodRequest extends LoopbackRequest {
   readonly may: (scope: string) => boolean;
 }
 
-export const problem = (status: number, title: string, detail: string): Reply => ({
-  ...json(status, { title, status, detail }, 'application/problem+json'),
+export const problem = (status: number, title: string, detail: string, errors?: readonly string[]): Reply => ({
+  ...json(status, { title, status, detail, errors }, 'application/problem+json'),
   headers: { 'content-type': 'application/problem+json', 'x-request-id': randomBytes(8).toString('hex') },
 });
+export const pathNotFound = (): Reply => problem(404, 'Not Found', 'The requested path was not found.');
 export const notFound = (): Reply => problem(404, 'Not Found', 'resource not found');
 export const methodNotAllowed = (): Reply => problem(405, 'Method Not Allowed', 'method not allowed');
 export const forbidden = (): Reply => problem(403, 'Forbidden', 'access denied');
-export const unprocessable = (): Reply => problem(422, 'Unprocessable Entity', 'Request validation failed.');
+/** @param errors what is wrong, each with its JSON path */
+export const unprocessable = (...errors: string[]): Reply =>
+  problem(422, 'Unprocessable Entity', 'Request validation failed.', errors);
 
 /** What a body holds; nothing where it is no JSON object. */
 export const readObject = (body: string): Readonly<Record<string, unknown>> => {

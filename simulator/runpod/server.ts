@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { WorldClock } from '../clock.ts';
 import { type Faults, type Loopback, type LoopbackRequest, type Reply, serve } from '../loopback.ts';
-import { notFound, problem, type RunpodRequest } from './api.ts';
+import { pathNotFound, problem, type RunpodRequest } from './api.ts';
 import { answerGraphql } from './graphql.ts';
 import { answerJobs } from './jobs.ts';
+import type { RequestQuota } from './quota.ts';
 import { answerV1 } from './v1.ts';
 import { answerV2 } from './v2.ts';
 import { SimulatedWorker, type WorkerLine } from './worker.ts';
@@ -98,6 +99,8 @@ export class Runpod {
   /** Whether jobs fail once a worker runs them. */
   jobsFail = false;
   readonly offers: Offers = { v2: true, graphql: true, v1: false };
+  /** How often a key may ask; without one, it is exempt. */
+  quota: RequestQuota | undefined;
   /** Milliseconds until a new password has reached the hosts. */
   propagationMs = 0;
   /** Milliseconds between a host's tries to pull. */
@@ -209,6 +212,7 @@ export class Runpod {
     const [root = '', ...path] = request.url.pathname.split('/').slice(1).map(decodeURIComponent);
     const answer = Object.hasOwn(apis, root) ? apis[root] : undefined;
     const may = (scope: string): boolean => scopes.has('*') || scopes.has(scope);
-    return answer?.(this, { ...request, key, path, may }) ?? notFound();
+    const handle = () => answer?.(this, { ...request, key, path, may }) ?? pathNotFound();
+    return root === 'v2' && this.quota !== undefined ? this.quota.answer(key, this.clock.now(), handle) : handle();
   }
 }

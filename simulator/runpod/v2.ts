@@ -4,11 +4,13 @@ import {
   forbidden,
   methodNotAllowed,
   notFound,
+  pathNotFound,
   type RunpodRequest,
   readObject,
   readToken,
   unprocessable,
 } from './api.ts';
+import { answerPage } from './pages.ts';
 import type { Runpod, SimulatedCredential, SimulatedEndpoint } from './server.ts';
 import { showDelegation, showEndpoint, showPod, showReleases, showTemplate, showWorkers, streamLog } from './views.ts';
 
@@ -87,9 +89,9 @@ const ofEndpoint =
 const serverless: Operations = {
   'GET serverless': {
     scope: 'serverless:read',
-    answer: ({ endpoints }, { key }) => {
+    answer: ({ endpoints }, { key, url }) => {
       const own = [...endpoints.values()].filter(({ owner = key }) => owner === key);
-      return json(200, { endpoints: own.map(showEndpoint) });
+      return answerPage('endpoints', own, showEndpoint, url.searchParams);
     },
   },
   'GET serverless/*': {
@@ -112,7 +114,10 @@ const serverless: Operations = {
   },
   'GET serverless/*/releases': {
     scope: 'serverless:read',
-    answer: ofEndpoint((_, endpoint) => json(200, showReleases(endpoint))),
+    answer: ofEndpoint((_, endpoint, { url }) => {
+      const { releases, ...more } = showReleases(endpoint);
+      return answerPage('releases', releases.toReversed(), (each) => each, url.searchParams, more);
+    }),
   },
   'GET serverless/*/workers': {
     scope: 'serverless:read',
@@ -128,8 +133,12 @@ const serverless: Operations = {
 };
 
 const others: Operations = {
-  'GET templates': { answer: ({ templates }) => json(200, { templates: templates.map(showTemplate) }) },
-  'GET pods': { answer: ({ pods, clock }) => json(200, { pods: pods.map(showPod(clock.now())) }) },
+  'GET templates': {
+    answer: ({ templates }, { url }) => answerPage('templates', templates, showTemplate, url.searchParams),
+  },
+  'GET pods': {
+    answer: ({ pods, clock }, { url }) => answerPage('pods', pods, showPod(clock.now()), url.searchParams),
+  },
 };
 
 const operations = Object.entries({ ...registries, ...serverless, ...others }).map(([name, operation]) => {
@@ -141,7 +150,7 @@ const operations = Object.entries({ ...registries, ...serverless, ...others }).m
 export const answerV2 = (runpod: Runpod, request: RunpodRequest): Reply => {
   const path = request.path.join('/');
   const there = operations.filter(({ pattern }) => pattern.test(path));
-  if (there.length === 0) return notFound();
+  if (there.length === 0) return pathNotFound();
   const found = there.find(
     ({ method, operation: { isOffered } }) => method === request.method && isOffered?.(runpod) !== false,
   );

@@ -50,6 +50,14 @@ const endpoint = () => {
   return found;
 };
 
+/** Starts a worker that has logged just this, a minute ago by the clock on the wall, which the commands go by. */
+const logOfNewWorker = (line: string): void => {
+  const worker = world.runpod.startWorker(endpoint());
+  worker.terminate();
+  const ts = new Date(Date.now() - 60_000).toISOString();
+  worker.lines.push({ id: `${ts}/1`, ts, line });
+};
+
 const cases: readonly Case[] = [
   {
     what: 'no targets.yml',
@@ -159,7 +167,7 @@ const cases: readonly Case[] = [
   {
     what: 'no endpoint with the credential',
     happen: () => void Object.assign(endpoint(), { registry: null }),
-    line: /! Endpoint images \(4m7x2k9q\) pulls from the same ECR registry with no credential/,
+    line: /! Endpoint images \(4m7x2k9q\) pulls .*team\/worker:v1 with no credential: it fails at its next cold start/,
     remedy: /→ Select credential 6n2k8v4d in its settings/,
     code: 0,
   },
@@ -215,6 +223,19 @@ const cases: readonly Case[] = [
     happen: () => void Object.assign(endpoint(), { workersMax: 0 }),
     line: /! Runpod has parked 4m7x2k9q: workers\.max is 0/,
     remedy: /→ Raise max workers/,
+    code: 0,
+  },
+  {
+    what: 'a worker that ECR refuses',
+    happen: () => logOfNewWorker('error pulling image: Error response from daemon: no basic auth credentials'),
+    line: /✗ Endpoint 4m7x2k9q: worker \w+ is refused by ECR: "error pulling image: .*no basic auth credentials"/,
+    remedy: /→ Run npm run refresh/,
+    code: 1,
+  },
+  {
+    what: 'a worker whose pull fails for a reason of its host’s own',
+    happen: () => logOfNewWorker('failed to register layer: max depth exceeded'),
+    line: /! Endpoint 4m7x2k9q: Worker \w+ could not pull the image: "failed to register layer: max depth exceeded"/,
     code: 0,
   },
   {
@@ -427,19 +448,19 @@ describe('doctor', () => {
   it.each([80, 200])('fits a terminal of %i columns, and shows what is under way', async (columns) => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor'], { columns });
-    await session.shows(' of 20 ');
+    await session.shows(' of 21 ');
     expect(await session.ended).toBe(1);
     const screen = session.screen();
     expect(screen.join('\n')).toMatch(/\d wrong, .* well\./);
     // What was drawn while it looked is gone.
-    expect(screen.join('\n')).not.toContain(' of 20 ');
+    expect(screen.join('\n')).not.toContain(' of 21 ');
     expect(screen.every((line) => line.length <= columns)).toBe(true);
   });
 
   it('stops at Ctrl-C, at once', async () => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor']);
-    await session.shows(' of 20 ');
+    await session.shows(' of 21 ');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });

@@ -54,7 +54,7 @@ describe('refresh', () => {
       'production: minting a token',
       'production: trying it on ECR',
       'production: storing it at Runpod',
-      'production: watching the workers of 4m7x2k9q',
+      'production: watching the workers',
       'production: done',
     ]);
     expect(code).toBe(0);

@@ -53,11 +53,8 @@ beforeAll(async () => {
     'fetch-token': inputs.fetchToken(),
     'verify-image-pull': inputs.verifyImagePull(token, [image]),
     'update-runpod': inputs.updateRunpod(token),
-    'submit-canary': {
-      target: { runpod: { apiKey: 'ssm:/runpod-ecr-refresh/production/api-key' } },
-      endpoint: { id: '4m7x2k9q', canary: { input: {} } },
-    },
-    'verify-endpoint-pull': inputs.verifyEndpointPull({ id: '4m7x2k9q', image }),
+    'submit-canary': inputs.submitCanary(),
+    'verify-endpoint-pull': inputs.verifyEndpointPull(),
     'plan-retry': {
       giveUpAt: '2100-01-01T00:00:00Z',
       delay: { rounds: 1, failingSince: '2026-11-23T12:00:00Z' },
@@ -228,10 +225,10 @@ const borders: ReadonlyArray<{
     secret: passwordMark,
   },
   {
-    who: 'Runpod’s endpoint',
-    on: /GET \/v2\/serverless\/4m7x2k9q$/,
+    who: 'Runpod’s list of endpoints, at a look',
+    on: /GET \/v2\/serverless$/,
     name: 'verify-endpoint-pull',
-    like: { id: '4m7x2k9q', name: 'images', image: 'x', registry: '6n2k8v4d', workers: { max: 3 } },
+    like: { endpoints: [{ id: '4m7x2k9q', name: 'images', image: 'x', registry: '6n2k8v4d', workers: { max: 3 } }] },
     secret: keyMark,
   },
   {

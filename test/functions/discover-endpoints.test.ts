@@ -1,6 +1,11 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
+import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
+import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
+import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
+import { executionArn } from '../../simulator/inputs.ts';
 
 const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'cred' } };
 const endpoint = (id: string, registry: string | null = 'cred') => ({
@@ -15,9 +20,10 @@ const discover = (
   of: Target,
   all: ReturnType<typeof endpoint>[],
   otherUsers: () => Promise<Array<{ name: string; image: string }>> = async () => [],
+  { others = [], delegations = async () => [] }: { others?: Target[]; delegations?: () => Promise<Delegation[]> } = {},
 ) =>
   createDiscoverEndpoints({
-    loadTargets: () => [of],
+    loadTargets: () => [of, ...others],
     runpodFor: () => ({
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -25,33 +31,43 @@ const discover = (
       getEndpoint: async () => undefined,
       listWorkers: async () => [],
       listOtherUsers: otherUsers,
+      listDelegations: delegations,
     }),
-  })({ name: 'a' });
+  })({ name: 'a', execution: executionArn });
 
 describe('discover-endpoints', () => {
-  it('finds every endpoint that uses the credential', async () => {
-    const { endpoints } = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
-    expect(endpoints).toEqual([
-      { id: 'one', image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one', isNamed: false },
-    ]);
+  it('counts every endpoint that uses the credential, and packs their images', async () => {
+    const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
+    expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one']);
   });
 
   it('keeps to the endpoints that targets.yml names, there or not', async () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
-    const { endpoints } = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
-    expect(endpoints).toEqual([
-      { id: 'other', image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-other', isNamed: true },
-      { id: 'gone', image: '', isNamed: true, canary: { input: { a: 1 } } },
+    const found = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
+    expect(found).toMatchObject({ endpoints: 2, canaries: 1 });
+    expect(z.parse(packedImagesSchema, found.images)).toEqual([
+      '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-other',
     ]);
   });
 
-  it('says how many it leaves out where there are too many to watch', async () => {
-    const { endpoints, warnings } = await discover(
-      target,
-      Array.from({ length: 250 }, (_, index) => endpoint(`ep${index}`)),
-    );
-    expect(endpoints).toHaveLength(100);
-    expect(warnings).toEqual([expect.stringContaining('250 endpoints use the credential; the first 100 are watched')]);
+  it('has room for a thousand endpoints of a thousand images pinned by their digests, and says what it leaves out', async () => {
+    const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const pinned = (index: number, repository = 'team/worker') =>
+      `${host}/${repository}-${index}:v1@sha256:${createHash('sha256').update(String(index)).digest('hex')}`;
+    const thousand = Array.from({ length: 1000 }, (_, index) => ({ ...endpoint(`ep${index}`), image: pinned(index) }));
+    const found = await discover(target, thousand);
+    expect(found).toMatchObject({ endpoints: 1000, warnings: [] });
+    expect(z.parse(packedImagesSchema, found.images)).toHaveLength(1000);
+    expect(JSON.stringify(found).length).toBeLessThan(66 * 1024);
+    const noise = (index: number) => createHash('sha512').update(String(index)).digest('hex').repeat(2);
+    const many = Array.from({ length: 3000 }, (_, index) => ({
+      ...endpoint(`ep${index}`),
+      image: pinned(index, noise(index)),
+    }));
+    const cut = await discover(target, many);
+    expect(cut.warnings).toEqual([expect.stringMatching(/^\d+ images of the target's endpoints do not fit a run/)]);
+    expect(JSON.stringify(cut).length).toBeLessThan(66 * 1024);
   });
 
   it('goes on without the templates and pods it may not list', async () => {
@@ -83,6 +99,75 @@ describe('discover-endpoints', () => {
     await expect(discover({ ...target, name: 'b' }, [])).rejects.toMatchObject({
       name: 'ConfigurationError',
       message: expect.stringContaining('no target a any more'),
+    });
+  });
+
+  describe('of endpoints that pull from the registry without the credential', () => {
+    const host = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+    const pulling = (id: string, registry: string | null, image = `${host}/team/worker:v1`) => ({
+      ...endpoint(id, registry),
+      image,
+    });
+    const delegation: Delegation = { repository: 'team/worker', dockerRegistryUri: host };
+    const other: Target = { ...target, name: 'b', runpod: { apiKey: 'ssm:/k', registry: 'theirs' } };
+
+    it('tells by name, what they use and what will come of it', async () => {
+      const all = [pulling('one', 'cred'), pulling('bare', null), { ...pulling('stray', 'another'), name: '' }];
+      const { unmanaged, warnings, endpoints } = await discover(target, all);
+      expect(unmanaged).toEqual(['bare (bare)', 'stray']);
+      expect(warnings).toEqual([
+        `Endpoint bare (bare) pulls ${host}/team/worker:v1 with no credential: it fails at its next cold start.`,
+        expect.stringMatching(
+          /^Endpoint stray pulls .* with credential another, which no target of targets\.yml keeps fresh/,
+        ),
+      ]);
+      expect(endpoints).toBe(1);
+    });
+
+    it.each([
+      ['that use the credential of another target', pulling('x', 'theirs'), target],
+      ['that targets.yml ignores', pulling('x', null), { ...target, ignore: ['x'] }],
+      ['that it names, which are looked at', pulling('x', null), { ...target, endpoints: [{ id: 'x' }] }],
+      ['whose image is in another account', pulling('x', null, `2${host.slice(1)}/a:1`), target],
+      ['whose image is in another region', pulling('x', null, `${host.replace('us-east-1', 'us-west-2')}/a:1`), target],
+      ['whose image is elsewhere', pulling('x', null, 'runpod/base:latest'), target],
+    ])('says nothing of those %s', async (_, found, of) => {
+      const { unmanaged, warnings } = await discover(of, [found], undefined, { others: [other] });
+      expect([unmanaged, warnings]).toEqual([[], []]);
+    });
+
+    it('knows the registry’s account from the target, where it has another one', async () => {
+      const theirs = { ...target, ecr: { ...target.ecr, registryId: '223456789012' } };
+      const { unmanaged } = await discover(theirs, [pulling('x', null, `2${host.slice(1)}/a:1`), pulling('y', null)]);
+      expect(unmanaged).toEqual(['x (x)']);
+    });
+
+    it('says nothing of one without a credential whose repository is delegated to Runpod', async () => {
+      const delegations = async () => [delegation];
+      const all = [pulling('bare', null), pulling('else', null, `${host}/team/other:v1`), pulling('stray', 'another')];
+      const { unmanaged } = await discover(target, all, undefined, { delegations });
+      expect(unmanaged).toEqual(['else (else)', 'stray (stray)']);
+    });
+
+    it('asks for delegations only where they matter, and does without them', async () => {
+      const delegations = () => Promise.reject(new Error('Runpod refused.'));
+      expect((await discover(target, [pulling('bare', null)], undefined, { delegations })).unmanaged).toHaveLength(1);
+      let asked = false;
+      await discover(target, [pulling('stray', 'another')], undefined, {
+        delegations: async () => {
+          asked = true;
+          return [];
+        },
+      });
+      expect(asked).toBe(false);
+    });
+
+    it('names twenty, and counts the rest', async () => {
+      const { unmanaged, warnings } = await discover(
+        target,
+        Array.from({ length: 30 }, (_, index) => pulling(`e${index}`, null)),
+      );
+      expect([unmanaged.length, warnings.length, warnings.at(-1)]).toEqual([20, 21, 'So do 10 more.']);
     });
   });
 

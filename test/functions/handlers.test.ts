@@ -21,6 +21,7 @@ describe('a handler as Lambda loads it', () => {
     vi.stubEnv('POWERTOOLS_LOG_LEVEL', 'SILENT');
     vi.stubEnv('AWS_REGION', 'us-east-1');
     vi.stubEnv('SEAL_KEY_ID', 'alias/seal');
+    vi.stubEnv('MEMORY_TABLE', 'memory');
     vi.stubEnv('ALERT_TOPIC_ARN', 'arn:aws:sns:us-east-1:123456789012:alerts');
     await expect(handler({}, { functionName } as Context)).rejects.toMatchObject({
       name: 'InvalidInputError',

@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createReadEarlierReports } from '../../functions/lib/aws/history.ts';
+import { describe, expect, it } from 'vitest';
 import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
 import { executionArn } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
+import { createMemoryOf, rememberAll } from '../support/memories.ts';
 
 const failed = (target: string): Outcome => ({
   target,
@@ -26,13 +26,16 @@ type Published = { sent: Messages[]; measured: Array<[string, number, object | u
 /** Notifies at 12:00 with what is on record. */
 const notifyOf = async (
   notice: object,
-  readEarlierReports: () => Promise<Report[]> = async () => [],
+  earlier: readonly Report[] = [],
   hasTargetAlarms = false,
+  memory = createMemoryOf(
+    Object.fromEntries([...rememberAll(earlier, 5 * 3_600_000)].map(([name, record]) => [`target ${name}`, record])),
+  ),
 ) => {
   const seen: Published = { sent: [], measured: [], logged: [] };
   const notify = createNotify({
     publish: async (messages) => void seen.sent.push(messages),
-    readEarlierReports,
+    memory,
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
@@ -88,8 +91,8 @@ describe('notify', () => {
       proofs: {},
       endpoints: [],
     });
-    const report = { kind: 'report', report: reportOf([token('a', '2026-11-24T00:00:00Z')]) };
-    const earlier = async () => [reportOf([token('b', '2026-11-23T13:00:00Z'), token('a', '2026-11-23T12:30:00Z')])];
+    const report = { kind: 'report', report: { ...reportOf([token('a', '2026-11-24T00:00:00Z')]), trigger: 'push' } };
+    const earlier = [reportOf([token('b', '2026-11-23T13:00:00Z'), token('a', '2026-11-23T12:30:00Z')])];
     expect(await notifyOf(report, earlier)).toMatchObject({ measured: [['TokenSecondsLeft', 3600, undefined]] });
   });
 });
@@ -106,16 +109,37 @@ describe('notify of a run', () => {
   it('knows the token of an earlier run, and how long the next run takes to come', async () => {
     const failure = { kind: 'report', report: reportOf([failed('a')]) };
     const severity = async (expiresAt: string) =>
-      JSON.parse((await notifyOf(failure, async () => [reportOf([stored(expiresAt)])])).sent[0]?.machine ?? '')
-        .severity;
+      JSON.parse((await notifyOf(failure, [reportOf([stored(expiresAt)])])).sent[0]?.machine ?? '').severity;
     expect(await severity('2026-11-23T17:00:00.000Z')).toBe('critical');
     expect(await severity('2026-11-23T17:00:00.001Z')).toBe('warning');
   });
 
-  it('is told, perhaps twice, where the history cannot be read', async () => {
-    const unread = () => Promise.reject(new Error('no history'));
-    const { published, logged } = await notifyOf({ kind: 'report', report: reportOf([failed('a')]) }, unread);
-    expect([published, logged]).toEqual([1, ['The history of earlier runs cannot be read']]);
+  it('forgets targets that a run of all of them did not meet', async () => {
+    const memory = createMemoryOf({ 'target gone': { expiresAt: '2026-11-23T12:00:30Z' } });
+    const { measured } = await notifyOf(
+      { kind: 'report', report: reportOf([stored('2026-11-24T00:00:00Z')]) },
+      [],
+      false,
+      memory,
+    );
+    expect(Object.keys(memory.records)).toEqual(['target a']);
+    expect(measured).toEqual([['TokenSecondsLeft', 43_200, undefined]]);
+  });
+
+  it.each(['readAll', 'change'] as const)('is told, perhaps twice, where the memory fails (%s)', async (method) => {
+    const memory = { ...createMemoryOf(), [method]: () => Promise.reject(new Error('no memory')) };
+    const report = { kind: 'report', report: reportOf([failed('a')]) };
+    const { published, logged, measured } = await notifyOf(report, [], false, memory);
+    expect([published, logged.length]).toEqual([1, 1]);
+    expect(measured).toEqual([['TokenSecondsLeft', 0, undefined]]);
+  });
+
+  it('tells the same trouble once, and its end', async () => {
+    const memory = createMemoryOf();
+    const tell = async (outcome: Outcome) =>
+      (await notifyOf({ kind: 'report', report: reportOf([outcome]) }, [], false, memory)).published;
+    expect([await tell(failed('a')), await tell(failed('a'))]).toEqual([1, 0]);
+    expect([await tell(stored('2026-11-24T00:00:00Z')), await tell(stored('2026-11-24T00:00:00Z'))]).toEqual([1, 0]);
   });
 });
 
@@ -138,7 +162,7 @@ describe('notify of a delay', () => {
   });
 
   it('has nothing to add where people know that the target fails', async () => {
-    expect(await notifyOf(delayed, async () => [reportOf([failed('a')])])).toMatchObject({ published: 0, sent: [] });
+    expect(await notifyOf(delayed, [reportOf([failed('a')])])).toMatchObject({ published: 0, sent: [] });
   });
 });
 
@@ -198,48 +222,5 @@ describe('publishing', () => {
     );
     expect(Object.keys(world.sns.inbox[0]?.forms ?? {})).toEqual(['default', 'email', 'sms', 'https', 'sqs']);
     await world.end();
-  });
-});
-
-describe('the reports of earlier runs', () => {
-  let world: World;
-  beforeAll(async () => {
-    world = await World.begin();
-  });
-  afterAll(() => world.end());
-
-  it('are read from runs that succeeded and from runs that failed, newest first', async () => {
-    await world.refresh();
-    await world.clock.advance(60_000);
-    world.runpod.offers.v2 = false;
-    world.runpod.offers.graphql = false;
-    await world.refresh();
-    await world.clock.advance(60_000);
-    const stopped = world.start();
-    stopped.abort();
-    await world.clock.until(stopped.ended);
-    // One whose output is none of ours.
-    const strange = world.start();
-    await world.clock.until(strange.ended);
-    strange.status = 'SUCCEEDED';
-    strange.output = 'not JSON';
-    const reports = await createReadEarlierReports(world.platform().settings)(`${strange.arn}-next`);
-    expect(reports.map(({ outcome }) => outcome)).toEqual(['failed', 'succeeded']);
-  });
-
-  it('may be none at all', async () => {
-    const readEarlierReports = createReadEarlierReports(world.platform().settings);
-    const answers = (body: object) => ({
-      answer: { status: 200, headers: { 'content-type': 'application/x-amz-json-1.0' }, body: JSON.stringify(body) },
-    });
-    world.faults.add({ on: /ListExecutions/, does: answers({}), times: 1 });
-    expect(await readEarlierReports(executionArn)).toEqual([]);
-    world.faults.add({
-      on: /ListExecutions/,
-      does: answers({ executions: [{ status: 'FAILED' }, { executionArn: 'arn:x', status: 'FAILED' }] }),
-      times: 1,
-    });
-    world.faults.add({ on: /GetExecutionHistory/, does: answers({}), times: 1 });
-    expect(await readEarlierReports(executionArn)).toEqual([]);
   });
 });

@@ -188,12 +188,14 @@ describe('conclude-target', () => {
       startAt: '2026-11-23T12:00:00Z',
       ...state,
     });
-  const discovered = { endpoints: [{ id: 'ep' }], otherUsers: [], warnings: [] };
+  const discovered = { endpoints: 1, otherUsers: [], warnings: [] };
+  const settled = { status: 'settled', pending: [], unseen: 0, endpoints: [], proofs: {} };
   const stored = { status: 'stored', storedAt: 's', expiresAt: 'e', api: 'v2', unsupportedApis: [] };
 
   it('sums up a target that went well', async () => {
-    const proofs = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled', evidence: 'It pulled.' }];
-    expect(await conclude({ discovered, stored, proofs, images: { images: [] } })).toEqual({
+    const endpoints = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled', evidence: 'It pulled.' }];
+    const watch = { ...settled, endpoints, proofs: { tested: 1 } };
+    expect(await conclude({ discovered, stored, watch, images: { images: [] } })).toEqual({
       target: 'a',
       refreshed: true,
       way: 'v2',
@@ -201,7 +203,7 @@ describe('conclude-target', () => {
       expiresAt: 'e',
       seconds: 30,
       proofs: { tested: 1 },
-      endpoints: proofs,
+      endpoints,
       images: [],
     });
   });
@@ -210,7 +212,7 @@ describe('conclude-target', () => {
     const outcome = await conclude({
       discovered: { ...discovered, otherUsers: ['pod p'], warnings: ['w'] },
       stored: { ...stored, unsupportedApis: ['v2'] },
-      proofs: [],
+      watch: settled,
       delay: { rounds: 2 },
       notified: {},
       failure: { Error: 'RunpodUnavailableError', Cause: 'an earlier round' },
@@ -239,14 +241,30 @@ describe('conclude-target', () => {
   });
 
   it('never takes an endpoint for proven that nobody looked at', async () => {
-    expect(await conclude({ discovered, stored: { status: 'stored' } })).toMatchObject({
+    expect(
+      await conclude({ discovered: { ...discovered, endpoints: 7 }, stored: { status: 'stored' }, watch: {} }),
+    ).toMatchObject({
       refreshed: true,
-      proofs: { degraded: 1 },
-      endpoints: [{ endpoint: 'ep', reason: 'not-looked' }],
+      proofs: { degraded: 7 },
+      endpoints: [{ endpoint: 'all', reason: 'not-looked' }],
     });
-    expect(await conclude({ stored })).toMatchObject({ endpoints: [] });
-    expect(await conclude({ stored, proofs: [{ endpoint: 'ep', proof: 'pending', reason: 'waiting' }] })).toMatchObject(
-      { proofs: { degraded: 1 } },
-    );
+    expect(await conclude({ stored })).toMatchObject({ endpoints: [], proofs: {} });
+  });
+
+  it('says which endpoints had not settled when watching broke down, and how it did', async () => {
+    const watch = {
+      status: 'pending',
+      recheckAfterSeconds: 15,
+      pending: [{ id: 'waiting', since: 1, due: 2 }],
+      next: 'x',
+      unseen: 3,
+      endpoints: [{ endpoint: 'bad', proof: 'failed', reason: 'login-refused' }],
+      proofs: { failed: 1, tested: 5 },
+    };
+    const watchFailure = { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"It is down."}' };
+    const { proofs, endpoints } = await conclude({ discovered, stored, watch, watchFailure });
+    expect(proofs).toEqual({ failed: 1, tested: 5, degraded: 4 });
+    expect(endpoints.map(({ endpoint }) => endpoint)).toEqual(['bad', 'waiting', 'others']);
+    expect(endpoints[1]?.evidence).toContain('(RunpodUnavailableError: It is down.)');
   });
 });

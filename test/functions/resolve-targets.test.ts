@@ -41,7 +41,7 @@ describe('resolve-targets', () => {
     const { outcomes: turns } = await resolveTargets(inputs.resolveTargets());
     expect(turns.map(({ startAt }) => startAt)).toEqual([
       '2026-11-23T12:00:00Z',
-      '2026-11-23T12:00:12Z',
+      '2026-11-23T12:00:13Z',
       '2026-11-23T12:00:00Z',
       '2026-11-23T12:00:00Z',
       '2026-11-23T12:00:00Z',

@@ -1,19 +1,21 @@
 import { describe, expect, it } from 'vitest';
+import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { createUpdateRunpod } from '../../functions/update-runpod.ts';
 import { executionArn, target } from '../../simulator/inputs.ts';
+import { createMemoryOf } from '../support/memories.ts';
 
 const minuteMs = 60_000;
 const now = Date.parse('2026-11-23T12:00:00Z');
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
 const nobody = () => Promise.reject(new Error('Runpod is not asked here'));
-const client: RunpodClient = { send: nobody, ask: nobody, open: nobody };
+const client: RunpodClient = { now: () => now, send: nobody, ask: nobody, open: nobody };
 const url = new URL('http://127.0.0.1');
 
 /** Stores a token that was minted some time ago and ends some time from now, in milliseconds. */
-const update = async (ageMs: number, lifeMs: number) => {
+const update = async (ageMs: number, lifeMs: number, memory: Pick<Memory, 'change'> = createMemoryOf()) => {
   const stored: string[] = [];
   const answer = await createUpdateRunpod({
     unseal: async (sealed, { execution, target: name }) => ({
@@ -28,7 +30,9 @@ const update = async (ageMs: number, lifeMs: number) => {
       stored.push(`${password} in ${id}`);
       return { api: 'v2', unsupportedApis: [] };
     },
+    memory,
     now: () => now,
+    log: { info: () => {}, error: () => {} },
   })({
     execution: executionArn,
     target,
@@ -49,6 +53,16 @@ describe('update-runpod', () => {
       },
       stored: ['the token of production in this run in 6n2k8v4d'],
     });
+  });
+
+  it('remembers when it ends, and stores it where that cannot be remembered', async () => {
+    const memory = createMemoryOf();
+    await update(minuteMs, 12 * 60 * minuteMs, memory);
+    expect(memory.records).toEqual({
+      'target production': { runs: [], expiresAt: '2026-11-24T00:00:00Z', heldSince: '2026-11-23T12:00:00Z' },
+    });
+    const { answer } = await update(minuteMs, 12 * 60 * minuteMs, { change: () => Promise.reject(new Error('gone')) });
+    expect(answer.status).toBe('stored');
   });
 
   it.each([

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import { executionArn, fetchToken, inputs, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
@@ -8,11 +8,19 @@ import { crossAccountTargets, deployPullRole, pullRole } from '../support/pull-r
 const { arn: roleArn, externalId } = pullRole;
 
 let world: World;
+
+/** Seconds that an upstream gets: few where it is known to hang, and plenty where a busy machine is slow. */
+const [patient, hasty] = ['10', '0.25'];
+const be = (seconds: string): void => {
+  if (world.environment.UPSTREAM_TIMEOUT_SECONDS === seconds) return;
+  world.environment = { ...world.environment, UPSTREAM_TIMEOUT_SECONDS: seconds };
+  world.restart();
+};
 let token: FetchTokenOutput;
 let image: string;
 
 beforeAll(async () => {
-  world = await World.begin({ targets: crossAccountTargets, environment: { UPSTREAM_TIMEOUT_SECONDS: '0.25' } });
+  world = await World.begin({ targets: crossAccountTargets, environment: { UPSTREAM_TIMEOUT_SECONDS: '10' } });
   image = world.push('team/worker', 'v1');
   world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   deployPullRole(world);
@@ -20,6 +28,10 @@ beforeAll(async () => {
   token = await fetchToken(world);
 });
 
+afterEach(() => {
+  world.faults.clear();
+  be(patient);
+});
 afterAll(() => world.end());
 
 /** AWS refuses by an error's name, not by a status alone: an answer without one is no answer. */
@@ -105,6 +117,7 @@ const calls: Array<{
 
 describe.each(calls)('when AWS is asked to $call', ({ on, invoke, becomes }) => {
   it.each(failureNames)('and fails with %s', async (name) => {
+    if (name === 'hang') be(hasty);
     world.restart();
     const repair = world.faults.add({ on, does: awsFailures[name] });
     expect(await nameOfEnd(invoke())).toBe(becomes[name]);
@@ -118,6 +131,7 @@ describe('when Secrets Manager is asked for the key', () => {
   afterAll(() => world.writeTargets(withParameter));
 
   it.each(failureNames)('and fails with %s', async (name) => {
+    if (name === 'hang') be(hasty);
     world.writeTargets(withSecret);
     world.restart();
     const repair = world.faults.add({ on: /GetSecretValue /, does: awsFailures[name] });
@@ -236,6 +250,7 @@ describe('when ECR’s registry is asked', () => {
   ];
   describe.each(rows)('%s', (_what, on, invoke, but) => {
     it.each(failureNames)('and fails with %s', async (name) => {
+      if (name === 'hang') be(hasty);
       const repair = world.faults.add({ on, does: awsFailures[name] });
       expect(await nameOfEnd(invoke())).toBe(but[name] ?? usual[name]);
       repair();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { packImages } from '../../functions/lib/ecr/packed-images.ts';
 import { PullError } from '../../functions/lib/ecr/registry.ts';
 import type { PullProblem } from '../../functions/lib/ecr/registry-answer.ts';
 import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
@@ -28,7 +29,7 @@ const verify = (images: readonly string[], onToken?: PullProblem, registries: re
     expiresAt: 'then',
     sealed: 's',
     registry,
-    endpoints: images.map((image) => ({ image })),
+    images: packImages(images).packed,
     registries,
   });
 
@@ -125,7 +126,7 @@ describe('verify-image-pull', () => {
         expiresAt: 'then',
         sealed: 's',
         registry,
-        endpoints: [],
+        images: packImages([]).packed,
         registries: [],
       }),
     ).rejects.toBeInstanceOf(RangeError);

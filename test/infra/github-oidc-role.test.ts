@@ -252,6 +252,13 @@ const unused: Readonly<Record<string, readonly (readonly [property: string, acti
   'AWS::IAM::ManagedPolicy': [['Users and Groups', /:(?:At|De)tach(?:User|Group)/]],
   'AWS::StepFunctions::StateMachine': [['DefinitionS3Location', /^s3:/]],
   'AWS::StepFunctions::StateMachineAlias': [['DeploymentPreference.Alarms', /^cloudwatch:/]],
+  'AWS::DynamoDB::Table': [
+    ['ImportSourceSpecification', /Import|^logs:|^s3:/],
+    ['KinesisStreamSpecification', /:(?:En|Dis)ableKinesis|^kinesis:|^iam:/],
+    ['TimeToLiveSpecification', /:UpdateTimeToLive$/],
+    ['ContributorInsightsSpecification', /:UpdateContributorInsights$/],
+    ['ResourcePolicy', /:(?:Put|Delete)ResourcePolicy$/],
+  ],
   'AWS::SNS::Topic': [
     ['DataProtectionPolicy', /:PutDataProtection/],
     ['DeliveryStatusLogging', /^iam:/],

@@ -124,6 +124,15 @@ describe('what the template takes from targets.yml', () => {
     expect(read(yaml, { scheduleHours }).scheduleExpression).toBe(expression);
   });
 
+  it('refuses a schedule that the targets’ requests do not fit', () => {
+    const ids = Array.from({ length: 100 }, (_, index) => `e${index}`).join(', ');
+    const many = yaml.replace('registry: c }', `registry: c }\n    endpoints: [${ids}]`);
+    const slow = { runpodRequestsPerMinute: '1' };
+    expect(read(many, { scheduleHours: '1' }).scheduleHours).toBe(1);
+    expect(() => read(many, { ...slow, scheduleHours: '1' })).toThrow(/^scheduleHours: expected 4 or more, found 1/);
+    expect(read(many, slow).scheduleHours).toBeGreaterThanOrEqual(4);
+  });
+
   it.each(['10', '0', '6.5', 'often'])('refuses a schedule of %s hours, and says why', (scheduleHours) => {
     expect(() => read(yaml, { scheduleHours })).toThrow(
       /param scheduleHours: expected (?:a whole number of hours|at most 9), found .*A token lives 12 hours/,

@@ -5,6 +5,9 @@ import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
+import { maxLookMs } from '../../functions/lib/runpod/look-at-all.ts';
+import { maxListMs } from '../../functions/lib/runpod/pages.ts';
+import { maxSubmitMs } from '../../functions/submit-canary.ts';
 import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 import {
@@ -88,6 +91,8 @@ const { UPSTREAM_TIMEOUT_SECONDS: upstreamSeconds, LOG_LISTEN_SECONDS: listenSec
 /** Each try has the time once until an answer begins, and once more until it ends. */
 const awsSeconds = awsClientDefaults(settings).maxAttempts * 2 * upstreamSeconds;
 const quietSeconds = maxPatienceMs / 1000;
+/** A list's last page is begun just in time, and waits for its turn. */
+const listSeconds = maxListMs / 1000 + quietSeconds + upstreamSeconds;
 
 const logging = ['logs:CreateLogStream', 'logs:PutLogEvents'];
 
@@ -124,7 +129,7 @@ describe('least privilege', () => {
       ],
     ],
     ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
-    ['UpdateRunpodRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['UpdateRunpodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['PlanRetryRole', logging],
@@ -133,13 +138,14 @@ describe('least privilege', () => {
     [
       'NotifyRole',
       [
+        'dynamodb:DeleteItem',
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'dynamodb:Query',
         'kms:Decrypt',
         'kms:GenerateDataKey*',
         ...logging,
         'sns:Publish',
-        'states:DescribeExecution',
-        'states:GetExecutionHistory',
-        'states:ListExecutions',
       ],
     ],
     ['TriggerRole', ['kms:Decrypt', 'kms:GenerateDataKey', 'sqs:SendMessage', 'states:StartExecution']],
@@ -256,12 +262,17 @@ describe('the functions', () => {
   > = {
     'start-refresh': { aws: 2 }, // start, describe
     'resolve-targets': { aws: 0 },
-    'discover-endpoints': { aws: 2, runpod: 5, seconds: quietSeconds }, // the credential in two APIs, endpoints, templates beside pods
+    // The credential in two APIs, endpoints, templates beside pods.
+    'discover-endpoints': { aws: 2, runpod: 2, seconds: quietSeconds + 2 * listSeconds },
     'fetch-token': { aws: 3 }, // STS, ECR, KMS
     'update-runpod': { aws: 3, runpod: 10, seconds: quietSeconds }, // KMS; each of three APIs, and after it the credential in two
-    'submit-canary': { aws: 2, runpod: 2, seconds: quietSeconds },
-    // The endpoint, workers beside releases, a job and its end; ten logs by fives, each resumed once.
-    'verify-endpoint-pull': { aws: 2, runpod: 5, seconds: quietSeconds + 2 * (upstreamSeconds + 2 * listenSeconds) },
+    'submit-canary': { aws: 2, runpod: 2, seconds: maxSubmitMs / 1000 + quietSeconds },
+    // The list; then the last endpoint's workers, a job and its end, and ten logs by fives, each in two parts, resumed once.
+    'verify-endpoint-pull': {
+      aws: 2,
+      runpod: 5,
+      seconds: maxLookMs / 1000 + quietSeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
+    },
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },

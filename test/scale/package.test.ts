@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseTargets } from '../../functions/lib/targets.ts';
+import { deployStack, stackName } from '../../simulator/aws/stack.ts';
 import { deployTemplate } from '../../simulator/iam/template.ts';
 import { copyProject, maxPackagingMs } from '../../simulator/packaged.ts';
 
@@ -74,6 +76,27 @@ describe('the template that is packaged for targets of which everything is diffe
           .filter(({ Action = [] }) => Action.includes('ecr:BatchGetImage'))
           .flatMap(({ Resource = [] }) => Resource);
         expect(new Set(pulled).size).toBe(count);
+      } finally {
+        project.remove();
+      }
+    },
+    maxPackagingMs,
+  );
+});
+
+describe('the embedded stack', () => {
+  it(
+    'has the roles, and the rule of pushes, that packaging the same targets.yml makes',
+    () => {
+      const targets = targetsOf(200, 'us-east-1');
+      const project = copyProject(targets);
+      try {
+        const place = { account, region: 'us-east-1', partition: 'aws' };
+        const packaged = deployTemplate(project.packageStack('--stage', 'dev').template, { ...place, stackName });
+        const embedded = deployStack(parseTargets(targets), place);
+        expect(embedded.roles).toEqual(packaged.roles);
+        const [one, other] = [embedded, packaged].map(({ resources }) => resources.get('PushRule')?.properties);
+        expect(one).toEqual(other);
       } finally {
         project.remove();
       }

@@ -11,6 +11,7 @@ const judge = (status: string, stateMachine: string | undefined) =>
       isBusy: status.endsWith('_IN_PROGRESS'),
       version: '1',
       stateMachine,
+      memoryTable: 'memory',
       alertTopic: undefined,
       alarmTopic: undefined,
     },

@@ -185,11 +185,11 @@ const handling: Readonly<Record<string, Handling>> = {
     caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
   },
   RefreshTargets: { retried: [], caught: [all('Report')] },
-  DiscoverEndpoints: { timeout: 170, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
+  DiscoverEndpoints: { timeout: 280, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   VerifyImagePull: { timeout: 310, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   UpdateRunpod: {
-    timeout: 260,
+    timeout: 275,
     retried: [
       ...onPlatform,
       retry(['RunpodUnavailableError', 'KmsUnavailableError', 'SecretStoreUnavailableError'], passing),
@@ -197,10 +197,9 @@ const handling: Readonly<Record<string, Handling>> = {
     ],
     caught: [waitForRunpod, waitForKms, waitForPlatform, conclude],
   },
-  WatchEndpoints: { retried: [], caught: [all('ConcludeTarget', '$.watchFailure')] },
   // A canary costs GPU time: it is never submitted twice.
-  SubmitCanary: { timeout: 140, retried: [], caught: [all('VerifyEndpointPull', '$.canary')] },
-  VerifyEndpointPull: { timeout: 200, retried: onRunpod, caught: [all('EndpointNotChecked')] },
+  SubmitCanary: { timeout: 260, retried: [], caught: [all('VerifyEndpointPull', '$.canaries')] },
+  VerifyEndpointPull: { timeout: 610, retried: onRunpod, caught: [all('ConcludeTarget', '$.watchFailure')] },
   PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('ConcludeTarget', '$.planFailure')] },
   NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
   ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [all('TargetNotConcluded', '$.concludeFailure')] },
@@ -234,7 +233,7 @@ describe('a run', () => {
     expect(definition.TimeoutSeconds).toBe(4 * 3600 + 50 * 60);
   });
 
-  it('takes as many targets and endpoints at once as are written here, and tolerates just the failures of targets', () => {
+  it('takes as many targets at once as are written here, and tolerates just their failures', () => {
     const maps = states
       .filter(({ state }) => state.Type === 'Map')
       .map(({ path, state: { MaxConcurrency, ...state } }) => ({
@@ -244,7 +243,6 @@ describe('a run', () => {
       }));
     expect(maps).toEqual([
       { path: 'RefreshTargets', MaxConcurrency: 1000, tolerated: [['ToleratedFailurePercentage', 100]] },
-      { path: 'RefreshTargets/WatchEndpoints', MaxConcurrency: 5, tolerated: [] },
     ]);
   });
 });

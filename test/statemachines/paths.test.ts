@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Report } from '../../functions/lib/report/report.ts';
+import type { Watch } from '../../functions/lib/runpod/watch.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
 import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
@@ -31,7 +32,7 @@ const proofsOf = (execution: Execution) =>
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
 const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
-const checkOnce = ['WatchEndpoints', 'WantsCanary', 'VerifyEndpointPull', 'ProofSettled', 'EndpointSettled'];
+const checkOnce = ['VerifyEndpointPull', 'ProofsSettled'];
 const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
 const succeed = ['ConcludeTarget', ...end];
@@ -58,7 +59,7 @@ describe('a run that goes well', () => {
   it('refreshes a credential that nothing uses, and still tries its token', async () => {
     world.runpod.endpoints.clear();
     const execution = await world.refresh();
-    expect(statesOf(execution)).toEqual([...begin, ...mainPath, 'WatchEndpoints', ...succeed]);
+    expect(statesOf(execution)).toEqual([...begin, ...mainPath, ...succeed]);
     expect(world.runpod.stored).toHaveLength(1);
   });
 
@@ -92,7 +93,6 @@ describe('an upstream that fails for a moment', () => {
   it.each([
     ['Runpod when listing', /GET \/v2\/serverless$/, 'DiscoverEndpoints', status(503)],
     ['Runpod when storing', /PATCH \/v2/, 'UpdateRunpod', status(500)],
-    ['Runpod when looking', /\/workers$/, 'VerifyEndpointPull', status(503)],
     [
       'Runpod by its quota',
       /PATCH \/v2/,
@@ -113,6 +113,25 @@ describe('an upstream that fails for a moment', () => {
     const retried = execution.events.filter((event) => event.type === 'StateRetried').map((event) => event.state.name);
     expect(retried).toContain(state);
     expect(statesOf(execution)).not.toContain('PlanRetry');
+  });
+
+  it('is tried again: Runpod when looking at the endpoints', async () => {
+    let lists = 0;
+    // The first list is that of DiscoverEndpoints.
+    const on = { test: (what: string) => / \/v2\/serverless$/.test(what) && ++lists === 2 };
+    world.faults.add({ on, does: status(503) });
+    const execution = await world.refresh();
+    const retried = execution.events.filter((event) => event.type === 'StateRetried').map((event) => event.state.name);
+    expect(retried).toEqual(['VerifyEndpointPull']);
+    expect(proofsOf(execution)).toEqual(['tested: token-pulled']);
+  });
+
+  it('is asked again at the next look, and no state is retried: Runpod when looking at one endpoint', async () => {
+    world.faults.add({ on: /\/workers$/, does: status(503), times: 2 });
+    const execution = await world.refresh();
+    expect(execution.events.filter((event) => event.type === 'StateRetried')).toEqual([]);
+    expect(statesOf(execution).filter((state) => state === 'VerifyEndpointPull')).toHaveLength(3);
+    expect(proofsOf(execution)).toEqual(['tested: token-pulled']);
   });
 
   it('is not asked again before its Retry-After is over', async () => {
@@ -187,6 +206,22 @@ describe('an upstream that keeps failing', () => {
     expect(execution.status).toBe('SUCCEEDED');
     expect(statesOf(execution).filter((state) => state === 'FetchToken')).toHaveLength(2);
     expect(world.runpod.stored).toHaveLength(1);
+  });
+});
+
+describe('a token that is too old again and again', () => {
+  it('is minted anew twice, and then the run fails', async () => {
+    const { invoke } = world;
+    world.invoke = async (name, event) => {
+      const answer = await invoke(name, event);
+      if (name !== 'fetch-token') return answer;
+      return { ...(answer as object), mintedAt: new Date(world.clock.now() - 16 * minuteMs).toISOString() };
+    };
+    const execution = await world.refresh();
+    expect(execution).toMatchObject({ status: 'FAILED', error: 'TokenStaleError' });
+    expect(statesOf(execution).filter((state) => state === 'CountStale')).toHaveLength(2);
+    expect(statesOf(execution).filter((state) => state === 'FetchToken')).toHaveLength(3);
+    expect(world.runpod.stored).toEqual([]);
   });
 });
 
@@ -344,8 +379,8 @@ targets:
     world.faults.add({ on: /\/workers$/, does: status(503) });
     const execution = await world.refresh();
     expect(execution.status).toBe('SUCCEEDED');
-    expect(statesOf(execution)).toContain('EndpointNotChecked');
     expect(proofsOf(execution)).toEqual(['degraded: not-looked']);
+    expect(reportOf(execution).targets[0]?.endpoints[0]?.evidence).toContain('RunpodUnavailableError');
     expect(world.runpod.stored).toHaveLength(1);
   });
 
@@ -499,12 +534,9 @@ describe('names of Runpod’s that are 200 KB long', () => {
     expect(largest).toBeGreaterThan(32 * 1024);
     expect(largest).toBeLessThan(maxStateBytes);
     expect(answers.get('conclude-target')).toMatchObject({ refreshed: true });
-    expect(answers.get('discover-endpoints')).toMatchObject({
-      endpoints: expect.arrayContaining([
-        { id: 'imageless', isNamed: false, image: expect.stringMatching(/^.{200,511}…$/) },
-      ]),
-      warnings: [expect.stringMatching(/^152 endpoints use the credential; the first \d\d are watched/)],
-    });
+    expect(answers.get('discover-endpoints')).toMatchObject({ endpoints: 152, warnings: [] });
+    const watch = answers.get('verify-endpoint-pull') as Watch;
+    expect(Object.values(watch.proofs).reduce((sum, count) => sum + count, 0)).toBe(152);
   });
 });
 

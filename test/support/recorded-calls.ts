@@ -1,3 +1,5 @@
+import { createMemory } from '../../functions/lib/memory/memory.ts';
+import { targetForm } from '../../functions/lib/memory/target-memory.ts';
 import type { IamQuestion } from '../../simulator/iam/iam.ts';
 import { buildImage } from '../../simulator/images.ts';
 import { account, customerKeyArn, region, World } from '../../simulator/world.ts';
@@ -54,6 +56,9 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
   world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image: own, registry: '6n2k8v4d' });
   world.runpod.addEndpoint({ id: '5n8y3l1r', name: 'other', image: other, registry: '6n2k8v4d' });
   world.runpod.addEndpoint({ id: '8k2n5v7w', name: 'model', image: `${host}/team/model:v1`, registry: '7p3m9w5e' });
+
+  // A target that has left targets.yml is forgotten.
+  await createMemory(world.platform().settings).change(targetForm, 'gone', () => ({ runs: [] }));
 
   // The schedule, a deploy and pushes start runs; the second push of a window finds its run.
   await world.refresh({ trigger: 'schedule' });

@@ -84,6 +84,18 @@ export const faultNames = {
     TooManyTagsException: 'invalid',
     ServerException: 'unavailable',
   },
+  'client-dynamodb': {
+    ProvisionedThroughputExceededException: 'throttled',
+    RequestLimitExceeded: 'throttled',
+    ThrottlingException: 'throttled',
+    ResourceNotFoundException: 'missing',
+    ConditionalCheckFailedException: 'invalid',
+    InvalidEndpointException: 'invalid',
+    ItemCollectionSizeLimitExceededException: 'invalid',
+    ReplicatedWriteConflictException: 'unavailable',
+    TransactionConflictException: 'unavailable',
+    InternalServerError: 'unavailable',
+  },
   'client-eventbridge': { ResourceNotFoundException: 'missing', InternalException: 'unavailable' },
   'client-kms': {
     NotFoundException: 'missing',

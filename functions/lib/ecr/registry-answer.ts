@@ -118,8 +118,8 @@ const passingCodes: readonly string[] = [
 const throttlingPattern = /toomanyrequests|throttl|slowdown|rate exceeded|too many requests|reduce your request rate/i;
 
 const storeProblem = (status: number, { code, message }: Words): AnswerProblem => {
-  if (keyPattern.test(`${code.replaceAll('.', ' ')} ${message}`)) return 'key-lost';
   if (status === 429 || throttlingPattern.test(code)) return 'throttled';
+  if (status < 500 && keyPattern.test(`${code.replaceAll('.', ' ')} ${message}`)) return 'key-lost';
   if (status >= 500 || status === 408 || passingCodes.includes(code)) return 'unreachable';
   if (status === 404 || code.startsWith('NoSuch')) return 'image-missing';
   // A link that ended between ECR's answer and our asking: "Request has expired". S3 has no other right to refuse.

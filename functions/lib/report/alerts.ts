@@ -1,3 +1,4 @@
+import { heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
 import type { EndpointOutcome, Outcome } from './outcome.ts';
 import { messageOfError, sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
@@ -15,30 +16,19 @@ export interface Alert {
   readonly deadline?: string;
 }
 
+/** Begins the trouble of a target whose token was not stored. */
+const failedMark = 'failed ';
+
 /** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
-const troubleOf = ({ refreshed, error, endpoints }: Outcome): string => {
-  if (!refreshed) return `failed ${error?.name ?? ''}`;
+const troubleOf = ({ refreshed, error, endpoints, unmanaged = [] }: Outcome): string => {
+  if (!refreshed) return `${failedMark}${error?.name ?? ''}`;
   const troubled = endpoints.filter(({ proof }) => proof === 'failed' || proof === 'degraded');
-  return troubled
-    .map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`)
+  return [
+    ...troubled.map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`),
+    ...unmanaged.map((endpoint) => `unmanaged ${endpoint}`),
+  ]
     .sort()
     .join(', ');
-};
-
-const earlierOutcomes = (target: string, earlier: readonly Report[]): Outcome[] =>
-  earlier.flatMap(({ targets }) => targets.filter((each) => each.target === target));
-
-/**
- * Until when pulls keep working although a refresh failed: the end of the last token that was stored.
- *
- * @returns epoch milliseconds, or `undefined` where no earlier run on record stored one
- */
-export const goodUntil = (target: string, earlier: readonly Report[]): number | undefined => {
-  const ends = earlierOutcomes(target, earlier)
-    .filter(({ refreshed }) => refreshed)
-    .map(({ expiresAt }) => Date.parse(expiresAt ?? ''))
-    .filter((end) => !Number.isNaN(end));
-  return ends.length === 0 ? undefined : Math.max(...ends);
 };
 
 /** A length of time as people say it: `5 h 12 min`. */
@@ -64,13 +54,6 @@ const comfortableMs = 3 * 3_600_000;
 const severityOf = (end: number | undefined, now: number, scheduleMs: number): Alert['severity'] =>
   end !== undefined && end - now > scheduleMs ? 'warning' : 'critical';
 
-/** How severe the failure of the newest of these runs was when it was told. */
-const severityThen = (target: string, earlier: readonly Report[], scheduleMs: number): Alert['severity'] => {
-  const concerned = earlier.filter(({ targets }) => targets.some((each) => each.target === target));
-  const failedAt = Math.max(...concerned.map(({ endedAt }) => Date.parse(endedAt)));
-  return severityOf(goodUntil(target, earlier), failedAt, scheduleMs);
-};
-
 const endpointsText = (target: string, what: string, endpoints: readonly EndpointOutcome[]): string => {
   const named = endpoints.slice(0, 5).map(({ endpoint, evidence, reason }) => `${endpoint}: ${evidence ?? reason}`);
   const more = endpoints.length > named.length ? ` And ${endpoints.length - named.length} more.` : '';
@@ -78,37 +61,44 @@ const endpointsText = (target: string, what: string, endpoints: readonly Endpoin
 };
 
 /**
- * Says what changed for people between the runs before and this one. The same trouble is told once, and again when it
- * has become critical; its end is told.
+ * Says what changed for people between what they know and this run. The same trouble is told once, and again when it has
+ * become critical; its end is told.
  *
- * @param earlier reports of earlier runs, newest first
+ * @param memories what is remembered of the targets, from before this run
  * @param scheduleMs milliseconds between scheduled runs
  */
-export const composeAlerts = (report: Report, earlier: readonly Report[], now: number, scheduleMs: number): Alert[] =>
+export const composeAlerts = (
+  report: Pick<Report, 'targets'>,
+  memories: TargetMemories,
+  now: number,
+  scheduleMs: number,
+): Alert[] =>
   report.targets.flatMap((outcome): Alert[] => {
-    const { target, endpoints, refreshed, delayTold } = outcome;
-    const [before] = earlierOutcomes(target, earlier);
-    const [trouble, troubleBefore] = [troubleOf(outcome), before === undefined ? '' : troubleOf(before)];
-    const isOver = delayTold === true || troubleBefore !== '';
+    const { target, endpoints, refreshed, delayTold, unmanaged = [] } = outcome;
+    const memory = memories.get(target);
+    const trouble = troubleOf(outcome);
+    const known = memory?.notified;
+    const end = heldUntil(memory);
 
     if (trouble === '') {
-      if (!isOver) return [];
+      if (delayTold !== true && known === undefined) return [];
+      const until = Date.parse(outcome.expiresAt ?? '');
       return [
         {
           kind: 'recovered',
           severity: 'info',
           target,
           section: 'recovered',
-          text: `${target}: a new token is stored and all is well again. ${deadline(goodUntil(target, [report]), now)}`,
+          text: `${target}: a new token is stored and all is well again. ${deadline(Number.isNaN(until) ? undefined : until, now)}`,
         },
       ];
     }
-    const isKnown = trouble === troubleBefore;
+    const isKnown = trouble === known?.trouble;
     if (!refreshed) {
-      const severity = severityOf(goodUntil(target, earlier), now, scheduleMs);
-      if (isKnown && severity === severityThen(target, earlier, scheduleMs)) return [];
+      const severity = severityOf(end, now, scheduleMs);
+      if (isKnown && severity === known.severity) return [];
       const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
-      const until = deadline(goodUntil(target, earlier), now);
+      const until = deadline(end, now);
       const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
       return [{ kind: 'failed', severity, target, section, text, deadline: until }];
     }
@@ -119,9 +109,28 @@ export const composeAlerts = (report: Report, earlier: readonly Report[], now: n
       return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
     }
     const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
-    const text = endpointsText(target, 'something else keeps endpoints from working', degraded);
+    const text =
+      degraded.length > 0
+        ? endpointsText(target, 'something else keeps endpoints from working', degraded)
+        : `${target}: a new token is stored, but these endpoints pull from its registry without it: ${unmanaged.join(', ')}. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.`;
     return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
   });
+
+/**
+ * What people know of a target once a run's alerts have gone out.
+ *
+ * @param told the alert about it, where there was one
+ */
+export const knownAfter = (
+  outcome: Outcome,
+  memory: TargetMemory | undefined,
+  told: Alert | undefined,
+): TargetMemory['notified'] => {
+  const trouble = troubleOf(outcome);
+  if (trouble === '') return undefined;
+  if (told !== undefined) return { trouble, severity: told.severity };
+  return memory?.notified?.trouble === trouble ? memory.notified : undefined;
+};
 
 /**
  * Says that an upstream keeps failing and that we keep trying. Nothing to whoever knows already that the target fails.
@@ -130,15 +139,15 @@ export const composeDelay = (
   target: string,
   message: string,
   tries: { readonly failingSince: number; readonly retryAt: number; readonly giveUpAt: number },
-  earlier: readonly Report[],
+  memory: TargetMemory | undefined,
   now: number,
-  scheduleMs: number,
 ): Alert | undefined => {
-  const end = goodUntil(target, earlier);
+  const end = heldUntil(memory);
   // Nobody needs to act while this very run may still make it.
   const severity = end !== undefined && end - now > comfortableMs ? 'warning' : 'critical';
-  const isKnown = earlierOutcomes(target, earlier)[0]?.refreshed === false;
-  if (isKnown && (severity === 'warning' || severityThen(target, earlier, scheduleMs) === 'critical')) return undefined;
+  const known = memory?.notified;
+  const isKnown = known?.trouble.startsWith(failedMark) === true;
+  if (isKnown && (severity === 'warning' || known?.severity === 'critical')) return undefined;
   const until = deadline(end, now);
   const clock = (time: number) => `${new Date(time).toISOString().slice(11, 16)} UTC`;
   return {
@@ -155,31 +164,27 @@ const dayMs = 24 * 3_600_000;
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-/**
- * Sums up the last 24 hours, a line for each target that a run concerned.
- *
- * @param reports reports of all runs on record, newest first
- */
-export const composeDigest = (reports: readonly Report[], now: number): readonly [Alert, ...Alert[]] => {
-  const recent = reports.filter(({ endedAt }) => now - Date.parse(endedAt) <= dayMs);
-  const outcomes = recent.flatMap(({ targets }) => targets);
-  const latest = new Map<string, Outcome>();
-  for (const outcome of outcomes) if (!latest.has(outcome.target)) latest.set(outcome.target, outcome);
-  const [first, ...more] = [...latest.values()].map((outcome): Alert => {
-    const { target } = outcome;
-    const runs = earlierOutcomes(target, recent);
-    const end = goodUntil(target, reports);
+/** Sums up the last 24 hours, a line for each target that is remembered. */
+export const composeDigest = (memories: TargetMemories, now: number): readonly [Alert, ...Alert[]] => {
+  const isRecent = ({ endedAt }: { readonly endedAt: string }): boolean => now - Date.parse(endedAt) <= dayMs;
+  const [first, ...more] = [...memories].flatMap(([target, memory]): Alert[] => {
+    const runs = memory.runs.filter(isRecent);
+    const outcome = memory.last?.outcome;
+    if (runs.length === 0 || outcome === undefined) return [];
+    const end = heldUntil(memory);
     const failures = runs.filter(({ refreshed }) => !refreshed).length;
     const isTroubled = troubleOf(outcome) !== '';
     const proofs = Object.entries(outcome.proofs).map(([proof, count]) => `${count} ${proof}`);
     const endpoints = proofs.length === 0 ? '' : ` Endpoints at the last: ${proofs.join(', ')}.`;
-    return {
-      kind: 'digest',
-      severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
-      target,
-      section: 'digest',
-      text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
-    };
+    return [
+      {
+        kind: 'digest',
+        severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
+        target,
+        section: 'digest',
+        text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
+      },
+    ];
   });
   const silence: Alert = {
     kind: 'digest',

@@ -30,9 +30,10 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
   ({ images: _, ...outcome }) => ({
     ...outcome,
     warnings: outcome.warnings?.slice(0, 2).map((each) => cut(each, 200)),
+    unmanaged: outcome.unmanaged?.slice(0, 5),
     endpoints: outcome.endpoints.filter(inTrouble).map((each) => shorten(each, 200)),
   }),
-  ({ warnings: _, missingWays: __, ...outcome }) => ({
+  ({ warnings: _, missingWays: __, unmanaged: ___, ...outcome }) => ({
     ...outcome,
     error: outcome.error && { ...outcome.error, message: cut(outcome.error.message, 200) },
     endpoints: outcome.endpoints.slice(0, 3).map((each) => shorten(each, 60)),

@@ -1,23 +1,35 @@
-import { type EndpointOutcome, type EndpointProof, finalProofs } from './outcome.ts';
+import { addSettled, type Watch } from '../runpod/watch.ts';
+import { type Failure, messageOfFailure } from './cause.ts';
+import type { EndpointOutcome } from './outcome.ts';
 
-/** A token was stored, and then watching broke down: nothing is known, and the report says so. */
-export const notChecked = (endpoint: string): EndpointOutcome => ({
+const notLooked = (endpoint: string, why: string): EndpointOutcome => ({
   endpoint,
   proof: 'degraded',
   reason: 'not-looked',
-  evidence: 'The new token is stored and ECR takes it, but watching the endpoint broke down. Look at the execution.',
+  evidence: `The new token is stored and ECR takes it, but ${why}. Look at the execution.`,
 });
 
-/** An endpoint that is still pending when the run ends is not proven. */
-export const concludeProof = ({ proof, ...record }: EndpointProof): EndpointOutcome => ({
-  ...record,
-  proof: proof === 'pending' ? 'degraded' : proof,
-});
-
-/** How many endpoints came to each proof; proofs that none came to are left out. */
-export const countByProof = (endpoints: readonly EndpointOutcome[]): Record<string, number> =>
-  Object.fromEntries(
-    finalProofs
-      .map((proof) => [proof, endpoints.filter((each) => each.proof === proof).length] as const)
-      .filter(([, count]) => count > 0),
+/**
+ * Sums up what the looks at a target's endpoints came to. Where they broke down, endpoints that had not settled are not
+ * proven: those that are known by id are named, and the others stand as one.
+ *
+ * @param count how many endpoints there were when the run began
+ */
+export const concludeWatch = (
+  watch: Watch | undefined,
+  count: number,
+  failure: Failure | undefined,
+): Pick<Watch, 'endpoints' | 'proofs'> => {
+  const { pending, unseen, endpoints, proofs } = watch ?? { pending: [], unseen: count, endpoints: [], proofs: {} };
+  const why =
+    failure === undefined
+      ? 'watching the endpoint broke down'
+      : `Runpod could not be asked how the workers fare (${failure.Error}: ${messageOfFailure(failure)})`;
+  const known = addSettled(
+    { endpoints, proofs },
+    pending.map(({ id }) => notLooked(id, why)),
   );
+  if (unseen === 0) return known;
+  const others = addSettled(known, [notLooked(watch === undefined ? 'all' : 'others', why)]);
+  return { ...others, proofs: { ...others.proofs, degraded: (others.proofs.degraded ?? 0) + unseen - 1 } };
+};

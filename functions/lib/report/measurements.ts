@@ -1,5 +1,5 @@
+import { heldUntil, type TargetMemories } from '../memory/target-memory.ts';
 import type { Meter, MetricName } from '../platform.ts';
-import { goodUntil } from './alerts.ts';
 import { finalProofs } from './outcome.ts';
 import type { Report } from './report.ts';
 
@@ -29,15 +29,9 @@ export const measureRun = (meter: Meter, { targets, trigger, startedAt }: Report
  * How long pulls keep working: of the target whose token ends first, whatever targets the run concerned, and of each where
  * each has an alarm of its own. None on record counts as none left.
  */
-export const measureTokens = (
-  meter: Meter,
-  reports: readonly [Report, ...Report[]],
-  now: number,
-  hasTargetAlarms: boolean,
-): void => {
-  const names = new Set(reports.flatMap(({ targets }) => targets.map(({ target }) => target)));
-  const left = [...names].map((target) => {
-    const seconds = Math.max(0, ((goodUntil(target, reports) ?? now) - now) / 1000);
+export const measureTokens = (meter: Meter, memories: TargetMemories, now: number, hasTargetAlarms: boolean): void => {
+  const left = [...memories].map(([target, memory]) => {
+    const seconds = Math.max(0, ((heldUntil(memory) ?? now) - now) / 1000);
     if (hasTargetAlarms) meter.add('TargetTokenSecondsLeft', seconds, { Target: target });
     return seconds;
   });

@@ -1,8 +1,9 @@
 import * as z from 'zod/mini';
+import type { TargetMemories } from '../memory/target-memory.ts';
 import { moment } from '../platform.ts';
 import { type Alert, composeAlerts, composeDelay, composeDigest } from './alerts.ts';
 import { failureSchema, messageOfFailure } from './cause.ts';
-import { type Report, reportSchema } from './report.ts';
+import { reportSchema } from './report.ts';
 
 /** What there may be to tell people: a run's report, a delay within a run, or the last day. */
 export const noticeSchema = z.discriminatedUnion('kind', [
@@ -29,23 +30,23 @@ export const executionOf = (notice: Notice): string => {
 /**
  * Composes the alerts that a notice gives rise to; none where people know already.
  *
- * @param earlier reports of earlier runs, newest first
+ * @param memories what is remembered of all targets
  */
 export const composeNotice = (
   notice: Notice,
-  earlier: readonly Report[],
+  memories: TargetMemories,
   now: number,
   scheduleMs: number,
 ): readonly Alert[] => {
   switch (notice.kind) {
     case 'report':
-      return composeAlerts(notice.report, earlier, now, scheduleMs);
+      return composeAlerts(notice.report, memories, now, scheduleMs);
     case 'delayed': {
       const tries = { ...notice.delay, giveUpAt: notice.giveUpAt };
-      const delay = composeDelay(notice.name, messageOfFailure(notice.failure), tries, earlier, now, scheduleMs);
+      const delay = composeDelay(notice.name, messageOfFailure(notice.failure), tries, memories.get(notice.name), now);
       return delay === undefined ? [] : [delay];
     }
     case 'digest':
-      return composeDigest(earlier, now);
+      return composeDigest(memories, now);
   }
 };

@@ -19,7 +19,7 @@ export const endpointProofSchema = z.object({
 });
 export type EndpointProof = z.output<typeof endpointProofSchema>;
 
-const endpointOutcomeSchema = z.extend(endpointProofSchema, { proof: z.enum(finalProofs) });
+export const endpointOutcomeSchema = z.extend(endpointProofSchema, { proof: z.enum(finalProofs) });
 /** What a run saw of an endpoint. */
 export type EndpointOutcome = z.output<typeof endpointOutcomeSchema>;
 
@@ -58,6 +58,8 @@ export const outcomeSchema = z.object({
   endpoints: z.array(endpointOutcomeSchema),
   images: z.optional(z.array(imageRecordSchema)),
   otherUsers: z.optional(z.array(text)),
+  /** Endpoints that pull from the target's registry without a credential that is kept fresh, by name. */
+  unmanaged: z.optional(z.array(text)),
   warnings: z.optional(z.array(text)),
   /** How many times the quick retries were used up before it ended. */
   delayedRounds: z.optional(z.number()),

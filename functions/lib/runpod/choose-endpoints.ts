@@ -4,27 +4,36 @@ import { parseImageReference } from '../ecr/image-reference.ts';
 import { accountOf, type Target } from '../targets.ts';
 import type { Endpoint } from './management.ts';
 
+type NamedEndpoint = NonNullable<Target['endpoints']>[number];
+
 /** An endpoint whose pulls a run watches. */
-export interface DiscoveredEndpoint {
+export interface WatchedEndpoint {
   readonly id: string;
-  /** The image it references now; empty where the endpoint does not exist. */
-  readonly image: string;
-  /** Whether targets.yml names it, rather than it having been found by its credential. */
+  /** As Runpod lists it; `undefined` where it does not. */
+  readonly endpoint: Endpoint | undefined;
+  /** Whether targets.yml names the endpoint, rather than it having been found by its credential. */
   readonly isNamed: boolean;
-  readonly canary?: NonNullable<NonNullable<Target['endpoints']>[number]['canary']>;
+  readonly canary?: NonNullable<NamedEndpoint['canary']>;
 }
 
-/** The endpoints that targets.yml names, there or not; where it names none, all that use the target's credential. */
+const byId = (one: { readonly id: string }, other: { readonly id: string }): number => (one.id < other.id ? -1 : 1);
+
+/**
+ * The endpoints that targets.yml names, there or not; where it names none, all that use the target's credential. In the
+ * order of their ids, which is the same at every look.
+ */
 export const chooseEndpoints = (
   { runpod: { registry }, endpoints: named }: Pick<Target, 'runpod' | 'endpoints'>,
   all: readonly Endpoint[],
-): DiscoveredEndpoint[] => {
-  if (named === undefined) {
-    return all.filter((each) => each.registry === registry).map(({ id, image }) => ({ id, image, isNamed: false }));
-  }
-  return named.map(({ id, canary }) =>
-    defined({ id, image: all.find((each) => each.id === id)?.image ?? '', isNamed: true, canary }),
-  );
+): WatchedEndpoint[] => {
+  const known = new Map(all.map((each) => [each.id, each]));
+  const chosen =
+    named === undefined
+      ? all
+          .filter((each) => each.registry === registry)
+          .map((endpoint) => ({ id: endpoint.id, endpoint, isNamed: false }))
+      : named.map(({ id, canary }) => defined({ id, endpoint: known.get(id), isNamed: true, canary }));
+  return chosen.map((each) => ({ ...each, endpoint: known.get(each.id) })).toSorted(byId);
 };
 
 /**

@@ -14,6 +14,7 @@ import type { AnswerHeaders, Send } from '../http.ts';
 import { parseJson } from '../json.ts';
 import { listOf } from '../json-parts.ts';
 import { quote } from '../quote.ts';
+import { KeyQuota } from './quota.ts';
 
 /** One request to Runpod. */
 export interface RunpodCall {
@@ -34,13 +35,16 @@ export interface RunpodAnswer {
   readonly status: number;
   readonly headers: AnswerHeaders;
   readonly json: unknown;
-  readonly text: string;
+  /** The body as text, which nobody needs of a page of megabytes. */
+  readonly text: () => string;
   /** What no message about this answer may repeat: the key it was asked with, and the call's own secrets. */
   readonly secrets: readonly string[];
 }
 
 /** Talks to Runpod with one API key. */
 export interface RunpodClient {
+  /** The clock it waits by, in epoch milliseconds. */
+  readonly now: () => number;
   /**
    * Sends a call and reads the answer, whatever its status but 429.
    *
@@ -67,25 +71,34 @@ interface RunpodClientDeps {
   readonly timeoutMs: number;
 }
 
-/** A thousand endpoints have about as much. */
-const maxBytes = 2 * 1024 * 1024;
+/** A thousand endpoints, the most that a page has, take a kilobyte or two each, and their `env` besides. */
+const maxBytes = 4 * 1024 * 1024;
 /** A Retry-After that ends within this is waited for here; a longer one is the state machine's to wait for. */
 export const maxPatienceMs = 20_000;
 
 const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
 const graphqlErrorSchema = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
+/** What is wrong with a request, each with its JSON path: `$: additional properties 'bogus' not allowed`. */
+const validationSchema = z.object({ errors: listOf(z.string(), 1000) });
+
+const problemOf = (json: unknown): string | undefined => {
+  const problem = z.safeParse(problemSchema, json);
+  const said = problem.success ? (problem.data.detail ?? problem.data.title) : undefined;
+  const validation = z.safeParse(validationSchema, json);
+  const mistakes = validation.success ? validation.data.errors.join('; ') : '';
+  return mistakes === '' ? said : `${said ?? ''} ${mistakes}`;
+};
 
 /** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
 const detailOf = ({ json, text }: RunpodAnswer): string => {
-  const problem = z.safeParse(problemSchema, json);
   const rest = z.safeParse(restErrorSchema, json);
   const graphql = z.safeParse(graphqlErrorSchema, json);
   return (
-    (problem.success ? (problem.data.detail ?? problem.data.title) : undefined) ??
+    problemOf(json) ??
     (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
     (graphql.success ? graphql.data.errors[0]?.message : undefined) ??
-    (/^\s*</.test(text) ? 'a web page' : text)
+    (/^\s*</.test(text()) ? 'a web page' : text())
   );
 };
 
@@ -94,6 +107,16 @@ export const clauseOf = (answer: RunpodAnswer): string => {
   const detail = quote(detailOf(answer), answer.secrets);
   const requestId = quote(answer.headers.get('x-request-id') ?? '', answer.secrets);
   return `${answer.status}${detail === '' ? '' : ` "${detail}"`}${requestId === '' ? '' : `, request ${requestId}`}`;
+};
+
+/** What to do about a request that Runpod understood and refused, by its status. */
+const remedies: Readonly<Record<number, string>> = {
+  400: 'Check the ids in targets.yml and the account at console.runpod.io.',
+  402: 'The account’s balance does not allow it: add credit at console.runpod.io.',
+  409: 'Something else holds it or is changing it: look at console.runpod.io, and ask again a minute later.',
+  413: 'What was sent is longer than Runpod takes: look for a newer release of runpod-ecr-refresh.',
+  415: 'Look for a newer release of runpod-ecr-refresh.',
+  422: 'Check the ids in targets.yml and the account at console.runpod.io.',
 };
 
 /** The error that an answer's status stands for. */
@@ -110,19 +133,21 @@ export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
       `Runpod refused to ${call.what} (${came}). The API key needs the scope ${call.scope}.`,
     );
   }
-  if ([400, 402, 409, 413, 415, 422].includes(status)) {
-    return new RunpodRequestRejectedError(
-      `Runpod refused to ${call.what} (${came}). Check the ids in targets.yml and the account at console.runpod.io.`,
-    );
+  const remedy = remedies[status];
+  if (remedy !== undefined) {
+    return new RunpodRequestRejectedError(`Runpod refused to ${call.what} (${came}). ${remedy}`);
   }
   return new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered ${came}.`);
 };
 
 /**
- * Whether a status says that there is no such operation. A 404 may say so, too, or that there is no such thing: what it
- * means is for the caller to know.
+ * Whether an answer says that there is no such operation. Of API v2's two kinds of 404 it is the one of an unknown path;
+ * "resource not found" says that the operation is there, and the thing is not. What any other 404 means is for the caller
+ * to know.
  */
-export const isOperationMissing = (status: number): boolean => [405, 410, 501].includes(status);
+export const isOperationMissing = (answer: RunpodAnswer): boolean =>
+  [405, 410, 501].includes(answer.status) ||
+  (answer.status === 404 && /requested path was not found/i.test(problemOf(answer.json) ?? ''));
 
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {
@@ -144,22 +169,27 @@ const secretsOf = ({ secrets = [] }: RunpodCall, key: string): readonly string[]
 const fingerprint = (key: string): string => createHash('sha256').update(key).digest('base64');
 
 const readAnswer = ({ status, headers, body }: Answer, secrets: readonly string[]): RunpodAnswer => {
-  const text = new TextDecoder().decode(body);
+  const text = () => new TextDecoder().decode(body);
   return { status, headers, json: parseJson(body), text, secrets };
 };
 
 /** Makes clients, each for the key that its `keySource` names. */
 export type ConnectRunpod = (keySource: string) => RunpodClient;
 
-/** Keeps, for as long as the Lambda lives, until when Runpod does not want to hear from a key. */
+/** Keeps, for as long as the Lambda lives, what Runpod says of how often each key may ask. */
 export const createConnectRunpod = (deps: RunpodClientDeps): ConnectRunpod => {
-  const quietUntil = new Map<string, number>();
-  return (keySource) => createRunpodClient(deps, quietUntil, keySource);
+  const quotas = new Map<string, KeyQuota>();
+  const quotaOf = (key: string): KeyQuota => {
+    const found = quotas.get(fingerprint(key)) ?? new KeyQuota();
+    quotas.set(fingerprint(key), found);
+    return found;
+  };
+  return (keySource) => createRunpodClient(deps, quotaOf, keySource);
 };
 
 const createRunpodClient = (
   { send: sendRequest, now, sleep, readApiKey, timeoutMs }: RunpodClientDeps,
-  quietUntil: Map<string, number>,
+  quotaOf: (key: string) => KeyQuota,
   keySource: string,
 ): RunpodClient => {
   const tooMany = (call: RunpodCall, waitMs: number, came: string): Error =>
@@ -167,16 +197,30 @@ const createRunpodClient = (
       `Runpod, asked to ${call.what}, asked us to slow down (${came}).${waitMs > 0 ? ` It wants to be left alone for ${Math.ceil(waitMs / 1000)} s.` : ''}`,
     );
 
-  const keepQuiet = async (key: string, call: RunpodCall): Promise<void> => {
-    const waitMs = (quietUntil.get(fingerprint(key)) ?? 0) - now();
-    if (waitMs <= 0) return;
-    if (waitMs > maxPatienceMs) throw tooMany(call, waitMs, 'not asked again: it said so a moment ago');
-    await sleep(waitMs);
+  /** Waits until the key may ask again; where that takes long, only what changes something goes on, with what is left. */
+  const waitForTurn = async (key: string, call: RunpodCall): Promise<void> => {
+    const quota = quotaOf(key);
+    const quietMs = quota.quietUntil - now();
+    if (quietMs > maxPatienceMs) throw tooMany(call, quietMs, 'not asked again: it said so a moment ago');
+    const exhausted = quota.exhausted(now());
+    const resetMs = (exhausted?.resetsAt ?? 0) - now();
+    if (exhausted !== undefined && resetMs > maxPatienceMs) {
+      const { name, left, quota: total } = exhausted;
+      if (left <= 0 || (call.method ?? 'GET') === 'GET') {
+        const count = `${Math.max(0, left)}${total === undefined ? '' : ` of ${total}`}`;
+        throw new RunpodRateLimitedError(
+          `Runpod was not asked to ${call.what}: of the API key’s requests in this ${quote(name)} ${count} are left, and a tenth is its owner’s. There are more in ${Math.ceil(resetMs / 1000)} s.`,
+        );
+      }
+    } else if (Math.max(quietMs, resetMs) > 0) {
+      await sleep(Math.max(quietMs, resetMs));
+    }
+    quota.take();
   };
 
   const noteLimit = (key: string, headers: AnswerHeaders): number => {
     const waitMs = retryAfterMs(headers, now()) ?? 0;
-    quietUntil.set(fingerprint(key), now() + waitMs);
+    quotaOf(key).quietUntil = now() + waitMs;
     return waitMs;
   };
 
@@ -200,11 +244,12 @@ const createRunpodClient = (
   });
 
   const sendWith = async (key: string, call: RunpodCall): Promise<RunpodAnswer> => {
-    await keepQuiet(key, call);
+    await waitForTurn(key, call);
     const { url, method = 'GET' } = call;
     const body = call.body === undefined ? undefined : JSON.stringify(call.body);
     const request = { url, method, headers: headersOf(call, key), body, timeoutMs, maxBytes };
     const answer = readAnswer(await answered(call, exchange(sendRequest, request)), secretsOf(call, key));
+    quotaOf(key).note(answer.headers, now());
     if (answer.status === 429) {
       throw tooMany(call, noteLimit(key, answer.headers), clauseOf(answer));
     }
@@ -221,6 +266,7 @@ const createRunpodClient = (
   };
 
   return {
+    now,
     send,
 
     async ask(call, schema) {
@@ -236,10 +282,11 @@ const createRunpodClient = (
 
     async open(call, bounds) {
       const key = await readApiKey(keySource);
-      await keepQuiet(key, call);
+      await waitForTurn(key, call);
       const headers = { ...headersOf(call, key), accept: 'text/event-stream' };
       const asked = openExchange(sendRequest, { url: call.url, headers, timeoutMs, ...bounds });
       const answer = await answered(call, asked);
+      quotaOf(key).note(answer.headers, now());
       if (answer.status === 200) return answer;
       const pieces: Uint8Array[] = [];
       for await (const chunk of answer.chunks) pieces.push(chunk);

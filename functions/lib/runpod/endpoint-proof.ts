@@ -1,5 +1,6 @@
 import { isSameRegistry } from '../ecr/host.ts';
 import { explainReference, parseImageReference } from '../ecr/image-reference.ts';
+import type { ImageTrial } from '../ecr/tried-images.ts';
 import { quote } from '../quote.ts';
 import type { EndpointProof } from '../report/outcome.ts';
 import type { LogLine } from './log-line.ts';
@@ -68,11 +69,13 @@ export interface EndpointView {
   readonly credentialId: string;
   readonly registry: string;
   /** What trying the image on ECR came to; a problem is a clause. */
-  readonly image: { readonly digest: string } | { readonly problem: string; readonly isPassing: boolean } | undefined;
+  readonly image: ImageTrial | undefined;
   readonly workers: readonly WatchedWorker[];
   /** `undefined` where the endpoint has no canary. */
   readonly canary: CanaryView | undefined;
   readonly storedAt: number;
+  /** When the endpoint was looked at for the first time since: its patience counts from then. */
+  readonly firstLookAt: number;
   readonly now: number;
   readonly propagationMs: number;
 }
@@ -80,8 +83,24 @@ export interface EndpointView {
 /** A cold start longer than this marks a worker unhealthy at Runpod. */
 const maxColdStartMs = 7 * 60_000;
 
-/** What is wrong with how the endpoint is set up, which no token can mend. */
-const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
+/** An endpoint that could not be asked about, until its patience was over or because Runpod refused. */
+export const notAsked = (name: string, message: string) => ({
+  proof: 'degraded' as const,
+  reason: 'not-looked' as const,
+  evidence: `The new token is stored and ECR takes it, but Runpod could not be asked how the workers fare (${name}: ${message}) Look at the endpoint in the Runpod console.`,
+});
+
+/** When we stop waiting for an endpoint. Epoch milliseconds. */
+export const patienceEnd = ({
+  firstLookAt,
+  propagationMs,
+}: Pick<EndpointView, 'firstLookAt' | 'propagationMs'>): number =>
+  firstLookAt + propagationMs + maxColdStartMs + settlingMs;
+
+/** What is wrong with how the endpoint is set up, which no token can mend and no worker needs to be asked about. */
+export const misconfiguration = (
+  view: Pick<EndpointView, 'endpoint' | 'endpointId' | 'isNamed' | 'credentialId' | 'registry'>,
+): EndpointVerdict | undefined => {
   const { endpoint, endpointId, isNamed, credentialId, registry } = view;
   if (endpoint === undefined) {
     return isNamed
@@ -128,24 +147,28 @@ const misconfiguration = (view: EndpointView): EndpointVerdict | undefined => {
 };
 
 /** What our own try of the image found wrong with it. */
-const imageProblem = ({ image }: EndpointView): EndpointVerdict | undefined => {
-  if (image === undefined || !('problem' in image)) return undefined;
-  return image.isPassing
+const imageProblem = ({ image }: EndpointView): EndpointVerdict | undefined =>
+  image !== undefined && 'problem' in image && !image.isPassing
+    ? {
+        proof: 'failed',
+        reason: 'image-not-pullable',
+        evidence: `The new token is stored, but this image cannot be pulled with it: ${image.problem}.`,
+      }
+    : undefined;
+
+/** What kept us from trying the image, which may pass. */
+const imageNotTried = ({ image, canary }: EndpointView): EndpointVerdict | undefined =>
+  image !== undefined && 'problem' in image && image.isPassing && canary?.state !== 'running'
     ? {
         proof: 'degraded',
         reason: 'image-not-tried',
         evidence: `The new token is stored, and its image could not be tried: ${image.problem}.`,
       }
-    : {
-        proof: 'failed',
-        reason: 'image-not-pullable',
-        evidence: `The new token is stored, but this image cannot be pulled with it: ${image.problem}.`,
-      };
-};
+    : undefined;
 
 /** What the workers' states say where their logs say nothing. One that downloads is never told to be stuck. */
 const fromWorkers = (view: EndpointView, logs: WorkerLogs): EndpointVerdict | undefined => {
-  const { workers, storedAt, now, propagationMs } = view;
+  const { workers, storedAt, firstLookAt, now, propagationMs } = view;
   const isOver = now >= storedAt + propagationMs;
   const wait = (evidence: string): EndpointVerdict => ({ proof: 'pending', reason: 'waiting-for-worker', evidence });
 
@@ -155,7 +178,8 @@ const fromWorkers = (view: EndpointView, logs: WorkerLogs): EndpointVerdict | un
   );
   const stuck = starting.find(({ worker: { id, startedAt } }) => {
     const pulledAt = logs.all('nothing').find(({ worker }) => worker === id)?.evidence.pulledAt ?? storedAt;
-    return now - Math.max(storedAt, pulledAt, Date.parse(startedAt ?? '') || storedAt) >= maxColdStartMs;
+    const beganAt = Date.parse(startedAt ?? '') || firstLookAt;
+    return now - Math.max(storedAt, pulledAt, beganAt) >= maxColdStartMs;
   });
   if (stuck) {
     return {
@@ -214,7 +238,7 @@ const fromCanary = ({ canary }: EndpointView): EndpointVerdict | undefined => {
 
 /** Judges what a check of an endpoint brought. Pure: the same view gives the same verdict. */
 export const judgeEndpoint = (view: EndpointView): EndpointVerdict => {
-  const isOver = view.now >= view.storedAt + view.propagationMs + maxColdStartMs + settlingMs;
+  const isOver = view.now >= patienceEnd(view);
   const logs = readWorkerLogs(view);
   const downloading = downloadingVerdict(logs);
   const waitedFor = isOver ? undefined : downloading;
@@ -228,6 +252,7 @@ export const judgeEndpoint = (view: EndpointView): EndpointVerdict => {
     waitedFor ??
     fromWorkers(view, logs) ??
     downloading ??
+    imageNotTried(view) ??
     fromCanary(view);
   if (verdict?.proof === 'pending' && isOver) {
     return verdict === downloading
@@ -256,10 +281,11 @@ export const judgeEndpoint = (view: EndpointView): EndpointVerdict => {
 /** When to check again: soon at first, then every two minutes, and right after the window has closed. Epoch milliseconds. */
 export const nextCheck = ({
   storedAt,
+  firstLookAt,
   now,
   propagationMs,
-}: Pick<EndpointView, 'storedAt' | 'now' | 'propagationMs'>): number => {
-  const delay = Math.min(120_000, Math.max(15_000, now - storedAt));
+}: Pick<EndpointView, 'storedAt' | 'firstLookAt' | 'now' | 'propagationMs'>): number => {
+  const delay = Math.min(120_000, Math.max(15_000, now - firstLookAt));
   const settled = storedAt + propagationMs + settlingMs;
   return now < settled ? Math.min(now + delay, settled) : now + delay;
 };

@@ -2,7 +2,6 @@ import * as z from 'zod/mini';
 import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
-import type { AnswerHeaders } from '../http.ts';
 import { listOf } from '../json-parts.ts';
 import {
   credentialNotFound,
@@ -12,6 +11,7 @@ import {
   refusalOf,
   under,
 } from './client.ts';
+import { maxItems, readList } from './pages.ts';
 
 /** Runpod's ids have some ten characters, and its names no documented maximum: what is longer is cut. */
 const maxNameBytes = 191;
@@ -52,26 +52,17 @@ const workerSchema = z.object({
 });
 export type Worker = z.output<typeof workerSchema>;
 
-/** Of anything that Runpod lists. */
-const maxItems = 10_000;
-
-const endpointsSchema = z.object({ endpoints: listOf(endpointSchema, maxItems) });
 const workersSchema = z.object({ workers: listOf(workerSchema, maxItems) });
 const registriesSchema = z.object({ id: z.string(), name: z.string() });
-const usersSchema = listOf(
-  z.object({
-    id: idSchema,
-    name: textOr(''),
-    image: textOr('', maxImageBytes),
-    registry: z.optional(z.nullable(idSchema)),
-  }),
-  maxItems,
-);
+const userSchema = z.object({
+  id: idSchema,
+  name: textOr(''),
+  image: textOr('', maxImageBytes),
+  registry: z.optional(z.nullable(idSchema)),
+});
 const credentialListSchema = z.object({
   data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), maxItems) }) }),
 });
-
-const maxPages = 100;
 
 /** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
 export interface RunpodManagement {
@@ -87,46 +78,10 @@ export interface RunpodManagement {
   listOtherUsers(credentialId: string): Promise<Array<{ readonly name: string; readonly image: string }>>;
 }
 
-/** The page that an answer says comes next (RFC 8288), where it says so and stays at home. */
-const nextPage = (headers: AnswerHeaders, url: URL): URL | undefined => {
-  const target = /<([^>]+)>\s*;[^,]*\brel="?next"?/i.exec(headers.get('link') ?? '')?.[1];
-  if (target === undefined || !URL.canParse(target, url.href)) return undefined;
-  const next = new URL(target, url);
-  return next.origin === url.origin ? next : undefined;
-};
-
 export const createRunpodManagement = (
   client: RunpodClient,
   { RUNPOD_API_URL: api, RUNPOD_GRAPHQL_URL: graphql }: Pick<Settings, 'RUNPOD_API_URL' | 'RUNPOD_GRAPHQL_URL'>,
 ): RunpodManagement => {
-  /** Reads a whole list, page by page where there are pages. */
-  const askAll = async <Page extends z.ZodMiniType, Item>(
-    call: RunpodCall,
-    page: Page,
-    itemsOf: (page: z.output<Page>) => readonly Item[],
-  ): Promise<Item[]> => {
-    const items: Item[] = [];
-    let url: URL | undefined = call.url;
-    for (let count = 0; url !== undefined; count += 1) {
-      if (count === maxPages) throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, has no last page.`);
-      const current: RunpodCall = { ...call, url };
-      const answer = await client.send(current);
-      if (answer.status !== 200) throw refusalOf(answer, current);
-      const parsed = z.safeParse(page, answer.json);
-      if (!parsed.success) {
-        throw new RunpodUnavailableError(
-          `Runpod, asked to ${call.what}, answered with something that is no such list.`,
-        );
-      }
-      items.push(...itemsOf(parsed.data));
-      if (items.length > maxItems) {
-        throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, listed more than ${maxItems}.`);
-      }
-      url = nextPage(answer.headers, url);
-    }
-    return items;
-  };
-
   const isKnownToV2 = async (id: string): Promise<boolean> => {
     const call = {
       what: `find credential ${id}`,
@@ -134,7 +89,7 @@ export const createRunpodManagement = (
       scope: 'for reading registry credentials',
     };
     const answer = await client.send(call);
-    if (answer.status === 404) return false;
+    if (answer.status === 404 && !isOperationMissing(answer)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const found = z.safeParse(registriesSchema, answer.json);
     if (found.success && found.data.id === id) return true;
@@ -151,7 +106,7 @@ export const createRunpodManagement = (
       scope: 'for GraphQL',
     };
     const answer = await client.send(call);
-    if (answer.status === 404 || isOperationMissing(answer.status)) return false;
+    if (answer.status === 404 || isOperationMissing(answer)) return false;
     if (answer.status !== 200) throw refusalOf(answer, call);
     const list = z.safeParse(credentialListSchema, answer.json);
     if (!list.success) {
@@ -168,14 +123,15 @@ export const createRunpodManagement = (
     },
 
     listEndpoints: () =>
-      askAll(
+      readList(
+        client,
         {
           what: 'list the serverless endpoints',
           url: under(api, 'serverless'),
           scope: 'for reading serverless endpoints',
         },
-        endpointsSchema,
-        ({ endpoints }) => endpoints,
+        'endpoints',
+        endpointSchema,
       ),
 
     async getEndpoint(id) {
@@ -185,7 +141,7 @@ export const createRunpodManagement = (
         scope: 'for reading serverless endpoints',
       };
       const answer = await client.send(call);
-      if (answer.status === 404) return undefined;
+      if (answer.status === 404 && !isOperationMissing(answer)) return undefined;
       if (answer.status !== 200) throw refusalOf(answer, call);
       const found = z.safeParse(endpointSchema, answer.json);
       if (found.success && found.data.id === id) return found.data;
@@ -203,16 +159,10 @@ export const createRunpodManagement = (
 
     async listOtherUsers(credentialId) {
       const list = async (kind: 'templates' | 'pods', scope: string) => {
-        const call = { what: `list the ${kind}`, url: under(api, kind), scope };
-        const users = await askAll(call, z.record(z.string(), z.unknown()), (page) => {
-          const parsed = z.safeParse(usersSchema, page[kind]);
-          if (!parsed.success) {
-            throw new RunpodUnavailableError(
-              `Runpod, asked to ${call.what}, answered with something that is no such list.`,
-            );
-          }
-          return parsed.data;
-        });
+        const url = under(api, kind);
+        // Members of clusters use credentials, too, and are left out unless asked for.
+        if (kind === 'pods') url.searchParams.set('includeClusterPods', 'true');
+        const users = await readList(client, { what: `list the ${kind}`, url, scope }, kind, userSchema);
         return users
           .filter(({ registry }) => registry === credentialId)
           .map(({ id, name, image }) => ({

@@ -21,8 +21,8 @@ const unconfirmed = (answer: RunpodAnswer, call: RunpodCall): Error =>
 /** Reads what a REST API answered. A 2xx is believed when it names the credential, or when it is a 204, which has nothing to say. */
 export const readRestUpdate = (answer: RunpodAnswer, call: RunpodCall, id: string): UpdateAnswer => {
   const { status } = answer;
+  if (isOperationMissing(answer)) return 'unsupported';
   if (status === 404) return 'not found';
-  if (isOperationMissing(status)) return 'unsupported';
   if (status < 200 || status > 299) throw refusalOf(answer, call);
   if (status === 204) return 'stored';
   const parsed = z.safeParse(credentialSchema, answer.json);
@@ -49,7 +49,7 @@ const answerSchema = z.object({
 
 /** Reads what GraphQL answered: 400 to what does not fit its schema, and 200 to every other failure. */
 export const readGraphqlUpdate = (answer: RunpodAnswer, call: RunpodCall, id: string): UpdateAnswer => {
-  if (answer.status === 404 || isOperationMissing(answer.status)) return 'unsupported';
+  if (answer.status === 404 || isOperationMissing(answer)) return 'unsupported';
   if (answer.status !== 200 && answer.status !== 400) throw refusalOf(answer, call);
   const parsed = z.safeParse(answerSchema, answer.json);
   const failure = parsed.success ? parsed.data.errors?.[0] : undefined;

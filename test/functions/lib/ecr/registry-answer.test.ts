@@ -72,6 +72,7 @@ describe('a refusal of the blob store', () => {
     ['unreachable', true, 408, ''],
     ['throttled', true, 503, xml('SlowDown', 'Please reduce your request rate.')],
     ['throttled', true, 429, ''],
+    ['throttled', true, 400, xml('KMS.ThrottlingException', 'Rate exceeded')],
     ['image-missing', false, 404, xml('NoSuchKey', 'The specified key does not exist.')],
     ['image-missing', false, 400, xml('NoSuchKey')],
     ['malformed', false, 400, xml('InvalidArgument')],

@@ -1,13 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import {
-  composeAlerts,
-  composeDelay,
-  composeDigest,
-  deadline,
-  goodUntil,
-} from '../../../../functions/lib/report/alerts.ts';
+import { heldUntil } from '../../../../functions/lib/memory/target-memory.ts';
+import { composeAlerts, composeDelay, composeDigest, deadline } from '../../../../functions/lib/report/alerts.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
 import type { Report } from '../../../../functions/lib/report/report.ts';
+import { rememberAll } from '../../../support/memories.ts';
 
 const hourMs = 3_600_000;
 const now = Date.parse('2026-11-23T12:50:00Z');
@@ -41,10 +37,17 @@ const report = (...targets: Outcome[]): Report => ({
   targets,
 });
 
+/** What is remembered of production after these runs, newest first. */
+const production = (scheduleHours: number, ...reports: Report[]) =>
+  rememberAll(reports, scheduleHours * hourMs).get('production');
+
 const compose = (outcome: Outcome, ...earlier: Outcome[]) =>
   composeAlerts(
     report(outcome),
-    earlier.map((each) => report(each)),
+    rememberAll(
+      earlier.map((each) => report(each)),
+      6 * hourMs,
+    ),
     now,
     6 * hourMs,
   );
@@ -69,6 +72,13 @@ describe('an alert of an error that says nothing', () => {
 });
 
 describe('what people are told', () => {
+  it('names the endpoints that pull without the credential, and says what to do', () => {
+    const [alert] = compose({ ...good, unmanaged: ['images (4m7x2k9q)', 'b'] }, good);
+    expect(alert?.text).toBe(
+      'production: a new token is stored, but these endpoints pull from its registry without it: images (4m7x2k9q), b. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.',
+    );
+  });
+
   it.each<readonly [string, Outcome, Outcome[], string[]]>([
     ['nothing while all is well', good, [good], []],
     ['nothing on the first run that goes well', good, [], []],
@@ -78,6 +88,15 @@ describe('what people are told', () => {
     ['another failure', { ...failed, error: { name: 'Other', message: 'x.' } }, [failed], ['critical failed']],
     ['a failure without an error', { ...good, refreshed: false }, [good], ['critical failed']],
     ['its end', good, [failed], ['info recovered']],
+    ['an endpoint without the credential', { ...good, unmanaged: ['a (1)'] }, [good], ['warning degraded']],
+    ['nothing of the same one', { ...good, unmanaged: ['a (1)'] }, [{ ...good, unmanaged: ['a (1)'] }], []],
+    [
+      'another one',
+      { ...good, unmanaged: ['a (1)', 'b (2)'] },
+      [{ ...good, unmanaged: ['a (1)'] }],
+      ['warning degraded'],
+    ],
+    ['that it uses it now', good, [{ ...good, unmanaged: ['a (1)'] }], ['info recovered']],
     ['the end of a delay that was told', { ...good, delayTold: true }, [good], ['info recovered']],
     [
       'an end that does not say until when',
@@ -143,7 +162,7 @@ describe('what people are told', () => {
 
   it('of a delay says how long, when we try again, and until when pulls work', () => {
     const tries = { failingSince: now - hourMs / 2, retryAt: now + hourMs / 4, giveUpAt: now + 5 * hourMs };
-    expect(composeDelay('production', 'Runpod is down.', tries, [report(good)], now, 6 * hourMs)).toEqual({
+    expect(composeDelay('production', 'Runpod is down.', tries, production(6, report(good)), now)).toEqual({
       kind: 'delayed',
       severity: 'warning',
       target: 'production',
@@ -156,7 +175,7 @@ describe('what people are told', () => {
 
 it('a delay is critical once little time is left, or nobody knows how much', () => {
   const tries = { failingSince: now, retryAt: now, giveUpAt: now };
-  const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, earlier, now, 6 * hourMs)?.severity;
+  const of = (earlier: Report[]) => composeDelay('production', 'x.', tries, production(6, ...earlier), now)?.severity;
   expect(of([report({ ...good, expiresAt: '2026-11-23T15:50:00.000Z' })])).toBe('critical');
   expect(of([report({ ...good, expiresAt: '2026-11-23T15:50:00.001Z' })])).toBe('warning');
   expect(of([])).toBe('critical');
@@ -166,19 +185,19 @@ it('a delay is not told to those who know that the target fails, unless it has b
   const tries = { failingSince: now, retryAt: now, giveUpAt: now };
   const of = (...earlier: Outcome[]) => {
     const reports = earlier.map((each) => report(each));
-    return composeDelay('production', 'x.', tries, reports, now, 4 * hourMs)?.severity;
+    return composeDelay('production', 'x.', tries, production(4, ...reports), now)?.severity;
   };
   expect(of(failed)).toBeUndefined();
   expect(of(failed, good)).toBeUndefined();
   expect(of(failed, { ...good, expiresAt: '2026-11-23T15:00:00Z' })).toBeUndefined();
   const long = { ...report({ ...good, expiresAt: '2026-11-23T15:00:00Z' }), endedAt: '2026-11-23T06:00:00Z' };
   const early = { ...report(failed), endedAt: '2026-11-23T08:00:00Z' };
-  expect(composeDelay('production', 'x.', tries, [early, long], now, 4 * hourMs)?.severity).toBe('critical');
+  expect(composeDelay('production', 'x.', tries, production(4, early, long), now)?.severity).toBe('critical');
 });
 
 describe('the digest', () => {
   const daily = (...reports: Report[]) =>
-    composeDigest(reports, now).map(({ severity, text }) => `${severity} ${text}`);
+    composeDigest(rememberAll(reports, 6 * hourMs), now).map(({ severity, text }) => `${severity} ${text}`);
 
   it('has a line for each target that a run of the last day concerned', () => {
     const old = { ...report({ ...good, target: 'old' }), endedAt: '2026-11-22T12:00:00Z' };
@@ -262,14 +281,6 @@ describe('the deadline', () => {
       'Until when pulls keep working is unknown: no earlier run on record stored a token.',
     ],
   ])('%s', (_what, earlier, expected) => {
-    expect(
-      deadline(
-        goodUntil(
-          'production',
-          earlier.map((each) => report(each)),
-        ),
-        now,
-      ),
-    ).toBe(expected);
+    expect(deadline(heldUntil(production(6, ...earlier.map((each) => report(each)))), now)).toBe(expected);
   });
 });

@@ -18,6 +18,7 @@ import {
   type Reply,
   serve,
 } from '../../../../simulator/loopback.ts';
+import { examplePolicy, RequestQuota } from '../../../../simulator/runpod/quota.ts';
 
 let server: Loopback;
 let answer: (request: LoopbackRequest) => Reply;
@@ -43,7 +44,7 @@ const connect = () =>
       time += milliseconds;
     },
     readApiKey: async (_source, fresh = false) => (fresh ? (keys.at(-1) ?? '') : (keys[0] ?? '')),
-    timeoutMs: 500,
+    timeoutMs: 5000,
   });
 
 let client: RunpodClient;
@@ -122,7 +123,7 @@ describe('the Runpod client', () => {
       now: () => 0,
       sleep: async () => {},
       readApiKey: async () => 'rpa_a_key_of_some_length',
-      timeoutMs: 500,
+      timeoutMs: 5000,
     })('ssm:/key');
     await expect(broken.ask(call(), anything)).rejects.toBeInstanceOf(RangeError);
   });
@@ -142,6 +143,140 @@ describe('the Runpod client', () => {
     keys = ['rpa_another_key_of_some_length'];
     answer = () => ({ status: 200, body: 'x' });
     expect((await client.open(call(), bounds)).status).toBe(200);
+  });
+});
+
+describe('a key’s quota', () => {
+  const policy = '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400';
+  const left = (limit: string, policyHeader = policy): Reply => ({
+    ...json(200, {}),
+    headers: { ratelimit: limit, 'ratelimit-policy': policyHeader },
+  });
+  const ask = (method: 'GET' | 'PATCH' = 'GET') => client.ask({ ...call(), method }, anything);
+
+  it.each([
+    ['"minute";r=176;t=12', []],
+    ['"minute";r=7;t=12', []],
+    ['"minute";r=6;t=12', [12_000]],
+    ['"minute";r=0;t=12', [12_000]],
+    ['"minute";r=50;t=12, "hour";r=300;t=15, "day";r=49500;t=45012', [15_000]],
+    ['"minute";r=2;t=12,"hour";r=2;t=15', [15_000]],
+    ['"day";r=4000;t=45012', []],
+    ['minute', []],
+    ['"minute";r=many;t=12', []],
+    ['', []],
+  ])('is kept to, a tenth of each window left to its owner: %s', async (limit, waits) => {
+    answer = () => left(limit);
+    await ask();
+    await ask();
+    expect(slept).toEqual(waits);
+  });
+
+  it.each([
+    ['"hour";r=300;t=1800', /in this hour 300 of 3000 are left, and a tenth is its owner’s\. There are more in 1800 s/],
+    ['"day";r=0;t=45012', /in this day 0 of 50000 are left/],
+  ])('is not waited for in a Lambda where that takes long: %s', async (limit, message) => {
+    answer = () => left(limit);
+    await ask();
+    await expect(ask()).rejects.toMatchObject({
+      name: 'RunpodRateLimitedError',
+      message: expect.stringMatching(message),
+    });
+    expect(requests).toHaveLength(1);
+  });
+
+  it('has its owner’s tenth for storing a token, where waiting takes long', async () => {
+    answer = () => left('"hour";r=1;t=1800');
+    await ask();
+    await ask('PATCH');
+    await expect(ask('PATCH')).rejects.toThrow(/0 of 3000 are left/);
+    expect(requests).toHaveLength(2);
+  });
+
+  it('is another one’s with another key, and whole again after its window', async () => {
+    const connected = connect();
+    answer = () => left('"minute";r=0;t=40');
+    await connected('ssm:/key').ask(call(), anything);
+    keys = ['rpa_another_key_of_some_length'];
+    await connected('ssm:/key').ask(call(), anything);
+    keys = ['rpa_cached_key_of_some_length'];
+    await expect(connected('ssm:/key').ask(call(), anything)).rejects.toThrow(/There are more in 40 s/);
+    time = 40_000;
+    await connected('ssm:/key').ask(call(), anything);
+    expect(slept).toEqual([]);
+  });
+
+  it('without a policy is used to its end', async () => {
+    answer = () => left('"minute";r=1;t=12', '');
+    await ask();
+    await ask();
+    expect(slept).toEqual([]);
+    await ask();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('counts requests that are under way, whose answers come in any order', async () => {
+    answer = () => left(`"minute";r=${10 - requests.length};t=12`, '"minute";q=10;w=60');
+    await ask();
+    await Promise.all(Array.from({ length: 8 }, () => ask()));
+    expect(slept).toEqual([]);
+    await ask();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('is told by streams and refusals, too', async () => {
+    answer = () => ({ ...left('"minute";r=2;t=12'), status: 503 });
+    await expect(ask()).rejects.toMatchObject({ name: 'RunpodUnavailableError' });
+    await expect(client.open(call(), { listenMs: 50, maxBytes: 100 })).rejects.toThrow();
+    expect(slept).toEqual([12_000]);
+  });
+
+  it('is what the embedded Runpod counts, and never exceeded', async () => {
+    const quota = new RequestQuota(examplePolicy);
+    answer = () => quota.answer('key', time, () => json(200, {}));
+    let refused = 0;
+    while (requests.length < 3500 && refused < 200) {
+      await client.ask(call(), anything).catch(() => {
+        refused += 1;
+        time += 30_000;
+      });
+    }
+    expect([requests.length, Object.fromEntries(quota.peaks)]).toEqual([3500, { minute: 54, hour: 2700, day: 3500 }]);
+  });
+});
+
+describe('what Runpod refuses', () => {
+  const problem = (status: number, detail: string, errors?: unknown): Reply =>
+    json(status, { title: 'No', status, detail, errors }, 'application/problem+json');
+
+  it.each([
+    [402, 'RunpodRequestRejectedError', /add credit/],
+    [409, 'RunpodRequestRejectedError', /Something else holds it or is changing it/],
+    [413, 'RunpodRequestRejectedError', /longer than Runpod takes/],
+    [422, 'RunpodRequestRejectedError', /Check the ids/],
+    [404, 'RunpodUnavailableError', /answered 404 "no"/],
+  ])('with %d is a %s that says what to do', async (status, name, message) => {
+    answer = () => problem(status, 'no');
+    await expect(client.ask(call(), anything)).rejects.toMatchObject({ name, message: expect.stringMatching(message) });
+  });
+
+  it.each([
+    [
+      ["$: additional properties 'bogus' not allowed", '$.limit: too large'],
+      /422 "Invalid. \$: additional properties 'bogus' not allowed; \$.limit: too large"/,
+    ],
+    [[], /422 "Invalid."/],
+    ['none', /422 "Invalid."/],
+    [[{ message: 'an object' }], /422 "Invalid."/],
+    [Array.from({ length: 20 }, () => 'x'.repeat(100)), /422 "Invalid. x{100}; x+…"/],
+  ])('as invalid is told with what is wrong: %j', async (errors, message) => {
+    answer = () => problem(422, 'Invalid.', errors);
+    await expect(client.ask(call(), anything)).rejects.toThrow(message);
+  });
+
+  it('is told with the request’s id, where there is one', async () => {
+    answer = () => ({ ...problem(409, 'busy'), headers: { 'x-request-id': 'req-7' } });
+    await expect(client.ask(call(), anything)).rejects.toThrow('(409 "busy", request req-7)');
   });
 });
 
@@ -180,48 +315,10 @@ describe('what Runpod knows', () => {
       readSettings({ RUNPOD_API_URL: `${server.origin}/v2`, RUNPOD_GRAPHQL_URL: `${server.origin}/graphql` }),
     );
 
-  it('is read page by page where there are pages', async () => {
-    answer = ({ url }) => {
-      const page = Number(url.searchParams.get('page') ?? 1);
-      const reply = json(200, { endpoints: [{ id: `ep${page}` }] });
-      return page === 3
-        ? reply
-        : { ...reply, headers: { ...reply.headers, link: `</v2/serverless?page=${page + 1}>; rel="next"` } };
-    };
-    expect((await management().listEndpoints()).map(({ id }) => id)).toEqual(['ep1', 'ep2', 'ep3']);
-  });
-
-  it.each([
-    ['<https://evil.example/v2/serverless>; rel="next"'],
-    ['<http://[broken>; rel="next"'],
-    ['</v2/serverless?page=2>; rel="prev"'],
-  ])('is not looked for elsewhere: %s', async (link) => {
-    answer = () => ({ status: 200, headers: { link }, body: '{"endpoints":[]}' });
-    await management().listEndpoints();
-    expect(requests).toHaveLength(1);
-  });
-
-  it('has no more items than anybody has', async () => {
-    const endpoints = Array.from({ length: 6000 }, (_, index) => ({ id: `e${index}` }));
-    answer = () => ({
-      status: 200,
-      headers: { link: '</v2/serverless>; rel="next"' },
-      body: JSON.stringify({ endpoints }),
-    });
-    await expect(management().listEndpoints()).rejects.toThrow(/listed more than 10000/);
-    expect(requests).toHaveLength(2);
-  });
-
   it('never has the key repeated in an error', async () => {
     answer = ({ headers }) => ({ status: 500, body: JSON.stringify({ detail: `no ${headers.authorization}` }) });
     const refused = management().listEndpoints();
     await expect(refused).rejects.toThrow(/withheld: it repeats a secret/);
-  });
-
-  it('has a last page, or is refused', async () => {
-    answer = () => ({ status: 200, headers: { link: '</v2/serverless>; rel="next"' }, body: '{"endpoints":[]}' });
-    await expect(management().listEndpoints()).rejects.toThrow(/has no last page/);
-    expect(requests).toHaveLength(100);
   });
 
   it('is refused in any other form', async () => {
@@ -231,6 +328,17 @@ describe('what Runpod knows', () => {
     await expect(management().isKnownToV2('cred')).rejects.toThrow(/no credential/);
     await expect(management().listWorkers('ep')).rejects.toThrow(/JSON of a form we do not know/);
     await expect(management().listOtherUsers('cred')).rejects.toThrow(/no such list/);
+  });
+
+  it('is missing where Runpod says so of the thing, and not where it says so of the path', async () => {
+    answer = () => json(404, { title: 'Not Found', status: 404, detail: 'resource not found' });
+    expect(await management().getEndpoint('ep')).toBeUndefined();
+    await expect(management().requireCredential('cred')).rejects.toMatchObject({ name: 'CredentialNotFoundError' });
+    answer = () => json(404, { title: 'Not Found', status: 404, detail: 'The requested path was not found.' });
+    const message = expect.stringContaining('404 "The requested path was not found."');
+    const moved = { name: 'RunpodUnavailableError', message };
+    await expect(management().getEndpoint('ep')).rejects.toMatchObject(moved);
+    await expect(management().requireCredential('cred')).rejects.toMatchObject(moved);
   });
 
   it('is refused where GraphQL’s list is no list, or cannot be had', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { maxEndpoints } from '../../../../functions/discover-endpoints.ts';
 import { type EndpointView, judgeEndpoint, nextCheck } from '../../../../functions/lib/runpod/endpoint-proof.ts';
 
 const minuteMs = 60_000;
@@ -17,6 +16,7 @@ const view = (more: Partial<EndpointView> = {}): EndpointView => ({
   workers: [],
   canary: undefined,
   storedAt,
+  firstLookAt: storedAt,
   now: storedAt + minuteMs,
   propagationMs: 10 * minuteMs,
   ...more,
@@ -186,6 +186,20 @@ describe('the proof of an endpoint', () => {
     expect(evidence).toMatch(/^[A-Z].*\.$/s);
   });
 
+  it('waits for an endpoint as long as for any, counted from its own first look', () => {
+    const starting = (now: number) =>
+      view({
+        workers: [worker([], 'INITIALIZING', storedAt + now * minuteMs)],
+        firstLookAt: storedAt + 18 * minuteMs,
+        now: storedAt + now * minuteMs,
+      });
+    expect(judgeEndpoint(starting(20))).toMatchObject({ proof: 'pending' });
+    expect(judgeEndpoint(starting(35.7))).toMatchObject({ proof: 'pending' });
+    expect(judgeEndpoint(starting(35.75))).toMatchObject({ proof: 'degraded', reason: 'stuck' });
+    const unknown = view({ workers: [worker([], 'INITIALIZING', null)], firstLookAt: storedAt + 18 * minuteMs });
+    expect(judgeEndpoint({ ...unknown, now: storedAt + 24.9 * minuteMs })).toMatchObject({ proof: 'pending' });
+  });
+
   it('holds the worker, its line and when it was written', () => {
     expect(judgeEndpoint(at(1, worker([[0.5, pulled]])))).toMatchObject({
       worker: 'w-INITIALIZING',
@@ -211,17 +225,13 @@ describe('the next check', () => {
     [20, 22],
   ])('%s min after the update is at %s min', (now, next) => {
     const propagationMs = 10 * minuteMs;
-    expect(nextCheck({ storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(storedAt + next * minuteMs);
+    expect(nextCheck({ storedAt, firstLookAt: storedAt, now: storedAt + now * minuteMs, propagationMs })).toBe(
+      storedAt + next * minuteMs,
+    );
   });
 
-  it('comes so seldom that a history holds the checks of every endpoint we watch, with room for retries', () => {
-    const propagationMs = 10 * minuteMs;
-    let checks = 1;
-    // Until judgeEndpoint stops waiting: the window, the longest cold start, and 45 s to settle.
-    for (let now = storedAt; now < storedAt + 17.75 * minuteMs; checks += 1)
-      now = nextCheck({ storedAt, now, propagationMs });
-    const eventsOfCheck = 9;
-    expect(checks).toBeGreaterThan(10);
-    expect(checks * eventsOfCheck * maxEndpoints).toBeLessThan(25_000 / 1.9);
+  it('counts from an endpoint’s own first look', () => {
+    const [firstLookAt, propagationMs] = [storedAt + 20 * minuteMs, 10 * minuteMs];
+    expect(nextCheck({ storedAt, firstLookAt, now: firstLookAt, propagationMs })).toBe(firstLookAt + 15_000);
   });
 });

@@ -129,6 +129,16 @@ describe('an operation that is not there', () => {
     { api: 'v1', on: /PATCH \/v1/ },
   ];
 
+  it('is known by a 404 that speaks of the path, without a look whether the credential is there', async () => {
+    const body = JSON.stringify({ title: 'Not Found', status: 404, detail: 'The requested path was not found.' });
+    const asked: string[] = [];
+    const test = (request: string): boolean => asked.push(request) === 0;
+    world.faults.add({ on: { test }, does: { hang: true } });
+    world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 404, body } } });
+    expect(await update()).toMatchObject({ api: 'graphql', unsupportedApis: ['v2'] });
+    expect(asked.filter((each) => each.startsWith('GET /v2/registries'))).toEqual([]);
+  });
+
   it.each([405, 410, 501])('is known by %d of each API, and the next is tried', async (status) => {
     world.runpod.offers.v1 = true;
     const tried: string[] = [];

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import * as z from 'zod/mini';
+import { defined } from '../defined.ts';
+import { type ImageRecord, imageRecordSchema } from '../report/outcome.ts';
+
+/** What trying images came to, in as many bytes as a state has room for. */
+export const triedImagesSchema = z.object({
+  /** As many as fit, before all those with a problem. */
+  images: z.array(imageRecordSchema),
+  /** The others that have a problem, by `printOf` their names. */
+  otherProblems: z.optional(z.array(z.string())),
+});
+export type TriedImages = z.output<typeof triedImagesSchema>;
+
+const maxRecords = 100;
+const maxBytes = 40 * 1024;
+
+const printOf = (image: string): string => createHash('sha256').update(image).digest('base64url').slice(0, 10);
+
+/** Bounds what trying images came to. Of each it stays known whether it has a problem. */
+export const boundTriedImages = (records: readonly ImageRecord[]): TriedImages => {
+  if (records.length <= maxRecords && Buffer.byteLength(JSON.stringify(records)) <= maxBytes)
+    return { images: [...records] };
+  const sorted = records.toSorted((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined));
+  let bytes = 0;
+  const images = sorted.slice(0, maxRecords).filter((record) => {
+    bytes += Buffer.byteLength(JSON.stringify(record));
+    return bytes <= maxBytes;
+  });
+  const others = sorted.filter((each) => each.problem !== undefined && !images.includes(each));
+  return defined({
+    images,
+    otherProblems: others.length === 0 ? undefined : others.map(({ image }) => printOf(image)),
+  });
+};
+
+/** What trying an image came to: a digest, or a problem. */
+export type ImageTrial = { readonly digest: string } | { readonly problem: string; readonly isPassing: boolean };
+
+/** What is known of one image. An endpoint's may have changed during the run: only what this token pulled is proven. */
+export const trialOf = ({ images, otherProblems = [] }: TriedImages, image: string): ImageTrial | undefined => {
+  const tried = images.find((each) => each.image === image);
+  if (tried?.problem !== undefined) return { problem: tried.problem, isPassing: tried.isPassing ?? false };
+  if (tried?.digest !== undefined) return { digest: tried.digest };
+  if (!otherProblems.includes(printOf(image))) return undefined;
+  return { problem: 'the report has no room for why; npm run doctor says it', isPassing: false };
+};

@@ -1,0 +1,108 @@
+import * as z from 'zod/mini';
+import { defined } from '../defined.ts';
+import { type Outcome, outcomeSchema } from '../report/outcome.ts';
+import type { Report } from '../report/report.ts';
+import type { MemoryForm } from './memory.ts';
+
+const text = z.string();
+
+/** A run, as far as it concerned a target. Times are ISO 8601. */
+const runSchema = z.object({
+  /** The execution's name. */
+  name: text,
+  trigger: text,
+  startedAt: text,
+  endedAt: text,
+  refreshed: z.boolean(),
+  /** Of the token that it stored. */
+  storedAt: z.optional(text),
+  expiresAt: z.optional(text),
+  /** The name of what kept it from storing one, or from pulling. */
+  error: z.optional(text),
+});
+
+const recordSchema = z.object({
+  /** When the token that Runpod holds ends (ISO 8601). */
+  expiresAt: z.optional(text),
+  /** Since when a token has been on record without a gap (ISO 8601). */
+  heldSince: z.optional(text),
+  /** What the last run came to for the target, and when it ended. */
+  last: z.optional(z.object({ at: text, execution: text, trigger: text, outcome: outcomeSchema })),
+  /** What people know of its troubles: in a form that is equal as long as they are, and how severe they were. */
+  notified: z.optional(z.object({ trouble: text, severity: z.enum(['critical', 'warning', 'info']) })),
+  /** The runs that concerned it, newest first. */
+  runs: z.catch(z.array(runSchema), []),
+});
+
+/** What is remembered of a target. */
+export type TargetMemory = z.output<typeof recordSchema>;
+/** By target. */
+export type TargetMemories = ReadonlyMap<string, TargetMemory>;
+
+export const targetForm: MemoryForm<typeof recordSchema> = { kind: 'target', schema: recordSchema };
+
+/** A day of hourly runs. */
+const maxRuns = 24;
+/** DynamoDB's items hold 400 KB, and a page of a thousand targets must be read at once. */
+const maxEndpoints = 20;
+
+/** The end of the token that Runpod holds (epoch milliseconds); `undefined` where none is on record. */
+export const heldUntil = (memory: TargetMemory | undefined): number | undefined => {
+  const end = Date.parse(memory?.expiresAt ?? '');
+  return Number.isNaN(end) ? undefined : end;
+};
+
+/** A token has been stored. The one that ends last is the one that counts, for runs may overlap. */
+export const rememberToken = (before: TargetMemory | undefined, expiresAt: string, storedAt: string): TargetMemory => {
+  const end = heldUntil(before);
+  const isGap = end === undefined || end <= Date.parse(storedAt);
+  return defined({
+    runs: [],
+    ...before,
+    expiresAt: end !== undefined && end > Date.parse(expiresAt) ? before?.expiresAt : expiresAt,
+    heldSince: isGap ? storedAt : before?.heldSince,
+  });
+};
+
+const boundOutcome = (outcome: Outcome): Outcome => {
+  const { images: _, otherUsers: __, ...kept } = outcome;
+  return { ...kept, endpoints: outcome.endpoints.slice(0, maxEndpoints) };
+};
+
+/**
+ * A run has ended, and people were told what there was to tell of it.
+ *
+ * @param notified what they know now
+ */
+export const rememberRun = (
+  before: TargetMemory | undefined,
+  outcome: Outcome,
+  { endedAt, execution, trigger, startedAt }: Pick<Report, 'endedAt' | 'execution' | 'trigger' | 'startedAt'>,
+  notified: TargetMemory['notified'],
+): TargetMemory => {
+  const { refreshed, expiresAt, storedAt = endedAt } = outcome;
+  const held =
+    refreshed && expiresAt !== undefined && !Number.isNaN(Date.parse(expiresAt))
+      ? rememberToken(before, expiresAt, storedAt)
+      : before;
+  const run = defined({
+    name: execution.slice(execution.lastIndexOf(':') + 1),
+    trigger,
+    startedAt,
+    endedAt,
+    refreshed,
+    storedAt: outcome.storedAt,
+    expiresAt: outcome.expiresAt,
+    error: refreshed && (outcome.proofs.failed ?? 0) > 0 ? 'EndpointNotPullingError' : outcome.error?.name,
+  });
+  const earlier = (before?.runs ?? []).filter(({ name }) => name !== run.name);
+  const runs = [run, ...earlier].toSorted((one, other) => other.endedAt.localeCompare(one.endedAt));
+  // Of two runs that overlap, the one that ended last has the last word.
+  const isNewest = before?.last === undefined || before.last.at <= endedAt;
+  return defined({
+    ...held,
+    last: isNewest ? { at: endedAt, execution, trigger, outcome: boundOutcome(outcome) } : before.last,
+    notified: isNewest ? notified : before.notified,
+    runs: runs.slice(0, maxRuns),
+  });
+};

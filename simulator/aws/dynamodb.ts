@@ -1,0 +1,59 @@
+import dynalite from 'dynalite';
+import type { Loopback } from '../loopback.ts';
+import { AwsError, type AwsService } from './server.ts';
+
+const operationNames = ['GetItem', 'PutItem', 'DeleteItem', 'Query'] as const;
+const prefix = 'DynamoDB_20120810.';
+
+/** DynamoDB: a server of its own in this process, to which the embedded AWS hands on what its policies allow. */
+export class Dynamodb {
+  #origin = '';
+
+  /** Starts it, with the tables of a template. */
+  async start(tables: ReadonlyArray<Readonly<Record<string, unknown>>>): Promise<Loopback> {
+    const server = dynalite({ createTableMs: 0, deleteTableMs: 0 });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('DynamoDB listens nowhere.');
+    this.#origin = `http://127.0.0.1:${address.port}`;
+    for (const { TableName, BillingMode, AttributeDefinitions, KeySchema } of tables) {
+      await this.#ask('CreateTable', { TableName, BillingMode, AttributeDefinitions, KeySchema });
+    }
+    return {
+      origin: this.#origin,
+      close: () =>
+        new Promise((resolve) => {
+          server.close(() => resolve());
+          server.closeAllConnections();
+        }),
+    };
+  }
+
+  /** @throws {AwsError} DynamoDB's own refusal */
+  async #ask(operation: string, input: object): Promise<object> {
+    const answer = await fetch(this.#origin, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amz-target': `${prefix}${operation}`,
+        authorization:
+          'AWS4-HMAC-SHA256 Credential=embedded/20260101/us-east-1/dynamodb/aws4_request, SignedHeaders=host, Signature=0',
+        'x-amz-date': '20260101T000000Z',
+      },
+      body: JSON.stringify(input),
+    });
+    const output = (await answer.json()) as { readonly __type?: string; readonly message?: string };
+    if (answer.ok) return output;
+    throw new AwsError(
+      (output.__type ?? 'InternalServerError').replace(/^.*#/, ''),
+      output.message ?? '',
+      answer.status,
+    );
+  }
+
+  readonly service: AwsService = {
+    json: Object.fromEntries(
+      operationNames.map((name) => [`${prefix}${name}`, (input: Record<string, unknown>) => this.#ask(name, input)]),
+    ),
+  };
+}
