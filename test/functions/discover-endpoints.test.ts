@@ -37,7 +37,11 @@ const discover = (
 
 describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
-    const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
+    const found = await discover(target, [
+      endpoint('one'),
+      { ...endpoint('other', 'else'), image: 'busybox' },
+      { ...endpoint('none', null), image: 'busybox' },
+    ]);
     expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
     expect(z.parse(packedImagesSchema, found.images)).toEqual(['123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one']);
   });
