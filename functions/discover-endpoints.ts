@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { defined } from './lib/defined.ts';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
@@ -39,6 +40,8 @@ interface DiscoverEndpointsOutput {
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
   readonly warnings: readonly string[];
+  /** There where an endpoint follows what is pushed. */
+  readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
 }
 
 const maxOtherUsers = 20;
@@ -103,7 +106,11 @@ export const createDiscoverEndpoints =
         `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
       );
     }
-    return {
+    const rollouts = new Set(found.endpoints?.flatMap(({ id, rollout }) => (rollout === undefined ? [] : [id])));
+    const followers = chosen.flatMap(({ id, endpoint }) =>
+      rollouts.has(id) ? [{ id, image: endpoint?.image ?? '' }] : [],
+    );
+    return defined({
       target: { name, ecr, runpod },
       endpoints: chosen.length,
       images: packed,
@@ -112,7 +119,8 @@ export const createDiscoverEndpoints =
       registries: registriesOf(behind.map(({ image }) => image)),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
-    };
+      followers: followers.length === 0 ? undefined : followers,
+    });
   };
 
 export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {

@@ -21,10 +21,12 @@ import { readTargetsDocument, type Target } from '../functions/lib/targets.ts';
 import { alarmsOf, deadManPeriods } from './alarms.ts';
 import {
   describePermissions,
+  hasRollouts,
   keyPermissions,
   mintPermissions,
   type PolicyStatement,
   pushDetail,
+  rolloutKeyPermissions,
   type StackPlace,
 } from './permissions.ts';
 import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
@@ -70,6 +72,10 @@ export interface StackSettings {
   readonly pushDetail: object;
   /** Statements for the roles that read Runpod keys. */
   readonly keyStatements: readonly PolicyStatement[];
+  /** Whether an endpoint has a rollout: without any, what rolls out is not in the stack. */
+  readonly hasRollouts: boolean;
+  /** Statements for the roles that change endpoints. */
+  readonly rolloutKeyStatements: readonly PolicyStatement[];
   /** Statements for the role that tells how far behind an image is. */
   readonly describeStatements: readonly PolicyStatement[];
   /** Statements for the role that mints: what it may pull is what a token may pull. */
@@ -219,6 +225,7 @@ export const readStackSettings = ({
   const page = resolved.runbookUrl ?? runbookPage(readOrigin(projectFolder)) ?? '';
   const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);
+  const rolloutKeys = rolloutKeyPermissions(targets, place);
   const mint = mintPermissions(targets, place);
   const describe = describePermissions(targets, place);
   return {
@@ -237,9 +244,16 @@ export const readStackSettings = ({
       state: digestHour === undefined ? 'DISABLED' : 'ENABLED',
     },
     pushDetail: pushDetail(targets),
+    hasRollouts: hasRollouts(targets),
     keyStatements: keys.statements,
+    rolloutKeyStatements: rolloutKeys.statements,
     describeStatements: describe.statements,
     mintStatements: mint.statements,
-    managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
+    managedPolicies: {
+      ...keys.managedPolicies,
+      ...rolloutKeys.managedPolicies,
+      ...mint.managedPolicies,
+      ...describe.managedPolicies,
+    },
   };
 };
