@@ -8,7 +8,7 @@ import { CommandError, describeFailure, exitCodes, UsageError } from '../../stac
 import { type CommandContext, interruptible } from '../context.ts';
 import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
-import { findOpenApi, noWay } from '../update-apis.ts';
+import { findOpenApi, noApi } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
@@ -67,9 +67,9 @@ const requireUpdates = async (
 ): Promise<void> => {
   if (credential === newCredential) return account.requireCreation();
   await management.requireCredential(credential);
-  const { way } = await findOpenApi(client, caller.settings, credential);
-  if (way === undefined) throw new CommandError(noWay(credential));
-  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${way}.`);
+  const { api } = await findOpenApi(client, caller.settings, credential);
+  if (api === undefined) throw new CommandError(noApi(credential));
+  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${api}.`);
 };
 
 /** A key that is yet to be stored; `undefined` where the stored one is good. */

@@ -161,7 +161,7 @@ const cases: readonly Case[] = [
   {
     what: 'a Runpod that takes no updates',
     happen: () => void Object.assign(world.runpod.offers, { v2: false, graphql: false }),
-    line: /✗ Runpod offers no way to update credential 6n2k8v4d/,
+    line: /✗ Runpod has no API that updates credential 6n2k8v4d/,
     code: 1,
   },
   {

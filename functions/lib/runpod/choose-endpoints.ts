@@ -41,9 +41,9 @@ export const chooseEndpoints = (
  * another account where the target names one.
  */
 export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
-  const account = accountOf({ ecr }, '');
   const reference = parseImageReference(image);
   if (reference === undefined) return false;
+  const account = accountOf({ ecr }, '');
   const host = parseEcrHost(reference.registry);
   return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
 };
