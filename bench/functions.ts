@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { functionNames } from '../runner/functions.ts';
-import { executionArn, fetchToken, inputs } from '../simulator/inputs.ts';
+import { executionArn, fetchToken, inputs, targetsWithRollout } from '../simulator/inputs.ts';
 import { packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
 import { type ColdCall, callCold, runCold, worldEnvironment } from './cold-process.ts';
@@ -16,7 +16,7 @@ const rounds = 5;
 const largestBundle = 600 * 1024;
 
 const packaged = packageStack();
-const world = await World.begin({ environment: { LOG_LISTEN_SECONDS: '0.12' } });
+const world = await World.begin({ targets: targetsWithRollout, environment: { LOG_LISTEN_SECONDS: '0.12' } });
 const image = world.push('team/worker', 'v1');
 world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
 world.runpod.addEndpoint({ id: 'canary', name: 'canary', image, registry: null });
@@ -34,6 +34,11 @@ const events: Record<(typeof functionNames)[number], unknown> = {
   'update-runpod': inputs.updateRunpod(token),
   'submit-canary': inputs.submitCanary(),
   'verify-endpoint-pull': inputs.verifyEndpointPull(),
+  'start-rollouts': inputs.startRollouts(token, [{ id: '4m7x2k9q', image }]),
+  'plan-rollout': inputs.rollout(),
+  'apply-rollout': inputs.rollout(),
+  'watch-rollout': inputs.rollout(),
+  'roll-back': inputs.rollout(),
   'plan-retry': { giveUpAt: '2100-01-01T00:00:00Z' },
   'conclude-target': { name: 'production', outcomeBytes: 10_000, startAt: '2026-01-01T00:00:00Z' },
   report: { execution: executionArn, startedAt: '2026-01-01T00:00:00Z', run: {} },

@@ -3,7 +3,7 @@ import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
 import { ownVersion } from '../stack/stack.ts';
 import type { CommandContext, CommonOptions } from './context.ts';
 import { refuseOptionsOfNpm } from './npm-options.ts';
-import { createTerminal, type Terminal } from './terminal.ts';
+import { createTerminal, type Terminal, wrap } from './terminal.ts';
 
 /** Runs a command. @returns its exit code */
 type PerformCommand<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
@@ -62,6 +62,9 @@ without secrets; run it again after an interruption to go on.`,
       '--delegate',
       'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
     )
+    .option('--even-deployed', 'with --undo: undo although a deployed stack lives on it')
+    .option('--rotate-key', 'store another Runpod API key in the place of the one that is stored')
+    .option('--kms-key <key>', 'the KMS key that encrypts the API key (default: the one that does, else AWS’s own)')
     .option('--key-stdin', 'read the Runpod API key from standard input')
     .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
     .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
@@ -147,7 +150,9 @@ export const runCommand = async (words: readonly string[], context: CommandConte
     return exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
-    context.stderr.write(`${describeFailure(error)}\n`);
+    const { isTTY = false, columns = 80 } = context.stderr;
+    const message = describeFailure(error);
+    context.stderr.write(`${isTTY ? wrap(message, columns, '') : message}\n`);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
   }
 };

@@ -11,6 +11,8 @@ export interface CommandOutput extends NodeJS.WritableStream {
 /** The stream that a command reads. */
 export interface CommandInput extends NodeJS.ReadableStream {
   readonly isTTY?: boolean;
+  /** Where it is a terminal: whether each key is handed over as it is typed. */
+  readonly setRawMode?: (isRaw: boolean) => unknown;
 }
 
 /** What a command runs in. A process has one; tests make their own. */

@@ -1,4 +1,5 @@
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { stripVTControlCharacters, styleText } from 'node:util';
 import cliTruncate from 'cli-truncate';
 import { createLogUpdate } from 'log-update';
@@ -24,6 +25,10 @@ export interface Terminal {
   readonly draw: (lines: readonly string[]) => void;
   /** Leaves what was drawn where it is, and lets printing go on below. */
   readonly settle: () => void;
+  /** Throws away what was typed before there was a question. Ctrl-C among it ends the command. */
+  readonly discardTyped: (signal: AbortSignal) => Promise<void>;
+  /** Shows on one line what is being done, for as long as it takes, where that can be taken away again. */
+  readonly during: <Result>(what: string, work: Promise<Result>) => Promise<Result>;
   /** The streams of one question, for what asks it. */
   readonly prompt: () => { readonly input: CommandInput; readonly output: NodeJS.WritableStream };
 }
@@ -38,11 +43,48 @@ export const plain = (text: string): string =>
 /** Cuts a line to a number of columns. */
 export const truncate = (line: string, columns: number): string => cliTruncate(line, columns);
 
-/** Breaks text into lines of a number of columns, those after the first indented. */
+/** A command that stands in a sentence, up to the sign that ends it there. */
+const commandInText = /\b(?:npm (?:run|start|ci)|npx|aws|docker) \S[^\n]*?(?=[.;,)](?:\s|$)|\n|$)/g;
+
+/**
+ * Breaks text into lines of a number of columns, those after the first indented; between words alone, and never within a
+ * command, so that it can be copied: a terminal shows what is longer on two lines, and copies it as one.
+ */
 export const wrap = (text: string, columns: number, indent: string): string =>
-  wrapAnsi(text, Math.max(20, columns - indent.length), { hard: true }).replaceAll('\n', `\n${indent}`);
+  wrapAnsi(
+    text.replaceAll(commandInText, (command) => command.replaceAll(' ', '\u00a0')),
+    Math.max(20, columns - indent.length),
+    { trim: false },
+  )
+    .replaceAll(/ +\n/g, '\n')
+    .replaceAll('\n', `\n${indent}`)
+    .replaceAll(new RegExp(`\n${indent} +`, 'g'), `\n${indent}`)
+    .replaceAll('\u00a0', ' ');
 
 const colours = new RegExp(`${'\x1b'}\\[[\\d;]*m`, 'g');
+
+/** How long a terminal may take to hand over what was typed into it. */
+const typedMs = 30;
+const interruptKey = '\x03';
+
+/** Reads what a terminal holds, Enter or not: in raw mode it keeps no line back. */
+const discardTyped = async (stdin: CommandInput, signal: AbortSignal): Promise<void> => {
+  let typed = '';
+  const read = (chunk: Buffer | string): void => {
+    typed += String(chunk);
+  };
+  stdin.setRawMode?.(true);
+  stdin.on('data', read);
+  stdin.resume();
+  try {
+    await sleep(typedMs, undefined, { signal });
+  } finally {
+    stdin.off('data', read);
+    stdin.pause();
+    stdin.setRawMode?.(false);
+  }
+  if (typed.includes(interruptKey)) throw new DOMException('Ctrl-C was typed.', 'AbortError');
+};
 
 /** What the prompts' library writes, on its way to a stream: it colours by itself, and ends what it writes to. */
 class PromptOutput extends Writable {
@@ -112,6 +154,24 @@ export const createTerminal = (
       if (!isLive) return;
       drawn = [];
       update.done();
+    },
+    discardTyped: (signal) => discardTyped(stdin, signal),
+    during: async (what, work) => {
+      if (!isLive) return work;
+      const drawing = (): void => {
+        const sign = hasColour
+          ? styleText('cyan', spinner(Date.now()), { validateStream: false })
+          : spinner(Date.now());
+        redraw([truncate(`${sign} ${what} …`, Math.max(40, stdout.columns ?? 80))]);
+      };
+      drawing();
+      const timer = setInterval(drawing, 100);
+      try {
+        return await work;
+      } finally {
+        clearInterval(timer);
+        redraw([]);
+      }
     },
     prompt: () => ({ input: stdin, output: new PromptOutput(stdout, hasColour) }),
   };

@@ -5,7 +5,7 @@ import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
 import { concludeOthers, concludeWatch } from './lib/report/conclude-proofs.ts';
-import type { Outcome } from './lib/report/outcome.ts';
+import { type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
 import { watchSoFarSchema } from './lib/runpod/watch.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
@@ -35,6 +35,9 @@ const inputSchema = z.object({
   /** What the looks at its endpoints came to, and how they broke down. */
   watch: z.optional(watchSoFarSchema),
   watchFailure: z.optional(failureSchema),
+  rollouts: z.optional(z.object({ rollouts: z.array(rolloutOutcomeSchema) })),
+  /** Why what endpoints want could not be found. */
+  rolloutFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
   notified: z.optional(z.unknown()),
@@ -72,9 +75,15 @@ export const createConcludeTarget =
       proofs: watched.proofs,
       endpoints: watched.endpoints,
       images: input.images?.images,
+      rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
       unmanaged: unlessEmpty(discovered?.unmanaged),
-      warnings: unlessEmpty(discovered?.warnings),
+      warnings: unlessEmpty([
+        ...(discovered?.warnings ?? []),
+        ...(input.rolloutFailure === undefined
+          ? []
+          : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
+      ]),
       delayedRounds: input.delay?.rounds,
       delayTold: input.notified === undefined ? undefined : true,
     });

@@ -1,9 +1,11 @@
 import * as z from 'zod/mini';
+import { defined } from './lib/defined.ts';
 import { parseEcrHost } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
-import { chooseEndpoints } from './lib/runpod/choose-endpoints.ts';
+import { quote } from './lib/quote.ts';
+import { chooseEndpoints, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
@@ -38,10 +40,13 @@ interface DiscoverEndpointsOutput {
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
   readonly warnings: readonly string[];
+  /** There where an endpoint follows what is pushed. */
+  readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
 }
 
 const maxOtherUsers = 50;
 const maxUnmanaged = 20;
+const maxHurt = 5;
 const maxRegistries = 20;
 
 /** The registries of images, each once, ECR's first. */
@@ -77,7 +82,10 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
-    const behind = [...all.filter(({ registry }) => registry === runpod.registry), ...otherUsers];
+    const behind = [
+      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
+      ...otherUsers,
+    ];
 
     const chosen = chooseEndpoints(found, all);
     const { packed, leftOut } = packImages([
@@ -96,7 +104,20 @@ export const createDiscoverEndpoints =
       warnings.push(
         `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
       );
-    return {
+    const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
+    if (hurt.length > 0) {
+      const described = hurt
+        .slice(0, maxHurt)
+        .map((each) => `${quote(each.name)} uses the credential for ${quote(each.image)}`);
+      warnings.push(
+        `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
+      );
+    }
+    const rollouts = new Set(found.endpoints?.flatMap(({ id, rollout }) => (rollout === undefined ? [] : [id])));
+    const followers = chosen.flatMap(({ id, endpoint }) =>
+      rollouts.has(id) ? [{ id, image: endpoint?.image ?? '' }] : [],
+    );
+    return defined({
       target: { name, ecr, runpod },
       endpoints: chosen.length,
       images: packed,
@@ -105,7 +126,8 @@ export const createDiscoverEndpoints =
       registries: registriesOf(behind.map(({ image }) => image)),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
-    };
+      followers: followers.length === 0 ? undefined : followers,
+    });
   };
 
 export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {

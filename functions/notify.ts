@@ -11,6 +11,8 @@ import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
 import { composeNotice, executionOf, noticeSchema } from './lib/report/notice.ts';
 import { type FirstSteps, parseFirstSteps } from './lib/report/runbook.ts';
+import { rolloutForm } from './lib/rollout/memory.ts';
+import { tellStopped } from './lib/rollout/record.ts';
 
 /** What notify needs from outside. */
 interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
@@ -46,6 +48,7 @@ export const createNotify =
       log.error('What is remembered of the targets cannot be read', error);
       return new Map();
     });
+    if (notice.kind === 'rollout-stopped' && (await isKnownToHaveStopped(memory, notice))) return { published: 0 };
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
@@ -59,6 +62,22 @@ export const createNotify =
     }
     return { published: first === undefined ? 0 : 1 };
   };
+
+/** Whether people know of the error that stopped a rollout; from now on they do. */
+const isKnownToHaveStopped = async (
+  memory: Memory,
+  { endpoint, failure }: { readonly endpoint: string; readonly failure: { readonly Error: string } },
+): Promise<boolean> => {
+  let isKnown = false;
+  await memory
+    .change(rolloutForm, endpoint, (before) => {
+      const after = tellStopped(before, failure.Error);
+      isKnown = after !== undefined && after === before;
+      return isKnown ? undefined : after;
+    })
+    .catch(() => undefined);
+  return isKnown;
+};
 
 /** The runbook, from the bundle's root. Without it people are still told what happened. */
 const readFirstSteps = (log: Platform['log']): FirstSteps => {

@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { createStartExecution, type StartAnswer, type StartExecution } from './lib/aws/start-execution.ts';
 import { regionPattern } from './lib/ecr/host.ts';
+import { requireSetting } from './lib/env.ts';
 import { RefreshNotStartedError } from './lib/errors.ts';
 import { isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 
@@ -52,7 +53,7 @@ export const createStartRefresh =
 
 export const buildStartRefresh = ({ settings, now }: Pick<Platform, 'settings' | 'now'>) =>
   createStartRefresh({
-    startExecution: createStartExecution(settings),
+    startExecution: createStartExecution(settings, requireSetting(settings, 'STATE_MACHINE_ARN')),
     now,
     windowSeconds: settings.PUSH_WINDOW_SECONDS,
   });

@@ -121,13 +121,8 @@ const grantTo = (
   };
 };
 
-const namesOf = (targets: readonly Target[], store: string): string[] =>
-  unique(
-    targets
-      .map(({ runpod: { apiKey } }) => apiKey)
-      .filter((apiKey) => apiKey.startsWith(`${store}:`))
-      .map((apiKey) => apiKey.slice(store.length + 1)),
-  );
+const namesOf = (keys: readonly string[], store: string): string[] =>
+  unique(keys.filter((key) => key.startsWith(`${store}:`)).map((key) => key.slice(store.length + 1)));
 
 const parameterArn = (name: string): string =>
   `arn:\${AWS::Partition}:ssm:\${AWS::Region}:\${AWS::AccountId}:parameter/${name.replace(/^\//, '')}`;
@@ -162,19 +157,24 @@ const decryptStatement = (stores: readonly string[]): PolicyStatement[] =>
         },
       ];
 
-/** For the roles that read Runpod keys: those that targets.yml names; where they do not fit, all under the stage's prefix. */
-export const keyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions => {
+/** Keys that targets.yml names; where they do not fit a role, all under the stage's prefix. */
+const permissionsOfKeys = (
+  keys: readonly string[],
+  roles: readonly string[],
+  name: string,
+  place: StackPlace,
+): TargetPermissions => {
   const prefix = `/runpod-ecr-refresh/${place.stage}/`;
-  const parameters = namesOf(targets, 'ssm');
-  const secrets = namesOf(targets, 'secretsmanager').map(secretArn);
+  const parameters = namesOf(keys, 'ssm');
+  const secrets = namesOf(keys, 'secretsmanager').map(secretArn);
   const fits = [...parameters.map(parameterArn), ...secrets].reduce((sum, each) => sum + lengthOf(each, place), 0);
   const named =
     fits <= maxInlineCharacters - 500
       ? parameters
-      : unique(parameters.map((name) => (name.startsWith(prefix) ? `${prefix}*` : name)));
+      : unique(parameters.map((parameter) => (parameter.startsWith(prefix) ? `${prefix}*` : parameter)));
   const { statements, managedPolicies } = grantTo(
-    ['DiscoverEndpointsRole', 'UpdateRunpodRole', 'SubmitCanaryRole', 'VerifyEndpointPullRole'],
-    'Runpod keys',
+    roles,
+    name,
     [
       { sid: 'ReadApiKeys', actions: ['ssm:GetParameter'], resources: named.map(parameterArn) },
       { sid: 'ReadApiKeySecrets', actions: ['secretsmanager:GetSecretValue'], resources: secrets },
@@ -185,6 +185,34 @@ export const keyPermissions = (targets: readonly Target[], place: StackPlace): T
   const stores = [...(parameters.length > 0 ? ['ssm'] : []), ...(secrets.length > 0 ? ['secretsmanager'] : [])];
   return { statements: [...statements, ...decryptStatement(stores)], managedPolicies };
 };
+
+/** Targets of which an endpoint follows something. */
+const withRollouts = (targets: readonly Target[]): Target[] =>
+  targets.filter(({ endpoints = [] }) => endpoints.some(({ rollout }) => rollout !== undefined));
+
+/** Whether anything is rolled out at all: without, what does it is not in the stack. */
+export const hasRollouts = (targets: readonly Target[]): boolean => withRollouts(targets).length > 0;
+
+/** For the roles that read Runpod keys. */
+export const keyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
+  permissionsOfKeys(
+    targets.map(({ runpod: { apiKey } }) => apiKey),
+    [
+      ...['DiscoverEndpointsRole', 'UpdateRunpodRole', 'SubmitCanaryRole', 'VerifyEndpointPullRole'],
+      ...(hasRollouts(targets) ? ['PlanRolloutRole', 'WatchRolloutRole'] : []),
+    ],
+    'Runpod keys',
+    place,
+  );
+
+/** For the roles that change endpoints: of targets with rollouts, the keys that may, and those that look. */
+export const rolloutKeyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
+  permissionsOfKeys(
+    withRollouts(targets).flatMap(({ runpod: { apiKey, rolloutKey = apiKey } }) => [apiKey, rolloutKey]),
+    ['ApplyRolloutRole', 'RollBackRole'],
+    'Runpod rollout keys',
+    place,
+  );
 
 const repositoriesOf = (targets: readonly Target[]): string[] =>
   unique(
@@ -220,10 +248,10 @@ export const mintPermissions = (targets: readonly Target[], place: StackPlace): 
   );
 };
 
-/** For the role that tells how far behind an image is. */
+/** For the roles that tell how far behind an image is, and which one is wanted. */
 export const describePermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
   grantTo(
-    ['VerifyImagePullRole'],
+    ['VerifyImagePullRole', ...(hasRollouts(targets) ? ['StartRolloutsRole'] : [])],
     'ECR repositories',
     [{ sid: 'DescribeImages', actions: ['ecr:DescribeImages'], resources: repositoriesOf(targets) }],
     place,

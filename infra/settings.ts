@@ -8,6 +8,7 @@ import { readSettings, type Settings } from '../functions/lib/env.ts';
 import { ConfigurationError } from '../functions/lib/errors.ts';
 import { explainIssues } from '../functions/lib/explain-issues.ts';
 import { nearestName } from '../functions/lib/nearest-name.ts';
+import { isStackRegion, maxStageLength, stagePattern } from '../functions/lib/stack-place.ts';
 import {
   givenSettingsSchema,
   listenerParams,
@@ -20,10 +21,12 @@ import { readTargetsDocument, type Target } from '../functions/lib/targets.ts';
 import { alarmsOf, deadManPeriods } from './alarms.ts';
 import {
   describePermissions,
+  hasRollouts,
   keyPermissions,
   mintPermissions,
   type PolicyStatement,
   pushDetail,
+  rolloutKeyPermissions,
   type StackPlace,
 } from './permissions.ts';
 import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
@@ -69,6 +72,10 @@ export interface StackSettings {
   readonly pushDetail: object;
   /** Statements for the roles that read Runpod keys. */
   readonly keyStatements: readonly PolicyStatement[];
+  /** Whether an endpoint has a rollout: without any, what rolls out is not in the stack. */
+  readonly hasRollouts: boolean;
+  /** Statements for the roles that change endpoints. */
+  readonly rolloutKeyStatements: readonly PolicyStatement[];
   /** Statements for the role that tells how far behind an image is. */
   readonly describeStatements: readonly PolicyStatement[];
   /** Statements for the role that mints: what it may pull is what a token may pull. */
@@ -147,6 +154,20 @@ const nobodyIsTold = `
 
 `;
 
+/** @throws {ConfigurationError} AWS would refuse the stack's names, or lacks one of its services there */
+const requirePlace = ({ stage, region }: StackPlace): void => {
+  if (!stagePattern.test(stage)) {
+    throw new ConfigurationError(
+      `--stage: expected a letter and then letters, digits and -, at most ${maxStageLength} (a function's name has 64), found ${JSON.stringify(stage)}.`,
+    );
+  }
+  if (!isStackRegion(region)) {
+    throw new ConfigurationError(
+      `--region: ${JSON.stringify(region)} is no region that is known to have all of Lambda, Step Functions and EventBridge Scheduler. Deploy to another: the images may be in any region (docs/other-regions.md).`,
+    );
+  }
+};
+
 /**
  * Reads what the template needs, and refuses to go on where anything is wrong. What the command line says goes before what
  * targets.yml says of the stage, and that before what it says of all stages.
@@ -164,6 +185,7 @@ export const readStackSettings = ({
   readonly params: Params;
   readonly place: StackPlace;
 }): StackSettings => {
+  requirePlace(place);
   const hasTargets = existsSync(join(folder, 'targets.yml'));
   if (!hasTargets && isDeploy) {
     throw new ConfigurationError(
@@ -203,6 +225,7 @@ export const readStackSettings = ({
   const page = resolved.runbookUrl ?? runbookPage(readOrigin(projectFolder)) ?? '';
   const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);
+  const rolloutKeys = rolloutKeyPermissions(targets, place);
   const mint = mintPermissions(targets, place);
   const describe = describePermissions(targets, place);
   return {
@@ -221,9 +244,16 @@ export const readStackSettings = ({
       state: digestHour === undefined ? 'DISABLED' : 'ENABLED',
     },
     pushDetail: pushDetail(targets),
+    hasRollouts: hasRollouts(targets),
     keyStatements: keys.statements,
+    rolloutKeyStatements: rolloutKeys.statements,
     describeStatements: describe.statements,
     mintStatements: mint.statements,
-    managedPolicies: { ...keys.managedPolicies, ...mint.managedPolicies, ...describe.managedPolicies },
+    managedPolicies: {
+      ...keys.managedPolicies,
+      ...rolloutKeys.managedPolicies,
+      ...mint.managedPolicies,
+      ...describe.managedPolicies,
+    },
   };
 };

@@ -62,8 +62,9 @@ export interface PlacedState {
   readonly path: string;
 }
 
-/** The definition that ships: what runs here is what is deployed. */
+/** The definitions that ship: what runs here is what is deployed. */
 export const definitionUrl = new URL('../statemachines/refresh-credentials.asl.yml', import.meta.url);
+export const rolloutDefinitionUrl = new URL('../statemachines/roll-out-image.asl.yml', import.meta.url);
 
 /** `yaml` takes more than 100 aliases for an attack unless told otherwise; a definition repeats its rules in every Task. */
 const maxAliasCount = 1000;
@@ -71,14 +72,18 @@ const maxAliasCount = 1000;
 /** Reads a definition's text, YAML with aliases. */
 export const parseDefinition = (text: string): Definition => parse(text, { maxAliasCount }) as Definition;
 
-/** Reads the state machine that ships, and fills its placeholders in as CloudFormation would. */
-export const readDefinition = ({ functionArn, alertTopicArn }: Callees): Definition => {
+/**
+ * Reads a state machine that ships, and fills its placeholders in as CloudFormation would.
+ *
+ * @param url the refresh's, where nothing else is said
+ */
+export const readDefinition = ({ functionArn, alertTopicArn }: Callees, url = definitionUrl): Definition => {
   const substitutions = new Map([
     ...functionNames.map((name) => [`${pascalCase(name)}FunctionArn`, functionArn(name)] as const),
     ['AlertTopicArn', alertTopicArn],
     ['SnsPublishArn', 'arn:aws:states:::sns:publish'],
   ]);
-  const text = readFileSync(definitionUrl, 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
+  const text = readFileSync(url, 'utf8').replaceAll(/\$\{(\w+)\}/g, (_, name: string) => {
     const value = substitutions.get(name);
     if (value === undefined) throw new Error(`The state machine's placeholder ${name} is not filled in.`);
     return value;

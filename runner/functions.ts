@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda';
+import { buildApplyRollout } from '../functions/apply-rollout.ts';
 import { buildConcludeTarget } from '../functions/conclude-target.ts';
 import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
@@ -7,13 +8,17 @@ import { type BasePlatform, type LambdaFunction, type Platform, withPlatform } f
 import { createLoadTargets } from '../functions/lib/targets.ts';
 import { buildNotify } from '../functions/notify.ts';
 import { buildPlanRetry } from '../functions/plan-retry.ts';
+import { buildPlanRollout } from '../functions/plan-rollout.ts';
 import { buildReport } from '../functions/report.ts';
 import { buildResolveTargets } from '../functions/resolve-targets.ts';
+import { buildRollBack } from '../functions/roll-back.ts';
 import { buildStartRefresh } from '../functions/start-refresh.ts';
+import { buildStartRollouts } from '../functions/start-rollouts.ts';
 import { buildSubmitCanary } from '../functions/submit-canary.ts';
 import { buildUpdateRunpod } from '../functions/update-runpod.ts';
 import { buildVerifyEndpointPull } from '../functions/verify-endpoint-pull.ts';
 import { buildVerifyImagePull } from '../functions/verify-image-pull.ts';
+import { buildWatchRollout } from '../functions/watch-rollout.ts';
 
 /** The product's Lambdas, by the name of their file. */
 export const functionNames = [
@@ -25,6 +30,11 @@ export const functionNames = [
   'update-runpod',
   'submit-canary',
   'verify-endpoint-pull',
+  'start-rollouts',
+  'plan-rollout',
+  'apply-rollout',
+  'watch-rollout',
+  'roll-back',
   'plan-retry',
   'conclude-target',
   'report',
@@ -45,6 +55,11 @@ const deployed: Builders = {
   'update-runpod': buildUpdateRunpod,
   'submit-canary': buildSubmitCanary,
   'verify-endpoint-pull': buildVerifyEndpointPull,
+  'start-rollouts': buildStartRollouts,
+  'plan-rollout': buildPlanRollout,
+  'apply-rollout': buildApplyRollout,
+  'watch-rollout': buildWatchRollout,
+  'roll-back': buildRollBack,
   'plan-retry': buildPlanRetry,
   'conclude-target': buildConcludeTarget,
   report: buildReport,

@@ -42,4 +42,34 @@ export const inputs = {
     before: {},
     ...more,
   }),
+  startRollouts: (
+    token: FetchTokenOutput,
+    endpoints: ReadonlyArray<{ readonly id: string; readonly image: string }>,
+  ) => ({
+    execution: executionArn,
+    target: 'production',
+    credential: target.runpod.registry,
+    expiresAt: token.expiresAt,
+    sealed: token.sealed,
+    registry: token.registry,
+    endpoints,
+  }),
+  rollout: (more: object = {}) => ({
+    endpoint: '4m7x2k9q',
+    attempt: 1,
+    digest: `sha256:${'0'.repeat(64)}`,
+    target,
+    proveWithinMinutes: 20,
+    waiting: [],
+    ...more,
+  }),
 };
+
+/** The content of targets.yml with one endpoint, which follows a tag. */
+export const targetsWithRollout = `
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
+    endpoints: [{ id: 4m7x2k9q, rollout: { tag: v1 } }]
+`;

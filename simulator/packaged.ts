@@ -123,14 +123,23 @@ const folderOfSources = (): string => {
   return join(packagings, hash.digest('hex').slice(0, 32));
 };
 
-/** Packages the stack, where that is not done yet for the sources as they are. */
+/** The example, with a rollout: what rolls out is packaged, too. */
+const targetsWithRollout = (): string =>
+  readFileSync(join(root, 'targets.example.yml'), 'utf8').replace(
+    /^ {4}# endpoints: .*$/m,
+    '    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]',
+  );
+
+/** Packages the stack with a rollout in it, where that is not done yet for the sources as they are. */
 export const packageStack = (): Packaged => {
   const folder = folderOfSources();
   alone(() => {
     if (existsSync(folder)) return;
     rmSync(packagings, { recursive: true, force: true });
     const begun = join(packagings, 'begun');
-    packageInto(root, begun, '--stage', packagedStage);
+    const project = projectOf(targetsWithRollout());
+    packageInto(project, begun, '--stage', packagedStage);
+    rmSync(project, { recursive: true, force: true });
     renameSync(begun, folder);
   });
   return packagedIn(folder);
@@ -166,12 +175,18 @@ const packagedIn = (folder: string): Packaged => ({
 /** What packaging reads, beside the packages. */
 const projectFiles = ['functions', 'infra', 'statemachines', 'docs', 'serverless.yml', 'package.json', 'tsconfig.json'];
 
-/** A copy of this project with a targets.yml of its own, and serverless in it. */
-export const copyProject = (targets: string) => {
+/** Copies this project, with a targets.yml of its own. */
+const projectOf = (targets: string): string => {
   const folder = mkdtempSync(join(tmpdir(), 'project-'));
   for (const name of projectFiles) cpSync(join(root, name), join(folder, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   writeFileSync(join(folder, 'targets.yml'), targets);
+  return folder;
+};
+
+/** A copy of this project with a targets.yml of its own, and serverless in it. */
+export const copyProject = (targets: string) => {
+  const folder = projectOf(targets);
   return {
     serverless: (...words: string[]) => run(folder, words),
     packageStack: (...words: string[]): Packaged => {

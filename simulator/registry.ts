@@ -60,6 +60,7 @@ export class Registry {
       return [...held.pushedAt].map(([imageDigest, at]) => ({
         imageDigest,
         imagePushedAt: at / 1000,
+        imageTags: [...held.tags].filter(([, digest]) => digest === imageDigest).map(([tag]) => tag),
         registryId,
         repositoryName: name,
       }));
@@ -86,6 +87,14 @@ export class Registry {
 
   deleteTag(repository: string, tag: string): void {
     this.#repositories.get(repository)?.tags.delete(tag);
+  }
+
+  /** Deletes an image by its digest, with its tags, as a lifecycle rule or a person does. */
+  deleteImage(repository: string, digest: string): void {
+    const held = this.#repositories.get(repository);
+    held?.manifests.delete(digest);
+    held?.pushedAt.delete(digest);
+    for (const [tag, of] of held?.tags ?? []) if (of === digest) held?.tags.delete(tag);
   }
 
   async start(faults: Faults): Promise<Loopback> {

@@ -8,7 +8,8 @@ import { ConfigurationError } from '../functions/lib/errors.ts';
 import { send } from '../functions/lib/http.ts';
 import type { BasePlatform } from '../functions/lib/platform.ts';
 import { parseTargets, readTargets, type Target } from '../functions/lib/targets.ts';
-import { childrenOf, readDefinition } from '../runner/definition.ts';
+import { rolloutFunctions } from '../infra/without-rollouts.ts';
+import { childrenOf, readDefinition, rolloutDefinitionUrl } from '../runner/definition.ts';
 import { createEngine, StateError } from '../runner/engine.ts';
 import {
   createInvokeFunction,
@@ -27,7 +28,7 @@ import { SecretStores } from './aws/secrets.ts';
 import { startAws } from './aws/server.ts';
 import { Sns } from './aws/sns.ts';
 import { deployStack, stackName } from './aws/stack.ts';
-import { type Execution, StepFunctions } from './aws/step-functions.ts';
+import { type Execution, StepFunctions, serviceOf } from './aws/step-functions.ts';
 import { keyArnOf, matchesPattern, resourceOf, Triggers } from './aws/triggers.ts';
 import { WorldClock } from './clock.ts';
 import { operations } from './iam/authorization.ts';
@@ -74,6 +75,9 @@ const defaultKeyPolicy = {
 /** A customer's own key for parameters and secrets. */
 export const customerKeyArn = `arn:aws:kms:${region}:${account}:key/99999999-8888-7777-6666-555555555555`;
 
+/** The state machines, as the template names them. */
+type MachineId = 'StateMachine' | 'RolloutMachine';
+
 /** Where a world's AWS is, and who its stack is there. */
 interface WorldAws extends AwsConnection {
   readonly endpoint: string;
@@ -113,6 +117,8 @@ export class World {
   readonly registry: Registry;
   readonly runpod: Runpod;
   readonly stepFunctions: StepFunctions;
+  /** The rollouts, which are there where targets.yml has one. */
+  readonly rollouts: StepFunctions;
   readonly deployment: Deployment;
   readonly logs: LogEntry[] = [];
   readonly measurements: Measurement[] = [];
@@ -161,18 +167,26 @@ export class World {
     );
     this.deployment.measurements = () => this.measurements;
     this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
-    const definition = readDefinition({
-      functionArn: (name) => this.#functionArn(name),
+    const callees = {
+      functionArn: (name: string) => this.#functionArn(name),
       alertTopicArn: resourceOf(iam, 'AlertTopic').arn,
-    });
-    const run = createEngine(this.clock, definition, (resource, payload) => this.#call(resource, payload));
-    this.stepFunctions = new StepFunctions(
-      this.clock,
-      resourceOf(iam, 'StateMachine').arn,
-      childrenOf(definition),
-      { run: (arn) => this.#refusalToRun(arn), runChildren: (arn) => this.#refusalToRunChildren(arn) },
-      run,
-    );
+    };
+    const machineOf = (id: MachineId, arn: string, url?: URL): StepFunctions => {
+      const definition = readDefinition(callees, url);
+      return new StepFunctions(
+        this.clock,
+        arn,
+        id === 'StateMachine' ? childrenOf(definition) : { map: '', states: new Set() },
+        {
+          run: (execution) => this.#refusalToRun(id, execution),
+          runChildren: (each) => this.#refusalToRunChildren(each),
+        },
+        createEngine(this.clock, definition, (resource, payload) => this.#call(id, resource, payload)),
+      );
+    };
+    const { arn } = resourceOf(iam, 'StateMachine');
+    this.stepFunctions = machineOf('StateMachine', arn);
+    this.rollouts = machineOf('RolloutMachine', `${arn}-rollout`, rolloutDefinitionUrl);
   }
 
   /** Who mints tokens. */
@@ -213,7 +227,7 @@ export class World {
       this.dynamodb.service,
       this.secrets.service,
       this.sns.service,
-      this.stepFunctions.service,
+      serviceOf([this.stepFunctions, this.rollouts]),
       this.deployment.service,
     ];
     const aws = await startAws(this.clock, this.faults, services, (action, input, caller) => {
@@ -233,6 +247,7 @@ export class World {
       ALERT_TOPIC_ARN: resourceOf(this.iam, 'AlertTopic').arn,
       RUNBOOK_URL: 'https://example.com/docs/runbook.md',
       STATE_MACHINE_ARN: resourceOf(this.iam, 'LiveAlias').arn,
+      ROLLOUT_MACHINE_ARN: `${this.rollouts.machineArn}:live`,
       RUNPOD_API_URL: `${runpod.origin}/v2`,
       RUNPOD_GRAPHQL_URL: `${runpod.origin}/graphql`,
       RUNPOD_REST_URL: `${runpod.origin}/v1`,
@@ -402,16 +417,18 @@ export class World {
 
   /** Forgets runs that ended longer ago than this, and all that was logged: a year of them fits no memory. */
   forget(olderThanMs: number): void {
-    for (const [arn, { endedAt }] of this.stepFunctions.executions) {
-      if (endedAt !== undefined && this.clock.now() - endedAt > olderThanMs) this.stepFunctions.executions.delete(arn);
+    for (const { executions } of [this.stepFunctions, this.rollouts]) {
+      for (const [arn, { endedAt }] of executions) {
+        if (endedAt !== undefined && this.clock.now() - endedAt > olderThanMs) executions.delete(arn);
+      }
     }
     this.logs.length = 0;
     this.measurements.length = 0;
   }
 
   async end(): Promise<void> {
-    for (const execution of this.stepFunctions.executions.values()) {
-      if (execution.status === 'RUNNING') execution.abort();
+    for (const { executions } of [this.stepFunctions, this.rollouts]) {
+      for (const execution of executions.values()) if (execution.status === 'RUNNING') execution.abort();
     }
     this.runpod.close();
     await Promise.all(this.#closers.map((close) => close()));
@@ -431,7 +448,11 @@ export class World {
   #functionArn(name: string): string {
     const substitutions = resourceOf(this.iam, 'StateMachine').properties.DefinitionSubstitutions;
     const version = isRecord(substitutions) ? substitutions[`${pascalCase(name)}FunctionArn`] : undefined;
-    return typeof version === 'string' ? version : this.#deployedArn(name);
+    if (typeof version === 'string') return version;
+    // What rolls out is deployed later, if ever; then its functions' first versions are called.
+    return rolloutFunctions.includes(name)
+      ? `arn:aws:lambda:${region}:${account}:function:${stackName}-${name}:1`
+      : this.#deployedArn(name);
   }
 
   readonly #resources: AwsResources = {
@@ -447,13 +468,13 @@ export class World {
     return isRecord(encryption) && typeof encryption.KmsKeyId === 'string' ? encryption.KmsKeyId : undefined;
   }
 
-  #refusalToRun(executionArn: string): AccessRefusal | undefined {
+  #refusalToRun(id: MachineId, executionArn: string): AccessRefusal | undefined {
     const { iam } = this;
     const keyArn = this.#machineKeyArn;
-    const { arn: sourceArn, properties } = resourceOf(iam, 'StateMachine');
+    const { arn: sourceArn, properties } = resourceOf(iam, id);
     const service = 'states.amazonaws.com';
     const assuming = { service, sourceArn, roleArn: String(properties.RoleArn) };
-    const role = iam.roleOf('StateMachine');
+    const role = iam.roleOf(id);
     iam.authorizeAll(role, operations.trace.checks({}, place)); // without it traces are missing, and nothing else
     return (
       iam.authorizeAll(iam.service(service), operations.serviceAssumesRole.checks(assuming, place)) ??
@@ -475,9 +496,9 @@ export class World {
   }
 
   /** A Task's call in the machine's role. Refusals are named as Step Functions names the errors of either integration. */
-  async #call(resource: string, payload: unknown): Promise<unknown> {
+  async #call(id: MachineId, resource: string, payload: unknown): Promise<unknown> {
     const { iam } = this;
-    const role = iam.roleOf('StateMachine');
+    const role = iam.roleOf(id);
     const name = functionNames.find((each) => resource === this.#functionArn(each));
     if (name !== undefined) {
       const refusal = iam.authorizeAll(role, operations.invokeFunction.checks({ functionArn: resource }, place));

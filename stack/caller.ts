@@ -3,6 +3,8 @@ import { type AwsConnection, awsClientDefaults } from '../functions/lib/aws/clie
 import { defined } from '../functions/lib/defined.ts';
 import { regionPattern } from '../functions/lib/ecr/host.ts';
 import { readSettings, type Settings } from '../functions/lib/env.ts';
+import { maxStageLength, stagePattern } from '../functions/lib/stack-place.ts';
+import { createFindCredentials } from './credentials.ts';
 import { awsFailure, CommandError, UsageError } from './failure.ts';
 
 /** Which stack, and whose AWS, a command is about. */
@@ -41,15 +43,18 @@ export const readCaller = (
   { stage = 'dev', region, profile }: CallerOptions,
   { environment = process.env, aws = {} }: CallerContext = {},
 ): Caller => {
-  if (!/^[A-Za-z][A-Za-z0-9-]{0,60}$/.test(stage)) {
-    throw new UsageError(`--stage: expected letters, digits and -, found ${JSON.stringify(stage)}.`);
+  if (!stagePattern.test(stage)) {
+    throw new UsageError(
+      `--stage: expected letters, digits and -, at most ${maxStageLength}, found ${JSON.stringify(stage)}.`,
+    );
   }
-  const chosen = region ?? environment.AWS_REGION ?? 'us-east-1';
+  const chosen = region ?? (environment.AWS_REGION || 'us-east-1');
   if (!regionPattern.test(chosen)) {
     const where = region === undefined ? 'AWS_REGION' : '--region';
     throw new UsageError(`${where}: expected an AWS region, such as us-east-1, found ${JSON.stringify(chosen)}.`);
   }
-  const connection = { ...aws, ...defined({ profile }), region: chosen };
+  const credentials = aws.credentials ?? createFindCredentials(profile, environment);
+  const connection = { ...aws, ...defined({ profile }), credentials, region: chosen };
   const settings = { ...readSettings(environment), aws: connection };
   return {
     stackName: `runpod-ecr-refresh-${stage}`,

@@ -1,6 +1,5 @@
 import { CommanderError } from 'commander';
 import { awsClause, awsFaultOf } from '../functions/lib/aws/client.ts';
-import { quote } from '../functions/lib/quote.ts';
 
 /** What a command ends with. */
 export const exitCodes = {
@@ -24,11 +23,31 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-const noCredentials =
+export const noCredentials =
   'AWS has no credentials here. Sign in (aws configure, or aws sso login), or name a profile with --profile or AWS_PROFILE.';
 
-const isWithoutCredentials = (error: unknown): boolean =>
+/** The AWS SDK found no credentials. */
+export const isWithoutCredentials = (error: unknown): boolean =>
   error instanceof Error && /^(?:CredentialsProviderError|TokenProviderError)$/.test(error.name);
+
+/** The action that AWS refused, and to whom, by its own words; often another than the one that was asked for. */
+const refusedAction = (message: string): string | undefined => {
+  const found = /(\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: (\S+))?/.exec(message);
+  if (found === null) return undefined;
+  const [, who = '', action = '', resource] = found;
+  return `${action}${resource === undefined || resource === '*' ? '' : ` on ${resource}`} to ${who}`;
+};
+
+const clockWords =
+  /RequestTimeTooSkewed|RequestExpired|RequestInTheFuture|Signature expired|Signature not yet current|is not yet valid/i;
+const endedWords =
+  /ExpiredToken|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature|InvalidAccessKeyId/;
+
+const remedyOf = (came: string, permission: string): string => {
+  if (clockWords.test(came)) return 'Set the clock of this machine: it differs from the one of AWS by minutes.';
+  if (endedWords.test(came)) return 'Sign in again: these credentials are not, or no longer, good.';
+  return `Allow ${refusedAction(came) ?? `${permission} to whoever runs this`}.`;
+};
 
 /**
  * Says what AWS refused or did not do, and what to do about it.
@@ -37,25 +56,34 @@ const isWithoutCredentials = (error: unknown): boolean =>
  * @param permission the action that must be allowed for it
  */
 export const awsFailure = (what: string, permission: string, error: unknown): CommandError => {
-  if (isWithoutCredentials(error)) {
-    const detail = error instanceof Error ? quote(error.message) : '';
-    return new CommandError(`${noCredentials}${detail === '' ? '' : ` (${detail})`}`, { cause: error });
-  }
+  // It says already why there are no credentials.
+  if (error instanceof CommandError) return error;
+  if (isWithoutCredentials(error)) return new CommandError(noCredentials, { cause: error });
   const came = awsClause(error);
-  const remedy = {
-    denied: /ExpiredToken|InvalidClientTokenId|UnrecognizedClient|SignatureDoesNotMatch|InvalidSignature/.test(came)
-      ? 'Sign in again: these credentials are not, or no longer, good.'
-      : `Allow ${permission} to whoever runs this.`,
-    throttled: 'Try again in a minute.',
-    missing: 'Check the stage and the region.',
-    invalid: 'Check the stage and the region.',
-    unavailable: 'Check the network and the region, and try again.',
-  }[awsFaultOf(error)];
+  const whole = `${came} ${error instanceof Error ? error.message : ''}`;
+  const remedy = clockWords.test(whole)
+    ? remedyOf(whole, permission)
+    : {
+        denied: remedyOf(whole, permission),
+        throttled: 'Try again in a minute.',
+        missing: 'Check the stage and the region: --stage, --region.',
+        invalid: 'Check the stage and the region: --stage, --region.',
+        unavailable: 'Check the network and the region (--region), and try again.',
+      }[awsFaultOf(error)];
   return new CommandError(`AWS, asked to ${what}, answered ${came}. ${remedy}`, { cause: error });
 };
 
+const missingPackage = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
+    ? /package '([^']+)'/.exec(error.message)?.[1]
+    : undefined;
+
 /** What to print of an error: ours are sentences that say what to do. */
-export const describeFailure = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+export const describeFailure = (error: unknown): string => {
+  const missing = missingPackage(error);
+  if (missing !== undefined) return `The package ${missing} is not installed: run npm ci, without --omit=dev.`;
+  return error instanceof Error ? error.message : String(error);
+};
 
 /** Prints why a command ended, where commander has not printed it already. @returns the exit code */
 export const reportFailure = (error: unknown): number => {

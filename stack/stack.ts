@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { CloudFormationClient, DescribeStacksCommand } from '@aws-sdk/client-cloudformation';
 import * as z from 'zod/mini';
 import type { Caller } from './caller.ts';
-import { awsFailure, CommandError } from './failure.ts';
+import { awsFailure } from './failure.ts';
 
 const packageFile = new URL('../package.json', import.meta.url);
 
@@ -18,8 +18,6 @@ export interface Stack {
   readonly status: string;
   /** Whether a deploy or a removal is under way. */
   readonly isBusy: boolean;
-  /** Whether it cannot be used: its first deploy failed, or it is half removed. */
-  readonly isBroken: boolean;
   /** The version that was deployed; `undefined` where the stack does not say. */
   readonly version: string | undefined;
   readonly stateMachine: string | undefined;
@@ -55,7 +53,6 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
     name: stackName,
     status,
     isBusy: status.endsWith('_IN_PROGRESS'),
-    isBroken: /^(?:CREATE_FAILED|ROLLBACK_COMPLETE|ROLLBACK_FAILED|DELETE_FAILED|UPDATE_ROLLBACK_FAILED)$/.test(status),
     version: output('Version'),
     stateMachine: output('StateMachineArn'),
     memoryTable: output('MemoryTable'),
@@ -68,26 +65,6 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
 export const deployCommand = ({ stage, region }: Caller): string =>
   `npx serverless deploy --stage ${stage} --region ${region}`;
 
-/** @throws {CommandError} there is no such stack, or nothing can be read of it yet */
-export const requireStack = async (caller: Caller): Promise<DeployedStack> => {
-  const stack = await readStack(caller);
-  if (stack === undefined) {
-    throw new CommandError(
-      `There is no stack ${caller.stackName} in ${caller.region}. Deploy it: ${deployCommand(caller)}; or name its stage and region.`,
-    );
-  }
-  const { stateMachine, memoryTable } = stack;
-  if (stateMachine !== undefined && memoryTable === undefined && !stack.isBroken) {
-    throw new CommandError(
-      `Stack ${stack.name} is of an earlier release, without a memory. Deploy again: ${deployCommand(caller)}.`,
-    );
-  }
-  if (stateMachine === undefined || memoryTable === undefined || stack.isBroken) {
-    throw new CommandError(
-      stack.isBusy
-        ? `Stack ${stack.name} is being deployed for the first time (${stack.status}). Try again in a few minutes.`
-        : `Stack ${stack.name} is not whole (${stack.status}). Remove it (npx serverless remove --stage ${caller.stage} --region ${caller.region}) and deploy it again.`,
-    );
-  }
-  return { ...stack, stateMachine, memoryTable };
-};
+/** The command that removes a stage. */
+export const removeCommand = ({ stage, region }: Caller): string =>
+  `npx serverless remove --stage ${stage} --region ${region}`;

@@ -10,7 +10,8 @@ import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
-import { type DeployedStack, ownVersion, requireStack, type Stack } from './stack.ts';
+import { type DeployedStack, ownVersion, type Stack } from './stack.ts';
+import { judgeStack, requireStack } from './stack-state.ts';
 
 /** How a target fares. Times are ISO 8601. */
 export interface TargetStatus {
@@ -207,6 +208,7 @@ const silencesOf = (listeners: readonly Listeners[]): string[] =>
 const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => {
   const { stack, targets, lastRun, schedule, openAlarms } = status;
   const troubles: string[] = [];
+  if (targets.length === 0 && lastRun !== undefined) troubles.push('No token is on record for any target.');
   if (stack.version !== ownVersion) {
     troubles.push(`Deployed is version ${stack.version ?? 'unknown'}, this is ${ownVersion}. Deploy again.`);
   }
@@ -257,5 +259,8 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
     schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },
     openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
   });
-  return { ...seen, troubles: [...troublesOf(seen, now), ...silencesOf(listeners)] };
+  const { mark, text, remedy } = judgeStack(stack, caller);
+  const broken =
+    mark === 'ok' || (mark === 'warning' && isBusy) ? [] : [`Stack ${name} ${text} (${status}). ${remedy}.`];
+  return { ...seen, troubles: [...broken, ...troublesOf(seen, now), ...silencesOf(listeners)] };
 };

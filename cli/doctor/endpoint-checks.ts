@@ -1,4 +1,4 @@
-import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
+import { isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { formatImageReference, parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import { isDelegated } from '../../functions/lib/runpod/delegations.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
@@ -12,6 +12,10 @@ const plural = (count: number, what: string): string => `${count} ${what}${count
 export const useChecks = ({ target, targets, key, token, endpoints }: TargetView): Check[] => {
   const { name: group, runpod, endpoints: named } = target;
 
+  const isOfTarget = async (image: string): Promise<boolean> => {
+    const { registry } = await need('a token', token());
+    return isSameRegistry(parseImageReference(image)?.registry ?? '', registry);
+  };
   const listUnmanaged = async (all: readonly Endpoint[]): Promise<readonly UnmanagedEndpoint[]> => {
     const { registry } = await need('a token', token());
     return findUnmanaged(target, parseEcrHost(registry)?.account ?? '', targets, all, () => key.delegations());
@@ -36,6 +40,15 @@ export const useChecks = ({ target, targets, key, token, endpoints }: TargetView
               ),
             );
           }
+        }
+        for (const { id, name, image, registry } of all) {
+          if (registry !== runpod.registry || image === '' || (await isOfTarget(image))) continue;
+          findings.push(
+            wrong(
+              `Endpoint ${name === '' ? id : `${name} (${id})`} uses the credential for ${image}, of another registry: every refresh overwrites the login that it needs.`,
+              'Give it a credential of its own: nobody can read the old login back.',
+            ),
+          );
         }
         const users = await endpoints();
         for (const each of await listUnmanaged(all)) {

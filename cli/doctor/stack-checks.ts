@@ -5,6 +5,7 @@ import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from '../../stack/listeners.ts';
 import { type DeployedStack, deployCommand, ownVersion, readStack } from '../../stack/stack.ts';
+import { judgeStack } from '../../stack/stack-state.ts';
 import { errorOfRun, periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
 import { type Check, type Finding, NotChecked, need, ok, once, skipped, warning, wrong } from './check.ts';
 
@@ -79,13 +80,9 @@ export const stackChecks = ({
             `${deployCommand(caller)}; or name its stage and region.`,
           );
         const { name, status, version } = present;
-        if (present.isBroken)
-          return wrong(
-            `Stack ${name} is not whole (${status}).`,
-            `Remove it (npx serverless remove --stage ${caller.stage}) and deploy it again.`,
-          );
-        if (present.isBusy)
-          return warning(`Stack ${name} is being deployed (${status}).`, 'Look again in a few minutes.');
+        const { mark, text, remedy } = judgeStack(present, caller);
+        if (mark !== 'ok')
+          return { mark, text: `Stack ${name} ${text} (${status}).`, remedy: `${remedy.replace(/\.$/, '')}.` };
         if (version !== ownVersion)
           return warning(
             `Stack ${name} is version ${version ?? 'unknown'}, this is ${ownVersion}.`,

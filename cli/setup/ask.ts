@@ -15,29 +15,35 @@ export interface Ask {
   choose<Value>(message: string, choices: ReadonlyArray<Choice<Value>>, usual: Value): Promise<Value>;
   /** Any number of several. */
   pick<Value>(message: string, choices: ReadonlyArray<Choice<Value>>, usual: readonly Value[]): Promise<Value[]>;
-  confirm(message: string): Promise<boolean>;
+  /** @param usual what Enter answers: No to what changes endpoints, or undoes */
+  confirm(message: string, usual?: boolean): Promise<boolean>;
   text(message: string, option: string, isValid: (text: string) => boolean | string, usual?: string): Promise<string>;
   /** Something that is not shown as it is typed. */
-  secret(message: string, isValid: (text: string) => boolean | string): Promise<string>;
+  secret(message: string, option: string, isValid: (text: string) => boolean | string): Promise<string>;
 }
 
-/** Somebody pressed Ctrl-C at a question. */
+/** Ctrl-C was pressed at a question, or just before it. */
 export const isInterruption = (error: unknown): boolean =>
-  error instanceof Error && /^(?:ExitPromptError|AbortPromptError)$/.test(error.name);
+  error instanceof Error && /^(?:ExitPromptError|AbortPromptError|AbortError)$/.test(error.name);
 
+/** Shows a question with nothing typed ahead of it. */
 const askPerson = (terminal: Terminal, signal: AbortSignal): Ask => {
-  const prompt = () => ({ ...terminal.prompt(), signal });
+  const prompt = async () => {
+    await terminal.discardTyped(signal);
+    return { ...terminal.prompt(), signal };
+  };
   return {
-    choose: (message, choices, usual) =>
-      select({ message, choices: [...choices], default: usual, pageSize: 12 }, prompt()),
-    pick: (message, choices, usual) =>
+    choose: async (message, choices, usual) =>
+      select({ message, choices: [...choices], default: usual, pageSize: 12 }, await prompt()),
+    pick: async (message, choices, usual) =>
       checkbox(
         { message, choices: choices.map((each) => ({ ...each, checked: usual.includes(each.value) })), pageSize: 12 },
-        prompt(),
+        await prompt(),
       ),
-    confirm: (message) => confirm({ message, default: true }, prompt()),
-    text: (message, _option, validate, usual) => input({ message, validate, ...defined({ default: usual }) }, prompt()),
-    secret: (message, validate) => password({ message, validate, mask: false }, prompt()),
+    confirm: async (message, usual = true) => confirm({ message, default: usual }, await prompt()),
+    text: async (message, _option, validate, usual) =>
+      input({ message, validate, ...defined({ default: usual }) }, await prompt()),
+    secret: async (message, _option, validate) => password({ message, validate, mask: false }, await prompt()),
   };
 };
 
@@ -49,8 +55,10 @@ const askNobody: Ask = {
     if (usual !== undefined) return usual;
     throw new UsageError(`${option}: expected an answer to "${message}", and nobody can be asked here.`);
   },
-  secret: async () => {
-    throw new CommandError('There is no Runpod API key yet. Pipe it in: npm run setup -- --key-stdin --yes < key-file');
+  secret: async (_message, options) => {
+    throw new CommandError(
+      `There is no Runpod API key that works. Pipe one in: npm run setup -- ${options} < key-file`,
+    );
   },
 };
 

@@ -1,19 +1,14 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { CreateRepositoryCommand, DeleteRepositoryCommand, ECRClient } from '@aws-sdk/client-ecr';
-import {
-  DeleteParameterCommand,
-  GetParameterCommand,
-  PutParameterCommand,
-  paginateGetParameterHistory,
-  SSMClient,
-} from '@aws-sdk/client-ssm';
 import type { RegistryToken } from '../../functions/lib/aws/seal.ts';
+import { defined } from '../../functions/lib/defined.ts';
 import type { RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import type { RunpodAccount } from '../runpod.ts';
-import { type JournalChange, writeWhole } from './journal.ts';
+import { type ChangeOf, isCreatedBy, type JournalChange, type JournalEntry, writeWhole } from './journal.ts';
+import { storeKey, undoKey } from './key-parameter.ts';
 
 /** What changes are made with. */
 export interface Workshop {
@@ -44,23 +39,18 @@ export const make = async (
   switch (change.kind) {
     case 'repository': {
       const command = new CreateRepositoryCommand({ repositoryName: change.name });
-      await new ECRClient({ ...caller.aws, region: change.region }).send(command).catch((error: unknown) => {
-        if (error instanceof Error && error.name === 'RepositoryAlreadyExistsException') return;
-        throw awsFailure(`create repository ${change.name}`, 'ecr:CreateRepository', error);
-      });
-      return change;
+      const isCreated = await new ECRClient({ ...caller.aws, region: change.region }).send(command).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof Error && error.name === 'RepositoryAlreadyExistsException') return false;
+          throw awsFailure(`create repository ${change.name}`, 'ecr:CreateRepository', error);
+        },
+      );
+      return isCreated ? change : { ...change, wasThere: true };
     }
     case 'api-key': {
-      const command = new PutParameterCommand({
-        Name: change.parameter,
-        Type: 'SecureString',
-        Value: secrets.apiKey,
-        Overwrite: change.versionBefore !== undefined,
-      });
-      await new SSMClient(caller.aws).send(command).catch((error: unknown) => {
-        throw awsFailure(`store parameter ${change.parameter}`, 'ssm:PutParameter', error);
-      });
-      return change;
+      const versionAfter = await storeKey(caller, change, secrets.apiKey);
+      return { ...change, ...defined({ versionAfter }) };
     }
     case 'credential': {
       const { id } = await account.createCredential(change.name, secrets.token);
@@ -70,66 +60,18 @@ export const make = async (
       await account.setCredential(change.endpoint, change.after);
       return change;
     case 'targets':
-      writeWhole(resolve(folder, change.path), change.after);
+      writeWhole(resolve(folder, change.path), change.after, 0o644);
       return change;
   }
 };
 
-/** The version of a parameter that is current; `undefined` where there is no such parameter. */
-export const versionOf = async ({ aws }: Caller, parameter: string): Promise<number | undefined> => {
-  try {
-    const { Parameter } = await new SSMClient(aws).send(new GetParameterCommand({ Name: parameter }));
-    return Parameter?.Version;
-  } catch (error) {
-    if (error instanceof Error && error.name === 'ParameterNotFound') return undefined;
-    throw awsFailure(`look parameter ${parameter} up`, 'ssm:GetParameter', error);
-  }
-};
-
-const valueOfVersion = async (ssm: SSMClient, parameter: string, version: number): Promise<string | undefined> => {
-  const pages = paginateGetParameterHistory({ client: ssm }, { Name: parameter, WithDecryption: true });
-  for await (const { Parameters = [] } of pages) {
-    const found = Parameters.find(({ Version }) => Version === version)?.Value;
-    if (found !== undefined) return found;
-  }
-  return undefined;
-};
-
-const undoApiKey = async (
-  { parameter, versionBefore }: Extract<JournalChange, { kind: 'api-key' }>,
-  { caller }: Workshop,
-): Promise<string> => {
-  const ssm = new SSMClient(caller.aws);
-  const current = await versionOf(caller, parameter);
-  if (current === undefined) return `ssm:${parameter} is gone already`;
-  if (current !== (versionBefore ?? 0) + 1) {
-    return current === versionBefore
-      ? `ssm:${parameter} was not replaced`
-      : `left ssm:${parameter}: it has been changed since`;
-  }
-  try {
-    if (versionBefore === undefined) {
-      await ssm.send(new DeleteParameterCommand({ Name: parameter }));
-      return `deleted ssm:${parameter}`;
-    }
-    const before = await valueOfVersion(ssm, parameter, versionBefore);
-    if (before === undefined)
-      return `left ssm:${parameter}: Parameter Store no longer has its version ${versionBefore}`;
-    await ssm.send(new PutParameterCommand({ Name: parameter, Type: 'SecureString', Value: before, Overwrite: true }));
-    return `put the earlier key back into ssm:${parameter}`;
-  } catch (error) {
-    throw awsFailure(
-      `restore parameter ${parameter}`,
-      'ssm:DeleteParameter, ssm:GetParameterHistory and ssm:PutParameter',
-      error,
-    );
-  }
-};
-
 const undoRepository = async (
-  { region, name }: Extract<JournalChange, { kind: 'repository' }>,
+  { region, name, wasThere = false }: ChangeOf<'repository'>,
+  isDone: boolean,
   { caller }: Workshop,
 ): Promise<string> => {
+  if (wasThere) return `left repository ${name}: it was there before`;
+  if (!isDone) return `left repository ${name}: setup was cut off while it created it, so it may be somebody else's`;
   const ecr = new ECRClient({ ...caller.aws, region });
   try {
     await ecr.send(new DeleteRepositoryCommand({ repositoryName: name }));
@@ -142,13 +84,12 @@ const undoRepository = async (
   }
 };
 
-const undoCredential = async (
-  { id: knownId, name }: Extract<JournalChange, { kind: 'credential' }>,
-  { account, management }: Workshop,
-): Promise<string> => {
+const undoCredential = async (change: ChangeOf<'credential'>, { account, management }: Workshop): Promise<string> => {
+  const { name } = change;
   // One that was created in the moment of a crash is known by its name alone.
-  const id = knownId ?? (await account.listCredentials()).find((each) => each.name === name)?.id;
-  if (id === undefined) return `credential ${name} was not created`;
+  const id = (await account.listCredentials()).find((each) => isCreatedBy(change, each))?.id;
+  if (id === undefined)
+    return `credential ${name} ${change.id === undefined ? 'was not created' : `(${change.id}) is gone already`}`;
   const users = (await management.listEndpoints()).filter(({ registry }) => registry === id);
   const others = (await management.listOtherUsers(id)).map((user) => user.name);
   const inUse = [...users.map((each) => `endpoint ${each.id}`), ...others];
@@ -158,35 +99,39 @@ const undoCredential = async (
 };
 
 const undoEndpoint = async (
-  { endpoint, before, after }: Extract<JournalChange, { kind: 'endpoint' }>,
+  { endpoint, before, after }: ChangeOf<'endpoint'>,
   { account, management }: Workshop,
 ): Promise<string> => {
   const found = await management.getEndpoint(endpoint);
   if (found === undefined) return `endpoint ${endpoint} is gone already`;
   if (found.registry !== after) return `left endpoint ${endpoint}: it does not use credential ${after}`;
+  if (before !== null && !(await account.listCredentials()).some(({ id }) => id === before)) {
+    return `left endpoint ${endpoint}: credential ${before}, which it had before, is gone`;
+  }
   await account.setCredential(endpoint, before);
   return `selected ${before === null ? 'no credential' : `credential ${before}`} for endpoint ${endpoint} again`;
 };
 
-const undoTargets = (
-  { path, before, after }: Extract<JournalChange, { kind: 'targets' }>,
-  { folder }: Workshop,
-): string => {
+const undoTargets = ({ path, before, after }: ChangeOf<'targets'>, { folder }: Workshop): string => {
   const file = resolve(folder, path);
   const current = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
   if (current !== after) return `left ${path}: it has been changed since`;
   if (before === undefined) rmSync(file);
-  else writeWhole(file, before);
+  else writeWhole(file, before, 0o644);
   return before === undefined ? `deleted ${path}` : `put the earlier ${path} back`;
 };
 
 /** Undoes a change, unless somebody has changed the thing since. @returns what was done, or why nothing was */
-export const undo = async (change: JournalChange, workshop: Workshop): Promise<string> => {
+export const undo = async (
+  { change, isDone }: JournalEntry,
+  workshop: Workshop,
+  describeKey: (key: string) => Promise<string>,
+): Promise<string> => {
   switch (change.kind) {
     case 'repository':
-      return undoRepository(change, workshop);
+      return undoRepository(change, isDone, workshop);
     case 'api-key':
-      return undoApiKey(change, workshop);
+      return undoKey(change, isDone, workshop.caller, describeKey);
     case 'credential':
       return undoCredential(change, workshop);
     case 'endpoint':

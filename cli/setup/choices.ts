@@ -1,12 +1,20 @@
 import { defined } from '../../functions/lib/defined.ts';
-import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
+import { parseEcrHost, partitionOf } from '../../functions/lib/ecr/host.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import { repositoryPattern, roleArnPattern, type Target, targetNamePattern } from '../../functions/lib/targets.ts';
 import { UsageError } from '../../stack/failure.ts';
 import type { RunpodCredential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
 import { type Conversation, newCredential } from './conversation.ts';
-import { describeCredential, type EcrEndpoint, listRepositories, mostUsed, nameOf } from './endpoints.ts';
+import {
+  describeCredential,
+  describeHurt,
+  type EcrEndpoint,
+  type FindHurt,
+  listRepositories,
+  mostUsed,
+  nameOf,
+} from './endpoints.ts';
 
 /** The target to set up: one of targets.yml, or a new one. */
 export const chooseTarget = async (
@@ -29,11 +37,20 @@ export const chooseTarget = async (
   return { name: chosen, existing: targets.find((each) => each.name === chosen) };
 };
 
+/** How to make the role that mints in another account, to be copied as it stands. */
+const roleCommand = (account: string, region: string, { caller: { stage }, identity }: Conversation): string =>
+  [
+    'aws cloudformation deploy --stack-name runpod-pull --capabilities CAPABILITY_NAMED_IAM \\',
+    `  --template-file infra/examples/cross-account-role.yml --region ${region} \\`,
+    `  --parameter-overrides TrustedAccount=${identity.account} Stage=${stage} ExternalId=runpod-ecr-refresh-${account}`,
+  ].join('\n');
+
 /** The ECR registry whose images the target's endpoints pull. */
 export const chooseEcr = async (
   endpoints: readonly EcrEndpoint[],
-  { options, ask, caller, identity, print }: Conversation,
+  conversation: Conversation,
 ): Promise<Target['ecr']> => {
+  const { options, ask, caller, identity, print } = conversation;
   const own = `${identity.account}.dkr.ecr.${caller.region}.amazonaws.com`;
   const hosts = [...new Set(endpoints.map(({ host }) => host))];
   const [first] = hosts;
@@ -61,7 +78,7 @@ export const chooseEcr = async (
   if (parsed.account === identity.account && options.roleArn === undefined) return { region: parsed.region };
   if (options.roleArn === undefined) {
     print(
-      `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the token: docs/cross-account.md.`,
+      `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the token (docs/cross-account.md). With credentials of ${parsed.account}, create it:\n\n${roleCommand(parsed.account, parsed.region, conversation)}\n\nIt is then arn:${partitionOf(parsed.region)}:iam::${parsed.account}:role/runpod-pull, and its --external-id runpod-ecr-refresh-${parsed.account}.`,
     );
   }
   const isRole = (typed: string): boolean | string =>
@@ -81,17 +98,26 @@ export const chooseEcr = async (
   };
 };
 
-/** The credential to keep fresh: one that there is, or a new one. */
+/** What there is at Runpod, seen from one ECR registry. */
+interface RegistryView {
+  readonly credentials: readonly RunpodCredential[];
+  readonly endpoints: readonly Endpoint[];
+  /** The endpoints whose images are this registry's. */
+  readonly ours: readonly EcrEndpoint[];
+  /** The registry's host name. */
+  readonly host: string;
+  readonly findHurt: FindHurt;
+}
+
+/** The credential to keep fresh: one that there is, or a new one. One that others need is never taken by itself. */
 export const chooseCredential = async (
-  credentials: readonly RunpodCredential[],
-  all: readonly Endpoint[],
-  ours: readonly EcrEndpoint[],
+  { credentials, endpoints, ours, host, findHurt }: RegistryView,
   begun: string | undefined,
   { options, ask }: Conversation,
 ): Promise<string> => {
-  const usual = begun ?? mostUsed(ours, credentials) ?? newCredential;
+  const usual = begun ?? (await mostUsed(ours, credentials, findHurt)) ?? newCredential;
   const choices = [
-    ...credentials.map((each) => ({ value: each.id, name: plain(describeCredential(each, all)) })),
+    ...credentials.map((each) => ({ value: each.id, name: plain(describeCredential(each, endpoints, host)) })),
     { value: newCredential, name: 'a new one, with a fresh token' },
   ];
   const chosen =
@@ -102,6 +128,14 @@ export const chooseCredential = async (
   if (!choices.some(({ value }) => value === chosen)) {
     throw new UsageError(
       `--credential: expected ${newCredential} or one of ${credentials.map(({ id }) => id).join(', ')}, found ${JSON.stringify(chosen)}.`,
+    );
+  }
+  const hurt = chosen === newCredential ? [] : await findHurt(chosen);
+  if (hurt.length > 0 && options.yes === true) {
+    throw new UsageError(
+      plain(
+        `--credential: ${chosen} holds the login of ${describeHurt(hurt)}, not from ${host}. Each refresh would overwrite that login, which nobody can read back. Nothing was changed. Take --credential ${newCredential}, or give those endpoints a credential of their own first.`,
+      ),
     );
   }
   return chosen;

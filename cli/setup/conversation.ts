@@ -7,7 +7,11 @@ export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly yes?: boolean;
   readonly undo?: boolean;
   readonly delegate?: boolean;
+  /** Whether to undo although a stack that is deployed lives on it. */
+  readonly evenDeployed?: boolean;
   readonly keyStdin?: boolean;
+  readonly rotateKey?: boolean;
+  readonly kmsKey?: string;
   readonly name?: string;
   readonly credential?: string;
   readonly imageRegistry?: string;

@@ -1,5 +1,5 @@
 import { DescribeRepositoriesCommand, ECRClient } from '@aws-sdk/client-ecr';
-import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
+import { isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Caller } from '../../stack/caller.ts';
@@ -21,19 +21,66 @@ export const ecrEndpointsOf = (endpoints: readonly Endpoint[]): EcrEndpoint[] =>
 /** What to call an endpoint. */
 export const nameOf = ({ id, name }: Pick<Endpoint, 'id' | 'name'>): string => (name === '' ? id : `${name} (${id})`);
 
-/** `ecr (6n2k8v4d), used by images (4m7x2k9q)` */
-export const describeCredential = ({ id, name }: RunpodCredential, endpoints: readonly Endpoint[]): string => {
-  const users = endpoints.filter(({ registry }) => registry === id).map(nameOf);
-  return `${name} (${id}), ${users.length === 0 ? 'used by no endpoint' : `used by ${users.join(', ')}`}`;
+/** `ecr (6n2k8v4d), used by images (4m7x2k9q)`, and what of another registry does */
+export const describeCredential = (
+  { id, name }: RunpodCredential,
+  endpoints: readonly Endpoint[],
+  host: string,
+): string => {
+  const users = endpoints.filter(({ registry }) => registry === id);
+  const foreign = users.filter(({ image }) => !isSameRegistry(parseImageReference(image)?.registry ?? '', host));
+  const harm = foreign.length === 0 ? '' : `; HARMS ${foreign.map(nameOf).join(', ')}, of another registry`;
+  const used = users.length === 0 ? 'used by no endpoint' : `used by ${users.map(nameOf).join(', ')}`;
+  return `${name} (${id}), ${used}${harm}`;
 };
 
-/** The credential that most of these endpoints use; `undefined` where they use none. */
-export const mostUsed = (
+/** Something that uses a credential: an endpoint, a template or a pod. */
+export interface CredentialUser {
+  /** What to call it. */
+  readonly name: string;
+  readonly image: string;
+}
+
+/** Finds what uses a credential for images that are not this registry's: its token cannot pull them, and takes the place of the login that can. */
+export type FindHurt = (credential: string) => Promise<readonly CredentialUser[]>;
+
+/** @param listOthers the templates and pods that use a credential */
+export const createFindHurt = (
   endpoints: readonly Endpoint[],
+  host: string,
+  listOthers: (credential: string) => Promise<readonly CredentialUser[]>,
+): FindHurt => {
+  const isElsewhere = ({ image }: CredentialUser): boolean =>
+    image !== '' && !isSameRegistry(parseImageReference(image)?.registry ?? '', host);
+  const known = new Map<string, Promise<readonly CredentialUser[]>>();
+  const find = async (credential: string): Promise<readonly CredentialUser[]> => {
+    const users = endpoints.filter(({ registry }) => registry === credential);
+    const others = await listOthers(credential);
+    return [...users.map((each) => ({ name: nameOf(each), image: each.image })), ...others].filter(isElsewhere);
+  };
+  return (credential) => {
+    const finding = known.get(credential) ?? find(credential);
+    known.set(credential, finding);
+    return finding;
+  };
+};
+
+/** `hub (2x4k6m8q), which pulls acme/app:1` */
+export const describeHurt = (hurt: readonly CredentialUser[]): string =>
+  hurt.map(({ name, image }) => `${name}, which pulls ${image}`).join('; ');
+
+/** The credential that most of the registry's endpoints use, and nothing for another registry; `undefined` where there is no such. */
+export const mostUsed = async (
+  ours: readonly Endpoint[],
   credentials: readonly RunpodCredential[],
-): string | undefined => {
-  const uses = credentials.map(({ id }) => ({ id, count: endpoints.filter(({ registry }) => registry === id).length }));
-  return uses.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count)[0]?.id;
+  findHurt: FindHurt,
+): Promise<string | undefined> => {
+  const uses = credentials
+    .map(({ id }) => ({ id, count: ours.filter(({ registry }) => registry === id).length }))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count);
+  for (const { id } of uses) if ((await findHurt(id)).length === 0) return id;
+  return undefined;
 };
 
 /** The registry's repositories; `undefined` where that cannot be told. */

@@ -43,11 +43,13 @@ const maxTries = 3;
  *
  * @param source where the key is or will be: `ssm:…` or `secretsmanager:…`
  * @param check throws RunpodUnauthorizedError where Runpod does not take a key
+ * @param spare another key to try before somebody is asked
  */
 export const findKey = async (
   source: string,
   check: (key: string) => Promise<void>,
   { options, caller: { settings }, context: { stdin }, ask, terminal }: Conversation,
+  spare: () => Promise<string | undefined> = async () => undefined,
 ): Promise<FoundKey> => {
   const stored = await createReadApiKey(settings)(source, true).catch((error: unknown) => {
     if (error instanceof ConfigurationError) return undefined;
@@ -58,20 +60,24 @@ export const findKey = async (
     await check(key);
     return { key, isStored: key === stored };
   }
-  if (stored !== undefined) {
+  const candidates = options.rotateKey === true ? [] : [stored, stored === undefined ? undefined : await spare()];
+  for (const [index, known] of candidates.entries()) {
+    if (known === undefined) continue;
     try {
-      await check(stored);
-      return { key: stored, isStored: true };
+      await check(known);
+      return { key: known, isStored: index === 0 };
     } catch (error) {
       if (!(error instanceof RunpodUnauthorizedError)) throw error;
-      terminal.printError(`The key in ${source} does not do: ${error.message}`);
+      terminal.printError(`The ${index === 0 ? '' : 'earlier '}key in ${source} does not work: ${error.message}`);
     }
   }
   for (let count = 1; ; count += 1) {
-    const key = (await ask.secret('Runpod API key (console.runpod.io, Settings, API keys; not shown):', isKey)).trim();
+    const again = options.undo === true ? '--undo --key-stdin --yes' : '--key-stdin --yes';
+    const question = 'Runpod API key (console.runpod.io, Settings, API keys; not shown):';
+    const key = (await ask.secret(question, again, isKey)).trim();
     try {
       await check(key);
-      return { key, isStored: false };
+      return { key, isStored: key === stored };
     } catch (error) {
       if (!(error instanceof RunpodUnauthorizedError) || count === maxTries) throw error;
       terminal.printError(error.message);

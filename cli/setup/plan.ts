@@ -21,9 +21,13 @@ export interface Wanted {
   /** Where the API key is or will be. */
   readonly source: string;
   /** A key that is yet to be stored, over what was there before. */
-  readonly newKey: { readonly versionBefore: number | undefined } | undefined;
+  readonly newKey: { readonly versionBefore: number | undefined; readonly kmsKey: string | undefined } | undefined;
   /** The credential's id, or that a new one is wanted. */
   readonly credential: string;
+  /** Ids of credentials that have the new one's name already. */
+  readonly namesakes: readonly string[];
+  /** What a new credential is created with, to stand behind "with". */
+  readonly firstToken: string;
   /** A repository that is yet to be created. */
   readonly repository: string | undefined;
   /** Endpoints for which the credential is yet to be selected. */
@@ -39,6 +43,8 @@ export const planChanges = ({
   source,
   newKey,
   credential,
+  namesakes,
+  firstToken,
   repository,
   selected,
   file,
@@ -51,20 +57,21 @@ export const planChanges = ({
     });
   }
   if (newKey !== undefined) {
-    const { versionBefore } = newKey;
+    const { versionBefore, kmsKey } = newKey;
+    const encrypted = kmsKey === undefined ? '' : ` encrypted by ${kmsKey}`;
     planned.push({
-      summary: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString`,
+      summary: `${versionBefore === undefined ? 'store' : 'replace'} the Runpod API key in ${source}, as a SecureString${encrypted}`,
       change: () => ({
         kind: 'api-key',
         parameter: source.slice('ssm:'.length),
-        ...defined({ versionBefore }),
+        ...defined({ versionBefore, kmsKey }),
       }),
     });
   }
   if (credential === newCredential) {
     planned.push({
-      summary: `create credential runpod-ecr-refresh-${name} at Runpod, with the token that was just tried`,
-      change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}` }),
+      summary: `create credential runpod-ecr-refresh-${name} at Runpod, with ${firstToken}`,
+      change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}`, others: [...namesakes] }),
     });
   }
   const which = credential === newCredential ? 'it' : `credential ${credential}`;

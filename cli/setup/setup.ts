@@ -1,22 +1,24 @@
 import { resolve } from 'node:path';
-import { isSameRegistry } from '../../functions/lib/ecr/host.ts';
-import { createMintToken } from '../../functions/lib/ecr/mint-token.ts';
+import { hostOf, isSameRegistry } from '../../functions/lib/ecr/host.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
+import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
-import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
+import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
 import { type CommandContext, interruptible } from '../context.ts';
 import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
 import { findOpenApi, noWay } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
-import { make, type Secrets, versionOf, type Workshop } from './changes.ts';
+import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
 import { prepareDelegate } from './delegate.ts';
-import { ecrEndpointsOf, nameOf } from './endpoints.ts';
+import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
+import { findKeyParameter } from './key-parameter.ts';
+import { mintForSetup, type SetupToken } from './mint.ts';
 import { nextSteps, type PlannedChange, planChanges, type Wanted } from './plan.ts';
 import { readTargetsFile } from './targets-file.ts';
 import { tryToken } from './try-token.ts';
@@ -43,10 +45,13 @@ const findRunpod = async (source: string, conversation: Conversation): Promise<F
   let [endpoints, credentials]: [readonly Endpoint[], readonly RunpodCredential[]] = [[], []];
   const check = async (key: string): Promise<void> => {
     const client = clientOf(key);
-    [endpoints, credentials] = await Promise.all([
-      createRunpodManagement(client, settings).listEndpoints(),
-      createRunpodAccount(client, settings).listCredentials(),
-    ]);
+    [endpoints, credentials] = await conversation.terminal.during(
+      'asking Runpod for its endpoints and registry credentials',
+      Promise.all([
+        createRunpodManagement(client, settings).listEndpoints(),
+        createRunpodAccount(client, settings).listCredentials(),
+      ]),
+    );
   };
   const { key, isStored } = await findKey(source, check, conversation);
   const client = clientOf(key);
@@ -68,13 +73,33 @@ const requireUpdates = async (
 };
 
 /** A key that is yet to be stored; `undefined` where the stored one is good. */
-const planKey = async (source: string, isStored: boolean, { caller }: Conversation): Promise<Wanted['newKey']> => {
-  if (isStored) return undefined;
-  if (source.startsWith('ssm:')) return { versionBefore: await versionOf(caller, source.slice('ssm:'.length)) };
-  throw new CommandError(
-    `${source}, where targets.yml says the key is, holds another one. Store the key there yourself: setup writes to Parameter Store only.`,
-  );
+const planKey = async (
+  source: string,
+  isStored: boolean,
+  { caller, options }: Conversation,
+): Promise<Wanted['newKey']> => {
+  if (!source.startsWith('ssm:')) {
+    if (isStored && options.kmsKey === undefined) return undefined;
+    throw new CommandError(
+      `${source}, where targets.yml says the key is, ${isStored ? 'is not in Parameter Store' : 'holds another one'}. Store the key there yourself: setup writes to Parameter Store only.`,
+    );
+  }
+  if (isStored && options.kmsKey === undefined) return undefined;
+  const present = await findKeyParameter(caller, source.slice('ssm:'.length));
+  if (isStored && present?.kmsKey === options.kmsKey) return undefined;
+  return { versionBefore: present?.version, kmsKey: options.kmsKey ?? present?.kmsKey };
 };
+
+/** What a new credential is created with, to stand behind "with". */
+const describeToken = (token: SetupToken | undefined, { identity }: Conversation): string => {
+  if (token === undefined) return 'a placeholder, which the first run of the deployed stack replaces by a token';
+  return token.isNarrow
+    ? 'the token that was just tried, which may pull and nothing else'
+    : `the token that was just tried, which may do in ECR whatever ${identity.arn} may, until the first run replaces it or for 12 hours`;
+};
+
+/** What nobody can use: Runpod wants a password. */
+const placeholder = { username: 'AWS', password: 'filled-by-the-first-run' };
 
 /** The changes that were agreed on, and what they are made with. */
 interface Agreement {
@@ -96,10 +121,10 @@ const makeAll = async (
     if (interrupted.aborted) return index;
     const begun = change(credential);
     const note = journal.begin(begun);
-    const made = await make(begun, workshop, secrets);
+    const made = await terminal.during(summary, make(begun, workshop, secrets));
     note(made);
     if (made.kind === 'credential') credential = made.id ?? credential;
-    print(`${terminal.paint('green', '✓')} Done: ${summary}.`);
+    print(wrap(`${terminal.paint('green', '✓')} Done: ${summary}.`, terminal.columns(), '  '));
   }
   return planned.length;
 };
@@ -133,7 +158,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
 
   const { content, targets } = readTargetsFile(path, context.folder);
   const { name, existing } = await chooseTarget(targets, conversation);
-  const source = existing?.runpod.apiKey ?? `ssm:/runpod-ecr-refresh/${name}/api-key`;
+  const source = existing?.runpod.apiKey ?? `ssm:/runpod-ecr-refresh/${caller.stage}/${name}/api-key`;
   const runpod = await findRunpod(source, conversation);
   const { endpoints, credentials } = runpod;
   const pulling = ecrEndpointsOf(endpoints);
@@ -142,50 +167,126 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   );
   for (const each of pulling) {
     const how = each.registry === null ? 'no credential' : `credential ${each.registry}`;
-    print(`  ${plain(`${nameOf(each)} pulls ${each.image} with ${how}`)}`);
+    printWrapped(`  ${plain(`${nameOf(each)} pulls ${each.image} with ${how}`)}`, '    ');
   }
 
   const ecr = existing?.ecr ?? (await chooseEcr(pulling, conversation));
-  const token = await createMintToken(caller.settings, Date.now)(ecr);
-  const ours = pulling.filter(({ host }) => isSameRegistry(host, token.registry));
-  const journal = Journal.open(journalPath, { account: identity.account, region: caller.region, apiKey: source });
+  const token = await terminal.during(
+    `asking ECR in ${ecr.region} for a token that may only pull`,
+    mintForSetup(ecr, conversation),
+  );
+  const host = token?.minted.registry ?? hostOf(accountOf({ ecr }, identity.account), ecr.region);
+  if (token === undefined) {
+    printWrapped(
+      `! ${ecr.roleArn} cannot be assumed from here. It need trust nobody but the stack's fetch-token role (docs/cross-account.md), which no command can take: so no image is tried now, and the first run tries them all.`,
+      '  ',
+    );
+  }
+  const findHurt = createFindHurt(endpoints, host, (credential) =>
+    terminal.during(
+      `asking Runpod which templates and pods use credential ${credential}`,
+      runpod.management.listOtherUsers(credential).catch((error: unknown) => {
+        printWrapped(
+          `! Which templates and pods use credential ${credential} is not known: ${describeFailure(error)}`,
+          '  ',
+        );
+        return [];
+      }),
+    ),
+  );
+  const ours = pulling.filter(({ host: each }) => isSameRegistry(each, host));
+  const place = { account: identity.account, region: caller.region, stage: caller.stage, apiKey: source };
+  const journal = Journal.open(journalPath, place);
   const begun = journal.createdAmong(credentials);
   const credential =
-    existing?.runpod.registry ?? (await chooseCredential(credentials, endpoints, ours, begun, conversation));
+    existing?.runpod.registry ??
+    (await chooseCredential({ credentials, endpoints, ours, host, findHurt }, begun, conversation));
   const owner = targets.find((each) => each.runpod.registry === credential);
   if (owner !== undefined && owner !== existing) {
     throw new UsageError(
       `--credential: ${credential} is kept fresh by target ${owner.name} already. Set that one up with --name ${owner.name}.`,
     );
   }
-  await requireUpdates(credential, runpod, conversation);
+  await terminal.during(
+    credential === newCredential
+      ? 'asking Runpod whether the key may create credentials'
+      : `asking Runpod whether the key may update credential ${credential}`,
+    requireUpdates(credential, runpod, conversation),
+  );
 
   const isOwnRegistry = ecr.roleArn === undefined && (ours.length === 0 || options.repository !== undefined);
   const repository = isOwnRegistry ? await chooseRepository(ecr.region, conversation) : undefined;
-  const others = ours.filter(({ registry }) => registry !== credential);
+  const named = existing?.endpoints?.map(({ id }) => id);
+  const others = ours.filter(({ id, registry }) => registry !== credential && (named?.includes(id) ?? true));
   const selected = await chooseEndpoints(others, conversation);
-  if (selected[0] !== undefined) await runpod.account.requireChanges(selected[0].id);
-  const watched = [...selected, ...ours.filter(({ registry }) => registry === credential)];
-  await tryToken(token, [...new Set(watched.map(({ image }) => image))], conversation);
+  if (selected[0] !== undefined) {
+    await terminal.during(
+      `asking Runpod whether the key may change endpoint ${selected[0].id}`,
+      runpod.account.requireChanges(selected[0].id),
+    );
+  }
+  const users = ours.filter(({ registry }) => registry === credential);
+  const watched = [...selected, ...users];
+  if (token !== undefined) {
+    await terminal.during(
+      'pulling the images from ECR with that token, as a worker would',
+      tryToken(token.minted, [...new Set(watched.map(({ image }) => image))], conversation),
+    );
+  }
 
   const newKey = await planKey(source, runpod.isStored, conversation);
   const file = existing === undefined ? { path, content } : undefined;
-  const wanted: Wanted = { name, ecr, source, newKey, credential, repository, selected, file };
+  const namesakes = credentials.filter((each) => each.name === `runpod-ecr-refresh-${name}`).map(({ id }) => id);
+  const firstToken = describeToken(token, conversation);
+  const wanted: Wanted = {
+    name,
+    ecr,
+    source,
+    newKey,
+    credential,
+    namesakes,
+    firstToken,
+    repository,
+    selected,
+    file,
+  };
   const planned = planChanges(wanted);
   const changes = planned.map(({ summary }) => summary);
-  const next = nextSteps(caller, wanted, token.registry, watched.length > 0);
+  const next = nextSteps(caller, wanted, host, watched.length > 0);
+  const hurt = credential === newCredential ? [] : await findHurt(credential);
 
   if (planned.length > 0) {
     print('\nThis will');
     printList(changes);
-    if (!(await ask.confirm('Go on?'))) {
+    if (file !== undefined && users.length > 0) {
+      printWrapped(
+        plain(
+          `Every refresh then gives a new token to ${users.map(nameOf).join(', ')}, which use credential ${credential} already.`,
+        ),
+        '',
+      );
+    }
+  }
+  if (hurt.length > 0) {
+    printWrapped(
+      terminal.paint(
+        'red',
+        plain(
+          `! Credential ${credential} also holds the login of ${describeHurt(hurt)}, not from ${host}: the next refresh overwrites it, and nobody can read it back. Give them a credential of their own first.`,
+        ),
+      ),
+      '  ',
+    );
+  }
+  if (planned.length > 0) {
+    if (!(await ask.confirm('Go on?', selected.length === 0 && hurt.length === 0))) {
       print('Nothing was changed.');
       return async () => exitCodes.well;
     }
   } else print(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
 
   const workshop = lastingWorkshop(runpod.key, source, conversation);
-  const secrets: Secrets = { apiKey: runpod.key, token: token.token };
+  const secrets: Secrets = { apiKey: runpod.key, token: token?.minted.token ?? placeholder };
   return async () => {
     const count = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
     if (count < planned.length) {
@@ -214,7 +315,7 @@ export const setup = async (options: SetupOptions, context: CommandContext, term
       context,
       caller,
       lastingCaller: readCaller(options, context),
-      identity: await readIdentity(caller),
+      identity: await terminal.during('asking AWS who this is', readIdentity(caller)),
       ask,
       terminal,
       print: (line) => {

@@ -1,17 +1,24 @@
 import { basename } from 'node:path';
 import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
-import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
-import { CommandError, exitCodes } from '../../stack/failure.ts';
+import { defined } from '../../functions/lib/defined.ts';
+import { createRunpodManagement, type Endpoint } from '../../functions/lib/runpod/management.ts';
+import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
+import { readStack, removeCommand, type Stack } from '../../stack/stack.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
+import { plain, wrap } from '../terminal.ts';
 import { undo, type Workshop } from './changes.ts';
 import type { Conversation } from './conversation.ts';
-import { Journal, type JournalChange } from './journal.ts';
+import { nameOf } from './endpoints.ts';
+import { Journal, type JournalChange, type JournalEntry } from './journal.ts';
+import { findKey } from './key.ts';
+import { readEarlierKey } from './key-parameter.ts';
+import { readTargetsFile } from './targets-file.ts';
 
 /** Says what undoing a change does, to stand after "This will". */
 const announce = (change: JournalChange): string => {
   switch (change.kind) {
     case 'repository':
-      return `delete ECR repository ${change.name}, if it is empty`;
+      return `delete ECR repository ${change.name}, if setup created it and it is empty`;
     case 'api-key':
       return `${change.versionBefore === undefined ? 'delete' : 'put the earlier key back into'} ssm:${change.parameter}`;
     case 'credential':
@@ -23,14 +30,116 @@ const announce = (change: JournalChange): string => {
   }
 };
 
+/** A step of undoing, and the entries of the journal that it concerns. */
+interface UndoStep {
+  readonly entry: JournalEntry;
+  readonly concerns: readonly JournalEntry[];
+}
+
+/** All rotations of a key are one step: back to what was there before the first. */
+const foldKeys = (entries: readonly JournalEntry[]): UndoStep[] => {
+  const byParameter = Map.groupBy(entries, ({ change }) => (change.kind === 'api-key' ? change.parameter : ''));
+  return [...byParameter.values()].flatMap((concerns) => {
+    const changes = concerns.flatMap(({ change }) => (change.kind === 'api-key' ? [change] : []));
+    const [oldest, newest] = [changes[0], changes.at(-1)];
+    if (oldest === undefined || newest === undefined) return [];
+    const versionAfter = newest.versionAfter ?? (newest.versionBefore ?? 0) + 1;
+    const { versionBefore, ...change } = oldest;
+    const isDone = concerns.every((each) => each.isDone);
+    return [{ entry: { change: { ...change, ...defined({ versionBefore }), versionAfter }, isDone }, concerns }];
+  });
+};
+
+/** Newest first; keys last, for all the others may need one. */
+const orderSteps = (entries: readonly JournalEntry[]): UndoStep[] => {
+  const isKey = ({ change }: JournalEntry): boolean => change.kind === 'api-key';
+  const others = entries.filter((each) => !isKey(each)).toReversed();
+  return [...others.map((entry) => ({ entry, concerns: [entry] })), ...foldKeys(entries.filter(isKey))];
+};
+
+/** The stacks that may be using what was set up; those of which AWS does not tell are taken for deployed. */
+const deployedStacks = async (stage: string | undefined, { caller, print }: Conversation): Promise<string[]> => {
+  const stages = [...new Set([caller.stage, stage ?? caller.stage])];
+  const found = await Promise.all(
+    stages.map(async (each) => {
+      const stackName = `runpod-ecr-refresh-${each}`;
+      const stack = await readStack({ ...caller, stackName }).catch((error: unknown): Pick<Stack, 'name'> => {
+        print(`! Whether ${stackName} is deployed is not known: ${describeFailure(error)}`);
+        return { name: stackName };
+      });
+      return stack === undefined ? [] : [stack.name];
+    }),
+  );
+  return found.flat();
+};
+
+/** The endpoints that would lose their token: all that use a credential which the key of this setup keeps fresh. */
+const losers = (
+  endpoints: readonly Endpoint[],
+  apiKey: string,
+  entries: readonly JournalEntry[],
+  { caller, context }: Conversation,
+): Endpoint[] => {
+  const { targets } = readTargetsFile(caller.settings.TARGETS_FILE, context.folder);
+  const credentials = [
+    ...targets.filter(({ runpod }) => runpod.apiKey === apiKey).map(({ runpod }) => runpod.registry),
+    ...entries.flatMap(({ change }) => (change.kind === 'endpoint' ? [change.after] : [])),
+  ];
+  return endpoints.filter(({ registry }) => registry !== null && credentials.includes(registry));
+};
+
+/** @returns whether to go on although a stack is deployed */
+const confirmDeployed = async (
+  stacks: readonly string[],
+  losing: readonly Endpoint[],
+  { ask, options, caller, print, terminal }: Conversation,
+): Promise<boolean> => {
+  if (stacks.length === 0) return true;
+  const names = losing.length === 0 ? 'none is known' : losing.map(nameOf).join(', ');
+  print(
+    wrap(
+      plain(
+        `! ${stacks.join(' and ')} is deployed and lives on what setup made: its runs will fail, and the endpoints that lose their token are: ${names}. To remove the stack first: ${removeCommand(caller)}`,
+      ),
+      terminal.columns(),
+      '  ',
+    ),
+  );
+  if (options.evenDeployed === true) return true;
+  if (options.yes === true) {
+    throw new UsageError(
+      `--undo: ${stacks.join(' and ')} is deployed; endpoints that would lose their token: ${names}. Nothing was changed. Remove the stack first (${removeCommand(caller)}), or add --even-deployed.`,
+    );
+  }
+  return ask.confirm(`Undo it although ${stacks.join(' and ')} is deployed?`, false);
+};
+
+/** @throws {CommandError} the journal is of elsewhere, or names a file that setup here would not write */
+const requirePlace = (journal: Journal, { caller, identity }: Conversation): void => {
+  const { account, region } = journal.place;
+  const name = basename(journal.path);
+  if (account !== identity.account || region !== caller.region) {
+    throw new CommandError(
+      `${name} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}. Name that region and its profile: npm run setup -- --undo --region ${region} --profile <profile>`,
+    );
+  }
+  for (const { change } of journal.entries) {
+    if (change.kind === 'targets' && change.path !== caller.settings.TARGETS_FILE) {
+      throw new CommandError(
+        `${name} records that setup wrote ${change.path}; here it would write ${caller.settings.TARGETS_FILE}. If that file is yours, run this with TARGETS_FILE=${change.path}.`,
+      );
+    }
+  }
+};
+
 /**
  * Asks whether to undo what setup has changed.
  *
- * @returns what undoes it, newest first, leaving alone what somebody has changed since, and ends with the exit code
+ * @returns what undoes it, leaving alone what somebody has changed since, and ends with the exit code
  * @throws {CommandError} it was changed elsewhere
  */
 export const prepareUndo = async (path: string, conversation: Conversation): Promise<() => Promise<number>> => {
-  const { context, options, caller, lastingCaller, identity, ask, terminal, print } = conversation;
+  const { context, options, caller, lastingCaller, ask, terminal, print } = conversation;
   const { interrupted, folder } = context;
   const undone: string[] = [];
   const end = (): number => {
@@ -41,38 +150,68 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
 
   const journal = Journal.read(path);
   if (journal === undefined) return async () => end();
-  const { account, region, apiKey } = journal.place;
-  if (account !== identity.account || region !== caller.region) {
-    throw new CommandError(
-      `${basename(path)} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}.`,
-    );
+  requirePlace(journal, conversation);
+  const { apiKey, stage } = journal.place;
+  const steps = orderSteps(journal.entries);
+  const stacks = await deployedStacks(stage, conversation);
+
+  const clientOf = (key: string, signal?: AbortSignal) =>
+    connect(lastingCaller.settings, async () => key, signal)(apiKey);
+  const listBy = (key: string) => createRunpodManagement(clientOf(key, interrupted), caller.settings).listEndpoints();
+  let endpoints: readonly Endpoint[] = [];
+  const check = async (candidate: string): Promise<void> => {
+    endpoints = await listBy(candidate);
+  };
+  const needsRunpod = steps.some(({ entry: { change } }) => change.kind === 'endpoint' || change.kind === 'credential');
+  const [keyChange] = steps.flatMap(({ entry: { change } }) => (change.kind === 'api-key' ? [change] : []));
+  const earlier = async (): Promise<string | undefined> =>
+    keyChange === undefined ? undefined : readEarlierKey(caller, keyChange);
+  let key = '';
+  if (needsRunpod || options.keyStdin === true) ({ key } = await findKey(apiKey, check, conversation, earlier));
+  else if (stacks.length > 0) {
+    await createReadApiKey(caller.settings)(apiKey)
+      .then(check)
+      .catch((error: unknown) => print(`! Which endpoints use the credential is not known: ${describeFailure(error)}`));
   }
-  const entries = journal.entries.toReversed();
+  const losing = losers(endpoints, apiKey, journal.entries, conversation);
+
   print('This will');
-  for (const [index, { change }] of entries.entries()) print(`  ${index + 1}. ${announce(change)}`);
-  if (!(await ask.confirm('Go on?'))) {
+  for (const [index, { entry }] of steps.entries()) print(`  ${index + 1}. ${announce(entry.change)}`);
+  if (!(await confirmDeployed(stacks, losing, conversation)) || !(await ask.confirm('Go on?', false))) {
     print('Nothing was changed.');
     return async () => exitCodes.well;
   }
 
+  const describeKey = async (earlierKey: string): Promise<string> =>
+    listBy(earlierKey).then(
+      () => '',
+      (error: unknown) => `; it does not work: ${describeFailure(error)}`,
+    );
   return async () => {
     const { settings } = lastingCaller;
-    const client = connect(settings, createReadApiKey(settings))(apiKey);
+    const client = clientOf(key);
     const workshop: Workshop = {
       folder,
       caller: lastingCaller,
       account: createRunpodAccount(client, settings),
       management: createRunpodManagement(client, settings),
     };
-    for (const { change } of entries) {
+    for (const { entry, concerns } of steps) {
       if (interrupted.aborted) {
-        print(`Stopped after ${undone.length} of ${entries.length}. Run it again to go on.`);
+        print(`Stopped after ${undone.length} of ${steps.length}. Run it again to go on.`);
         return exitCodes.interrupted;
       }
-      const done = await undo(change, workshop);
-      journal.forget();
-      undone.push(done);
-      print(`✓ ${done}`);
+      try {
+        const done = await undo(entry, workshop, describeKey);
+        journal.forget(concerns);
+        undone.push(done);
+        print(`✓ ${done}`);
+      } catch (error) {
+        terminal.printError(
+          `Could not ${announce(entry.change)}: ${describeFailure(error)}\nStopped after ${undone.length} of ${steps.length}; the rest is as it was. Run it again to go on.`,
+        );
+        return exitCodes.trouble;
+      }
     }
     return end();
   };

@@ -54,6 +54,8 @@ export const environmentSchema = z.object({
   STACK_NAME: z._default(text, 'runpod-ecr-refresh'),
   /** The state machine, or the alias of it, that pushes start. */
   STATE_MACHINE_ARN: z.optional(text),
+  /** The state machine, or the alias of it, that rolls out an image. */
+  ROLLOUT_MACHINE_ARN: z.optional(text),
   /** Seconds in which pushes to one registry become one refresh. */
   PUSH_WINDOW_SECONDS: number(60, 1, 900),
   /** Hours between two scheduled runs: even where one is lost, a token of 12 hours sees the next. */
@@ -85,7 +87,7 @@ export interface Settings extends z.output<typeof environmentSchema> {
 }
 
 /** Settings that have no default. */
-type RequiredSetting = 'SEAL_KEY_ID' | 'MEMORY_TABLE' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN';
+type RequiredSetting = 'SEAL_KEY_ID' | 'MEMORY_TABLE' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN' | 'ROLLOUT_MACHINE_ARN';
 
 /**
  * Reads the settings, and everything that is wrong with them at once.

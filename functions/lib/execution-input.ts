@@ -6,7 +6,7 @@ import { accountOf, type Target } from './targets.ts';
 /** What an execution may be started with. `{}` means every target. */
 export const executionInputSchema = z.strictObject({
   /** What started it, for the report. */
-  trigger: z.optional(z.enum(['schedule', 'push', 'deploy', 'manual'])),
+  trigger: z.optional(z.enum(['schedule', 'push', 'deploy', 'manual', 'rollout'])),
   /** Only targets of this ECR registry. */
   registry: z.optional(z.object({ account: z.string(), region: z.string() })),
   /** Only these targets, by name. */

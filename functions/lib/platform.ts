@@ -25,6 +25,7 @@ export const metricUnits = {
   EndpointsTested: MetricUnit.Count,
   EndpointsDegraded: MetricUnit.Count,
   EndpointsFailed: MetricUnit.Count,
+  MinutesFromPushToProven: MetricUnit.NoUnit,
 } as const;
 export type MetricName = keyof typeof metricUnits;
 

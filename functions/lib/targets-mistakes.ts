@@ -61,7 +61,8 @@ const unquoted = (document: Document, issue: z.core.$ZodIssue): string | undefin
 };
 
 /** What stands where a key's place belongs may be the key. */
-const atApiKey = ({ path, input }: z.core.$ZodIssue): boolean => path.at(-1) === 'apiKey' && typeof input === 'string';
+const atApiKey = ({ path, input }: z.core.$ZodIssue): boolean =>
+  ['apiKey', 'rolloutKey'].includes(String(path.at(-1))) && typeof input === 'string';
 
 /** Says what is wrong with a value of the document. */
 export const explainIssue = (document: Document, issue: z.core.$ZodIssue, show: boolean): Mistake => {

@@ -8,6 +8,8 @@ import type { Settings } from './env.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues, pathOf } from './explain-issues.ts';
 import { nearestName } from './nearest-name.ts';
+import { canarySchema, orderMistakes, rolloutSchema } from './rollout/settings.ts';
+import { runpodId } from './runpod/id.ts';
 import { alertNames, alertsSchema, listenerParams, reasonFor, settingNames, settingsSchema } from './stack-settings.ts';
 import { explainIssue, findPastedKeys, lineOf, type Mistake, withoutKeys } from './targets-mistakes.ts';
 
@@ -16,26 +18,14 @@ const maxTargets = 1000;
 
 const matching = (pattern: RegExp, expected: string) => z.string().check(z.regex(pattern, `expected ${expected}`));
 
-const runpodId = matching(/^[A-Za-z0-9_-]{1,64}$/, 'a Runpod id, such as 6n2k8v4d');
-
-const canary = z.strictObject({
-  /** The job's input, handed to the worker as it is. */
-  input: z.record(z.string(), z.unknown()),
-});
-
+/** An endpoint alone stands for its id. */
 const endpoint = z.pipe(
-  z.union(
-    [
-      z.pipe(
-        runpodId,
-        z.transform((id) => ({ id })),
-      ),
-      z.strictObject({ id: runpodId, canary: z.optional(canary) }),
-    ],
-    { error: 'expected an endpoint id, such as 4m7x2k9q, or { id, canary: { input } }' },
-  ),
-  z.transform((value: { id: string; canary?: z.output<typeof canary> | undefined }) =>
-    defined({ id: value.id, canary: value.canary }),
+  z.transform((value: unknown) => (typeof value === 'object' ? value : { id: value })),
+  z.pipe(
+    z.strictObject({ id: runpodId, canary: z.optional(canarySchema), rollout: z.optional(rolloutSchema) }),
+    z.transform(({ id, canary, rollout }) =>
+      defined({ id, canary, rollout: rollout === undefined ? undefined : defined(rollout) }),
+    ),
   ),
 );
 
@@ -45,6 +35,11 @@ export const targetNamePattern = /^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/;
 export const roleArnPattern = /^arn:aws(?:-[a-z]+)*:iam::\d{12}:role\/[\w+=,.@/-]{1,512}$/;
 /** The name of an ECR repository. */
 export const repositoryPattern = /^[a-z0-9]+(?:[._/-]+[a-z0-9]+)*$/;
+
+const keySource = matching(
+  /^(?:ssm:\/?[\w.-]+(?:\/[\w.-]+)*|secretsmanager:[\w/+=.@:-]+)$/,
+  'where the key is: ssm:/path/to/parameter or secretsmanager:name',
+);
 
 const target = z.strictObject({
   name: matching(targetNamePattern, 'a name of a–z, 0–9 and - (at most 32)'),
@@ -60,10 +55,9 @@ const target = z.strictObject({
     ),
   }),
   runpod: z.strictObject({
-    apiKey: matching(
-      /^(?:ssm:\/?[\w.-]+(?:\/[\w.-]+)*|secretsmanager:[\w/+=.@:-]+)$/,
-      'where the key is: ssm:/path/to/parameter or secretsmanager:name',
-    ),
+    apiKey: keySource,
+    /** The key that may change endpoints, so that the other need not. */
+    rolloutKey: z.optional(keySource),
     registry: runpodId,
   }),
   endpoints: z.optional(z.array(endpoint).check(z.minLength(1))),
@@ -83,7 +77,7 @@ const documentSchema = z.strictObject({
 /** The whole of targets.yml: functions need the targets alone, a deploy all of it. */
 export type TargetsDocument = z.output<typeof documentSchema>;
 
-const duplicates = (targets: readonly Target[]): Mistake[] => {
+const conflicts = (targets: readonly Target[]): Mistake[] => {
   const mistakes: Mistake[] = [];
   const reject = (path: readonly PropertyKey[], text: string) =>
     void mistakes.push({ path, text: `${pathOf(path)}: ${text}` });
@@ -107,6 +101,14 @@ const duplicates = (targets: readonly Target[]): Mistake[] => {
       reject(['targets', index, 'ecr', 'roleArn'], 'expected the role that asks for the externalId, found nothing');
     }
   }
+  const rollouts = targets.flatMap(({ endpoints = [] }, index) =>
+    endpoints.flatMap(({ id, rollout }, place) =>
+      rollout === undefined
+        ? []
+        : [{ id, after: rollout.after, path: ['targets', index, 'endpoints', place, 'rollout'] }],
+    ),
+  );
+  for (const { path, text } of orderMistakes(rollouts)) reject(path, text);
   return mistakes;
 };
 
@@ -115,8 +117,10 @@ const fieldsOfTarget: Readonly<Record<string, readonly string[]>> = {
   '': Object.keys(target.shape),
   ecr: Object.keys(target.shape.ecr.shape),
   runpod: Object.keys(target.shape.runpod.shape),
-  endpoints: ['id', 'canary'],
-  'endpoints.canary': Object.keys(canary.shape),
+  endpoints: ['id', 'canary', 'rollout'],
+  'endpoints.canary': Object.keys(canarySchema.shape),
+  'endpoints.rollout': Object.keys(rolloutSchema.shape),
+  'endpoints.rollout.canary': Object.keys(canarySchema.shape),
 };
 
 /** What an unknown name in a place of the document is not, and what is known there. */
@@ -190,7 +194,7 @@ export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): Targ
   if (parsed.contents === null) throw new ConfigurationError(`${source} is empty. ${howToBegin}`);
   const value: unknown = parsed.toJS({ maxAliasCount: 100 });
   const result = z.safeParse(documentSchema, value, { reportInput: true });
-  const mistakes = result.success ? duplicates(result.data.targets) : explain(parsed, result.error.issues);
+  const mistakes = result.success ? conflicts(result.data.targets) : explain(parsed, result.error.issues);
   if (!result.success || mistakes.length + pasted.length > 0) {
     throw fail([...pasted, ...mistakes.map(({ path, text }) => `line ${lineOf(parsed, lines, path)}: ${text}`)]);
   }

@@ -52,11 +52,16 @@ export class Ecr {
   readonly emptyRepositories = new Set<string>();
   /** Set by the registry, which holds the images. */
   listRepositories: (registryId: string, region: string) => string[] = () => [];
-  describeImages: (registryId: string, region: string, repository: string) => object[] | undefined = () => undefined;
+  describeImages: (
+    registryId: string,
+    region: string,
+    repository: string,
+  ) => ReadonlyArray<{ readonly imageTags: readonly string[] }> | undefined = () => undefined;
 
   readonly service: AwsService = {
     json: {
-      'AmazonEC2ContainerRegistry_V20150921.DescribeImages': ({ registryId, repositoryName }, caller) => {
+      'AmazonEC2ContainerRegistry_V20150921.DescribeImages': (input, caller) => {
+        const { registryId, repositoryName, maxResults = 100, nextToken = '0', filter } = input;
         const { account } = this.#identities.of(caller);
         const images = this.describeImages(String(registryId ?? account), caller.region, String(repositoryName));
         if (images === undefined) {
@@ -65,7 +70,14 @@ export class Ecr {
             `The repository with name '${String(repositoryName)}' does not exist`,
           );
         }
-        return { imageDetails: images };
+        const { tagStatus } = (filter ?? {}) as { readonly tagStatus?: string };
+        const listed = images.filter(({ imageTags }) => tagStatus !== 'TAGGED' || imageTags.length > 0);
+        const from = Number(nextToken);
+        const end = from + Number(maxResults);
+        return {
+          imageDetails: listed.slice(from, end),
+          ...(end < listed.length ? { nextToken: String(end) } : {}),
+        };
       },
       'AmazonEC2ContainerRegistry_V20150921.DescribeRepositories': (_input, caller) => {
         const { account } = this.#identities.of(caller);

@@ -9,8 +9,12 @@ export class SecretStores {
   /** Parameters that are stored as a plain String. */
   readonly plain = new Set<string>();
 
-  /** Earlier values of parameters, oldest first. */
-  readonly history = new Map<string, string[]>();
+  /** Earlier values of parameters, oldest first, and the KMS keys that encrypt them. */
+  readonly history = new Map<string, Array<{ readonly value: string; readonly keyId: string }>>();
+
+  #keyIdOf(name: string): string {
+    return this.keys.get(name) ?? 'alias/aws/ssm';
+  }
 
   #requireParameter(name: string): string {
     const value = this.parameters.get(name);
@@ -20,7 +24,7 @@ export class SecretStores {
 
   readonly service: AwsService = {
     json: {
-      'AmazonSSM.PutParameter': ({ Name, Value, Type, Overwrite }) => {
+      'AmazonSSM.PutParameter': ({ Name, Value, Type, Overwrite, KeyId }) => {
         const name = String(Name);
         if (Type !== 'SecureString')
           throw new AwsError('ValidationException', 'The embedded AWS keeps secrets secret.');
@@ -28,21 +32,32 @@ export class SecretStores {
         if (before !== undefined && Overwrite !== true) {
           throw new AwsError('ParameterAlreadyExists', 'The parameter already exists.');
         }
-        this.history.set(name, [...(this.history.get(name) ?? []), ...(before === undefined ? [] : [before])]);
+        this.history.set(name, [
+          ...(this.history.get(name) ?? []),
+          ...(before === undefined ? [] : [{ value: before, keyId: this.#keyIdOf(name) }]),
+        ]);
         this.parameters.set(name, String(Value));
+        // One that is written without naming a key goes over to AWS's own:
+        // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html (KeyId)
+        if (KeyId === undefined || KeyId === 'alias/aws/ssm') this.keys.delete(name);
+        else this.keys.set(name, String(KeyId));
         return { Version: (this.history.get(name)?.length ?? 0) + 1, Tier: 'Standard' };
       },
       'AmazonSSM.DeleteParameter': ({ Name }) => {
         this.#requireParameter(String(Name));
         this.parameters.delete(String(Name));
         this.history.delete(String(Name));
+        this.keys.delete(String(Name));
         return {};
       },
       'AmazonSSM.GetParameterHistory': ({ Name, WithDecryption }) => {
-        const values = [...(this.history.get(String(Name)) ?? []), this.#requireParameter(String(Name))];
+        const name = String(Name);
+        const current = { value: this.#requireParameter(name), keyId: this.#keyIdOf(name) };
+        const values = [...(this.history.get(name) ?? []), current];
         return {
-          Parameters: values.map((value, index) => ({
+          Parameters: values.map(({ value, keyId }, index) => ({
             Name,
+            KeyId: keyId,
             Type: 'SecureString',
             Value: WithDecryption === true ? value : 'AQICAHg-encrypted',
             Version: index + 1,

@@ -1,11 +1,14 @@
 import type { Target } from '../../functions/lib/targets.ts';
 import {
   describePermissions,
+  hasRollouts,
   keyPermissions,
   mintPermissions,
   pushDetail,
+  rolloutKeyPermissions,
   type TargetPermissions,
 } from '../../infra/permissions.ts';
+import { withoutRollouts } from '../../infra/without-rollouts.ts';
 import { isRecord, type Place } from '../iam/names.ts';
 import { type DeployedStack, deployTemplate } from '../iam/template.ts';
 import { packagedStage, packagedTemplate, type Template } from '../packaged.ts';
@@ -31,18 +34,20 @@ const withStatements = (policy: unknown, statements: ReadonlyMap<unknown, readon
 };
 
 /** What a deploy of these targets makes of the packaged template: roles and pushes follow targets.yml, and nothing else does. */
-const resourcesFor = (targets: readonly Target[], region: string): Record<string, unknown> => {
+const templateFor = (targets: readonly Target[], region: string): Template => {
+  const template = hasRollouts(targets) ? templateOfStage() : withoutRollouts(templateOfStage());
   const place = { stage, region };
   const permissions: Record<string, TargetPermissions> = {
     'read-api-keys': keyPermissions(targets, place),
     'mint-token': mintPermissions(targets, place),
     'describe-images': describePermissions(targets, place),
+    'read-rollout-keys': rolloutKeyPermissions(targets, place),
   };
   const statements = new Map<unknown, readonly object[]>(
     Object.entries(permissions).map(([name, each]) => [name, each.statements]),
   );
-  const resources: Record<string, unknown> = {};
-  for (const [id, resource] of Object.entries(templateOfStage().Resources)) {
+  const resources: Template['Resources'] = {};
+  for (const [id, resource] of Object.entries(template.Resources)) {
     if (resource.Type === 'AWS::IAM::ManagedPolicy') continue;
     // An account's own boundary is a policy that nobody here knows.
     const { PermissionsBoundary: _, ...properties } = resource.Properties;
@@ -58,7 +63,8 @@ const resourcesFor = (targets: readonly Target[], region: string): Record<string
       },
     };
   }
-  return Object.assign(resources, ...Object.values(permissions).map(({ managedPolicies }) => managedPolicies));
+  const policies = Object.values(permissions).map(({ managedPolicies }) => managedPolicies);
+  return { ...template, Resources: Object.assign(resources, ...policies) };
 };
 
 const deployed = new Map<string, DeployedStack>();
@@ -66,9 +72,7 @@ const deployed = new Map<string, DeployedStack>();
 /** The packaged stack as it is deployed for these targets. */
 export const deployStack = (targets: readonly Target[], place: Place): DeployedStack => {
   const key = JSON.stringify([targets, place]);
-  const stack =
-    deployed.get(key) ??
-    deployTemplate({ ...templateOfStage(), Resources: resourcesFor(targets, place.region) }, { ...place, stackName });
+  const stack = deployed.get(key) ?? deployTemplate(templateFor(targets, place.region), { ...place, stackName });
   deployed.set(key, stack);
   return stack;
 };

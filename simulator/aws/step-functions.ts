@@ -22,7 +22,7 @@ export interface Execution {
 }
 
 /** A Distributed Map, and the states within it, whose events are in executions of their own. */
-interface Children {
+export interface Children {
   readonly map: string;
   readonly states: ReadonlySet<string>;
 }
@@ -37,7 +37,7 @@ export interface MachineRole {
 
 const namePattern = /^[0-9A-Za-z_-]{1,80}$/;
 
-/** Step Functions with one state machine. */
+/** One state machine of Step Functions. */
 export class StepFunctions {
   readonly machineArn: string;
   readonly executions = new Map<string, Execution>();
@@ -226,3 +226,24 @@ export class StepFunctions {
     },
   };
 }
+
+/** The machine that an ARN is of: its own, an alias's, or that of an execution or of a Map's run. */
+const isOf = (arn: string, { machineArn }: StepFunctions): boolean => {
+  const name = machineArn.split(':')[6];
+  const [, , , , , kind, machine = ''] = arn.split(':');
+  return kind !== undefined && machine.split('/')[0] === name;
+};
+
+/** Step Functions with several state machines. */
+export const serviceOf = (machines: readonly [StepFunctions, ...StepFunctions[]]): AwsService => ({
+  json: Object.fromEntries(
+    Object.keys(machines[0].service.json ?? {}).map((operation) => [
+      operation,
+      (input, caller) => {
+        const arn = String(input.executionArn ?? input.mapRunArn ?? input.stateMachineArn);
+        const machine = machines.find((each) => isOf(arn, each)) ?? machines[0];
+        return machine.service.json?.[operation]?.(input, caller) ?? {};
+      },
+    ]),
+  ),
+});

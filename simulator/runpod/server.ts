@@ -7,7 +7,7 @@ import { answerJobs } from './jobs.ts';
 import type { RequestQuota } from './quota.ts';
 import { answerV1 } from './v1.ts';
 import { answerV2 } from './v2.ts';
-import { SimulatedWorker, type WorkerLine } from './worker.ts';
+import { type ProgramFault, SimulatedWorker, type WorkerLine } from './worker.ts';
 
 export interface RegistryToken {
   readonly username: string;
@@ -32,6 +32,23 @@ export interface SimulatedCredential {
   previous: { readonly token: RegistryToken; readonly until: number } | undefined;
 }
 
+/** A release of an endpoint, and what it changed. */
+export interface SimulatedRelease {
+  readonly id: string;
+  readonly version: number;
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly diff: ReadonlyArray<{ readonly field: string; readonly old: unknown; readonly new: unknown }>;
+}
+
+/** What nobody has established of Runpod, and may be either way. */
+interface Unestablished {
+  /** Whether a PATCH with the image that is there makes a release. */
+  unchangedImageIsReleased: boolean;
+  /** Whether workers and releases are without a version, and workers without an image. */
+  versionsAreNull: boolean;
+}
+
 /** A serverless endpoint. */
 export interface SimulatedEndpoint {
   readonly id: string;
@@ -43,6 +60,8 @@ export interface SimulatedEndpoint {
   version: number;
   readonly createdAt: number;
   readonly workers: SimulatedWorker[];
+  /** Oldest first. */
+  readonly releases: SimulatedRelease[];
   /** The API key whose account it belongs to; every key sees one without. */
   readonly owner?: string;
 }
@@ -66,6 +85,7 @@ export interface RegistryUser {
   readonly id: string;
   readonly name: string;
   readonly registry: string | null;
+  /** A public one where it is left out. */
   readonly image?: string;
 }
 
@@ -104,6 +124,11 @@ export class Runpod {
   propagationMs = 0;
   /** Milliseconds between a host's tries to pull. */
   pullRetryMs = 15_000;
+  readonly unestablished: Unestablished = { unchangedImageIsReleased: true, versionsAreNull: false };
+  /** Images whose program does not run, by digest. */
+  readonly programFaults = new Map<string, ProgramFault>();
+  /** Called before each change of an endpoint's image by the API is taken. */
+  onImageChange: (endpoint: SimulatedEndpoint, image: string) => void = () => {};
   /** Every token that was ever stored, in order. */
   readonly stored: StoredToken[] = [];
   onStored: (stored: StoredToken) => void = () => {};
@@ -129,6 +154,7 @@ export class Runpod {
       version: 1,
       createdAt: this.clock.now(),
       workers: [],
+      releases: [],
       ...fields,
     };
     this.endpoints.set(endpoint.id, endpoint);
@@ -144,6 +170,7 @@ export class Runpod {
         registryOrigin: () => this.#registryOrigin,
         token: () => this.#tokenAtHosts(endpoint.registry),
         retryMs: this.pullRetryMs,
+        fault: (digest) => this.programFaults.get(digest),
         onLine: (line) => this.onWorkerLine(endpoint, id, line),
       },
       endpoint.image,
@@ -158,13 +185,46 @@ export class Runpod {
     for (const worker of endpoint.workers.splice(0)) worker.terminate();
   }
 
-  /** Changes an endpoint's image: a new release, and its workers are replaced. */
-  release(endpoint: SimulatedEndpoint, image: string): void {
+  /**
+   * Changes an endpoint's image: a new release, which replaces idle workers at once, and those that run a job after it.
+   *
+   * @param changes what else it changes, by the field's name at Runpod
+   */
+  release(
+    endpoint: SimulatedEndpoint,
+    image: string,
+    changes: Readonly<Record<string, readonly [old: unknown, to: unknown]>> = {},
+  ): void {
+    const { image: old } = endpoint;
     endpoint.image = image;
     endpoint.version += 1;
-    const running = endpoint.workers.length;
-    this.stopWorkers(endpoint);
-    for (let count = 0; count < running; count += 1) this.startWorker(endpoint);
+    const { version } = endpoint;
+    const changed = { ...(old === image ? {} : { 'template.imageName': [old, image] as const }), ...changes };
+    endpoint.releases.push({
+      id: `release-${endpoint.id}-${version}`,
+      version,
+      createdAt: this.clock.now(),
+      diff: Object.entries(changed).map(([field, [before, to]]) => ({ field, old: before, new: to })),
+    });
+    for (const worker of [...endpoint.workers]) if (worker.status !== 'RUNNING') this.#replace(endpoint, worker);
+  }
+
+  #replace(endpoint: SimulatedEndpoint, worker: SimulatedWorker): void {
+    worker.terminate();
+    endpoint.workers.splice(endpoint.workers.indexOf(worker), 1);
+    this.startWorker(endpoint);
+  }
+
+  /** Has an idle worker run something for a while; where its release is no longer the newest, it is replaced after it. */
+  occupy(endpoint: SimulatedEndpoint, milliseconds: number): void {
+    const worker = endpoint.workers.find(({ status }) => status === 'IDLE');
+    if (worker === undefined) return;
+    worker.status = 'RUNNING';
+    this.clock.setTimeout(() => {
+      if (worker.status !== 'RUNNING' || !endpoint.workers.includes(worker)) return;
+      worker.status = 'IDLE';
+      if (worker.version !== endpoint.version) this.#replace(endpoint, worker);
+    }, milliseconds);
   }
 
   close(): void {

@@ -13,7 +13,16 @@ import {
 } from './api.ts';
 import { answerPage } from './pages.ts';
 import type { Runpod, SimulatedCredential, SimulatedEndpoint } from './server.ts';
-import { showDelegation, showEndpoint, showPod, showReleases, showTemplate, showWorkers, streamLog } from './views.ts';
+import {
+  showDelegation,
+  showEndpoint,
+  showPod,
+  showRelease,
+  showRollout,
+  showTemplate,
+  showWorkers,
+  streamLog,
+} from './views.ts';
 
 /** What the API does at one path by one method. */
 interface Operation {
@@ -115,30 +124,36 @@ const serverless: Operations = {
     scope: 'serverless:read',
     answer: ofEndpoint((_, endpoint) => json(200, showEndpoint(endpoint))),
   },
-  // Another credential makes a new release, whose workers start anew.
+  // Another image or credential makes a new release, whose workers start anew.
   'PATCH serverless/*': {
     scope: 'serverless:write',
     answer: ofEndpoint((runpod, endpoint, { body }) => {
-      const { registry } = readObject(body);
-      if (registry === undefined) return json(200, showEndpoint(endpoint));
+      const { registry = endpoint.registry, image = endpoint.image } = readObject(body);
       if (registry !== null && (typeof registry !== 'string' || !runpod.credentials.has(registry))) {
-        return unprocessable();
+        return unprocessable('$.registry: no such credential');
       }
+      if (typeof image !== 'string' || image === '') return unprocessable('$.image: expected a text');
+      const isAsked = 'image' in readObject(body) && runpod.unestablished.unchangedImageIsReleased;
+      if ('image' in readObject(body)) runpod.onImageChange(endpoint, image);
+      const { registry: old } = endpoint;
+      if (image === endpoint.image && registry === old && !isAsked) return json(200, showEndpoint(endpoint));
       endpoint.registry = registry;
-      runpod.release(endpoint, endpoint.image);
+      runpod.release(endpoint, image, registry === old ? {} : { 'template.containerRegistryAuthId': [old, registry] });
       return json(200, showEndpoint(endpoint));
     }),
   },
   'GET serverless/*/releases': {
     scope: 'serverless:read',
-    answer: ofEndpoint((_, endpoint, { url }) => {
-      const { releases, ...more } = showReleases(endpoint);
-      return answerPage('releases', releases.toReversed(), (each) => each, url.searchParams, more);
+    answer: ofEndpoint(({ unestablished }, endpoint, { url }) => {
+      const show = showRelease(endpoint, unestablished);
+      return answerPage('releases', endpoint.releases, show, url.searchParams, showRollout(endpoint, unestablished));
     }),
   },
   'GET serverless/*/workers': {
     scope: 'serverless:read',
-    answer: ofEndpoint(({ clock }, endpoint) => json(200, showWorkers(endpoint, clock.now()))),
+    answer: ofEndpoint(({ clock, unestablished }, endpoint) =>
+      json(200, showWorkers(endpoint, clock.now(), unestablished)),
+    ),
   },
   'GET serverless/*/workers/*/logs': {
     scope: 'serverless:read',

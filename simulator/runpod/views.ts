@@ -1,5 +1,5 @@
 import type { Reply } from '../loopback.ts';
-import type { Delegation, RegistryUser, SimulatedEndpoint } from './server.ts';
+import type { Delegation, RegistryUser, Runpod, SimulatedEndpoint, SimulatedRelease } from './server.ts';
 import type { SimulatedWorker } from './worker.ts';
 
 const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString();
@@ -41,10 +41,12 @@ export const showEndpoint = ({ id, name, image, registry, workersMin, workersMax
   createdAt: isoTime(createdAt),
 });
 
-export const showWorkers = ({ workers, version }: SimulatedEndpoint, now: number) => {
+type Nulls = Pick<Runpod['unestablished'], 'versionsAreNull'>;
+
+export const showWorkers = ({ workers, version }: SimulatedEndpoint, now: number, { versionsAreNull }: Nulls) => {
   const count = (status: string) => workers.filter((each) => each.status === status).length;
   return {
-    endpointVersion: version,
+    endpointVersion: versionsAreNull ? null : version,
     summary: {
       running: count('RUNNING'),
       idle: count('IDLE'),
@@ -57,9 +59,9 @@ export const showWorkers = ({ workers, version }: SimulatedEndpoint, now: number
       id: worker.id,
       status: worker.status,
       isStale: worker.version !== version,
-      version: worker.version,
+      version: versionsAreNull ? null : worker.version,
       gpuCount: 1,
-      image: worker.image,
+      image: versionsAreNull ? null : worker.image,
       uptimeSeconds: Math.floor((now - worker.startedAt) / 1000),
       gpuTypeId: 'NVIDIA GeForce RTX 4090',
       dataCenterId: 'US-KS-2',
@@ -68,30 +70,31 @@ export const showWorkers = ({ workers, version }: SimulatedEndpoint, now: number
   };
 };
 
-export const showReleases = ({ workers, version, createdAt }: SimulatedEndpoint) => {
+export const showRollout = ({ workers, version }: SimulatedEndpoint, { versionsAreNull }: Nulls) => {
   const onLatest = workers.filter((worker) => worker.version === version).length;
   return {
-    endpointVersion: version,
+    endpointVersion: versionsAreNull ? null : version,
     rollout: {
       inProgress: onLatest < workers.length,
       workersOnLatest: onLatest,
       workersTotal: workers.length,
       percentOnLatest: workers.length === 0 ? 0 : Math.round((100 * onLatest) / workers.length),
     },
-    releases: [
-      {
-        id: `release-${version}`,
-        version,
-        source: 'MANUAL',
-        buildId: null,
-        createdByUserId: null,
-        workerCount: onLatest,
-        createdAt: isoTime(createdAt),
-        diff: [],
-      },
-    ],
   };
 };
+
+export const showRelease =
+  ({ workers }: SimulatedEndpoint, { versionsAreNull }: Nulls) =>
+  ({ id, version, createdAt, diff }: SimulatedRelease) => ({
+    id,
+    version: versionsAreNull ? null : version,
+    source: 'MANUAL',
+    buildId: null,
+    createdByUserId: null,
+    workerCount: workers.filter((worker) => worker.version === version).length,
+    createdAt: isoTime(createdAt),
+    diff,
+  });
 
 export const showTemplate = (template: RegistryUser) => ({
   image: 'runpod/base:latest',

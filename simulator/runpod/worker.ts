@@ -10,6 +10,15 @@ export interface WorkerLine {
 
 type WorkerStatus = 'RUNNING' | 'IDLE' | 'INITIALIZING' | 'THROTTLED' | 'UNHEALTHY';
 
+/** A program that ends as soon as it is started, or one that cannot be started at all. */
+export type ProgramFault = 'ends' | 'cannot start';
+
+/** Hosts start a program that has ended again: https://github.com/runpod-workers/worker-comfyui/issues/78 */
+const restartMs = 17_000;
+/** Source: moby's and runc's own words for an entrypoint that is not in the image. */
+const cannotStart =
+  'error starting container: Error response from daemon: failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/start.sh": stat /start.sh: no such file or directory: unknown';
+
 /** What a host needs to start a worker. */
 interface WorkerHost {
   readonly clock: WorldClock;
@@ -19,6 +28,8 @@ interface WorkerHost {
   readonly token: () => { readonly username: string; readonly password: string } | undefined;
   /** Milliseconds until the next try after a failed pull. */
   readonly retryMs: number;
+  /** What keeps an image's program from running, where something does. */
+  readonly fault: (digest: string) => ProgramFault | undefined;
   readonly onLine: (line: WorkerLine) => void;
 }
 
@@ -31,7 +42,10 @@ const pull = async (
   image: string,
   token: { username: string; password: string } | undefined,
 ): Promise<{ digest: string; tag: string; repository: string } | { error: string }> => {
-  const [, host = '', repository = '', reference = 'latest'] = /^([^/]+)\/(.+?)(?:[:@]([\w.:-]+))?$/.exec(image) ?? [];
+  // Of a tag and a digest, the digest counts.
+  const [, host = '', repository = '', tag = 'latest', digest] =
+    /^([^/]+)\/([^:@]+)(?::([\w.-]+))?(?:@(sha256:\w+))?$/.exec(image) ?? [];
+  const reference = digest ?? tag;
   const headers: Record<string, string> =
     token === undefined
       ? {}
@@ -117,8 +131,7 @@ export class SimulatedWorker {
         this.log(`Digest: ${pulled.digest}`);
         this.log(`Status: Downloaded newer image for ${this.image}`);
         this.log(`create container ${this.image}`);
-        this.log(`start container for ${this.image}: begin`);
-        this.status = 'IDLE';
+        await this.#run(pulled.digest);
         return;
       }
       this.log(pulled.error);
@@ -126,6 +139,21 @@ export class SimulatedWorker {
         `error creating container: container: create: container create: Error response from daemon: No such image: ${this.image}`,
       );
       await clock.sleep(retryMs);
+    }
+  }
+
+  async #run(digest: string): Promise<void> {
+    const { clock, fault } = this.#host;
+    const found = fault(digest);
+    this.log(`start container for ${this.image}: begin`);
+    if (found === undefined) {
+      this.status = 'IDLE';
+      return;
+    }
+    while (!this.#isTerminated) {
+      if (found === 'cannot start') this.log(cannotStart);
+      await clock.sleep(restartMs);
+      if (!this.#isTerminated) this.log(`start container for ${this.image}: begin`);
     }
   }
 }

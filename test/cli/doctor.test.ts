@@ -258,6 +258,23 @@ const cases: readonly Case[] = [
     code: 0,
   },
   {
+    what: 'a stack that is stuck between two versions, and how long tokens last',
+    happen: () => void Object.assign(world.deployment, { status: 'UPDATE_ROLLBACK_FAILED' }),
+    line: /✗ Stack runpod-ecr-refresh-dev is stuck between two versions \(UPDATE_ROLLBACK_FAILED\)[\s\S]*✓ production: its token is good for/,
+    remedy: /continue-update-rollback --stack-name runpod-ecr-refresh-dev --region us-east-1. Do not remove the stack/,
+    code: 1,
+  },
+  {
+    what: 'a first deploy that was cut off',
+    happen: () => {
+      for (const name of Object.keys(world.deployment.outputs)) delete world.deployment.outputs[name];
+    },
+    line: /✗ Stack runpod-ecr-refresh-dev was not deployed whole: its first deploy was cut off/,
+    remedy:
+      /→ See its error \(aws cloudformation describe-stack-events .*\), and deploy again: npx serverless deploy --stage dev/,
+    code: 1,
+  },
+  {
     what: 'another version',
     happen: () => void Object.assign(world.deployment.outputs, { Version: '0.0.9' }),
     line: /! Stack runpod-ecr-refresh-dev is version 0\.0\.9, this is 0\.1\.0/,

@@ -8,7 +8,7 @@ import { whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 const apiKey = 'rpa_SENTINELKEYSENTINELKEYSENTINEL';
-const parameter = '/runpod-ecr-refresh/production/api-key';
+const parameter = '/runpod-ecr-refresh/dev/production/api-key';
 
 let world: World;
 let folder: string;
@@ -17,6 +17,7 @@ let image: string;
 beforeEach(async () => {
   world = await World.begin({ passwordMark: mark, apiKey });
   world.secrets.parameters.clear();
+  world.deployment.status = undefined;
   image = world.push('team/worker', 'v1');
   world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: null });
   world.runpod.addEndpoint({ id: 'other000', name: 'other', image, registry: '6n2k8v4d' });
@@ -65,7 +66,7 @@ describe('setup, in a terminal', () => {
     await session.shows('Go on?');
     expect(world.secrets.parameters.size).toBe(0);
     expect(existsSync(join(folder, 'targets.yml'))).toBe(false);
-    session.type(keys.enter);
+    session.type(`y${keys.enter}`);
     expect(await session.ended).toBe(0);
 
     const created = [...world.runpod.credentials.values()].find(({ name }) => name === 'runpod-ecr-refresh-production');
@@ -77,7 +78,12 @@ describe('setup, in a terminal', () => {
     expect(session.screen().join('\n')).toContain('npx serverless deploy --stage dev --region us-east-1');
     const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ change: object; isDone: boolean }> };
     expect(entries.map(({ isDone }) => isDone)).toEqual([true, true, true, true]);
-    expect(entries[1]?.change).toEqual({ kind: 'credential', name: 'runpod-ecr-refresh-production', id: created?.id });
+    expect(entries[1]?.change).toEqual({
+      kind: 'credential',
+      name: 'runpod-ecr-refresh-production',
+      others: [],
+      id: created?.id,
+    });
     // The key was neither shown while it was typed nor written anywhere.
     for (const text of [session.written(), file('targets.yml'), file('.setup.json')]) {
       expect(text).not.toContain(apiKey);
@@ -141,7 +147,7 @@ describe('setup, in a terminal', () => {
     await session.shows('Which endpoints');
     session.type(keys.enter);
     await session.shows('Go on?');
-    session.type(keys.enter);
+    session.type(`y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     // The change that is under way is finished, and noted.
@@ -171,7 +177,7 @@ describe('setup, in a terminal', () => {
     await session.shows('Go on?');
     // Before, it was asked whether a credential could be created.
     const { asked } = whenAsked(world.faults, /^POST \/v2\/registries/, { delayMs: 1000 });
-    session.type(keys.enter);
+    session.type(`y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');
@@ -188,7 +194,7 @@ describe('setup, in a terminal', () => {
     const { asked, repair } = whenAsked(world.faults, /^DELETE \/v2\/registries/, { delayMs: 1000 });
     const session = inTerminal(['--undo']);
     await session.shows('Go on?');
-    session.type(keys.enter);
+    session.type(`y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');
@@ -208,6 +214,7 @@ describe('setup, in a terminal', () => {
     await session.shows('That is no API key');
     session.type(`\x15rpa_not_a_key_of_this_account${keys.enter}`);
     await session.shows('Runpod refused the API key');
+    await session.asks('Runpod API key');
     session.type(`${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
     session.type(keys.interrupt);
@@ -218,6 +225,7 @@ describe('setup, in a terminal', () => {
     world.runpod.endpoints.clear();
     await world.end();
     world = await World.begin({ apiKey });
+    world.secrets.parameters.set(parameter, apiKey);
     const session = inTerminal();
     await session.shows('Which Runpod credential');
     session.type(keys.enter);
@@ -316,7 +324,15 @@ describe('setup, through pipes', () => {
   it.each<readonly [string, () => void, readonly string[], string, Record<string, string | undefined>, RegExp, number]>(
     [
       ['nobody to ask', () => {}, [], '', {}, /--yes: nobody can be asked here/, 2],
-      ['no key', () => {}, ['--yes'], '', {}, /There is no Runpod API key yet\. Pipe it in/, 1],
+      [
+        'no key',
+        () => {},
+        ['--yes'],
+        '',
+        {},
+        /There is no Runpod API key that works\. Pipe one in: npm run setup -- --key-stdin --yes/,
+        1,
+      ],
       [
         'something piped that is no key',
         () => {},

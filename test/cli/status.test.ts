@@ -95,7 +95,13 @@ describe('status', () => {
     [
       'a stack whose first deploy failed',
       () => deployed({ status: 'ROLLBACK_COMPLETE' }),
-      /is not whole \(ROLLBACK_COMPLETE\)\. Remove it \(npx serverless remove --stage dev/,
+      /✗ Stack runpod-ecr-refresh-dev was not deployed: its first deploy failed \(ROLLBACK_COMPLETE\)/,
+      1,
+    ],
+    [
+      'a stack that is stuck between two versions, with the hours that are left',
+      () => deployed({ status: 'UPDATE_ROLLBACK_FAILED' }),
+      /^production .* h \d+ min left[\s\S]*is stuck between two versions \(UPDATE_ROLLBACK_FAILED\)[\s\S]*aws cloudformation continue-update-rollback --stack-name runpod-ecr-refresh-dev --region us-east-1[\s\S]*Do not remove the stack/m,
       1,
     ],
     [
@@ -158,7 +164,27 @@ describe('status', () => {
       /--region: expected an AWS region, such as us-east-1, found "mars"/,
       2,
     ],
-    ['a stage that is none', ['--stage', 'a b'], {}, /--stage: expected letters, digits and -, found "a b"/, 2],
+    [
+      'a region that is set to nothing',
+      ['--stage', 'prod'],
+      { AWS_REGION: '' },
+      /There is no stack runpod-ecr-refresh-prod in us-east-1/,
+      1,
+    ],
+    [
+      'a stage that AWS takes no names of',
+      ['--stage', 'x'.repeat(25)],
+      {},
+      /--stage: expected letters, digits and -, at most 24/,
+      2,
+    ],
+    [
+      'a stage that is none',
+      ['--stage', 'a b'],
+      {},
+      /--stage: expected letters, digits and -, at most 24, found "a b"/,
+      2,
+    ],
     ['an option that there is not', ['--colour'], {}, /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, environment, expected, expectedCode) => {
     const { code, printed, printedErrors } = await run(world, ['status', ...words], { environment });

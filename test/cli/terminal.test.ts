@@ -24,4 +24,15 @@ describe('a line', () => {
   it('is broken at words, and goes on below its beginning', () => {
     expect(wrap('one two three four five six', 22, '    ')).toBe('one two three four\n    five six');
   });
+
+  it('is never broken within a command, which is to be copied', () => {
+    const command = 'aws cloudformation continue-update-rollback --stack-name x --region us-east-1';
+    expect(wrap(`Let it go on: ${command}. Do not remove it (npm run x -- --yes), for it is used.`, 40, '  ')).toBe(
+      `Let it go on:\n  ${command}.\n  Do not remove it\n  (npm run x -- --yes), for it is used.`,
+    );
+  });
+
+  it('keeps a word whole that is longer than the line', () => {
+    expect(wrap(`pulls ${'x'.repeat(50)} now`, 30, '  ')).toBe(`pulls\n  ${'x'.repeat(50)}\n  now`);
+  });
 });

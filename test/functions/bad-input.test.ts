@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import * as errors from '../../functions/lib/errors.ts';
 import { type FunctionName, functionNames } from '../../runner/functions.ts';
-import { executionArn, fetchToken, inputs } from '../../simulator/inputs.ts';
+import { executionArn, fetchToken, inputs, targetsWithRollout } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 
 const marks = ['rpa_KeySentinelThatMustNeverBeSeen', 'PasswordSentinelThatMustNeverBeSeen'] as const;
@@ -25,6 +25,7 @@ beforeAll(async () => {
   world = await World.begin({
     passwordMark,
     apiKey: keyMark,
+    targets: targetsWithRollout,
     environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5', LOG_LISTEN_SECONDS: '0.02' },
   });
   image = world.push('team/worker', 'v1');
@@ -55,6 +56,11 @@ beforeAll(async () => {
     'update-runpod': inputs.updateRunpod(token),
     'submit-canary': inputs.submitCanary(),
     'verify-endpoint-pull': inputs.verifyEndpointPull(),
+    'start-rollouts': inputs.startRollouts(token, [{ id: '4m7x2k9q', image }]),
+    'plan-rollout': inputs.rollout(),
+    'apply-rollout': inputs.rollout(),
+    'watch-rollout': inputs.rollout({ step: { watched: { failed: [], jobId: 'job', jobUntil: 0, jobs: 1 } } }),
+    'roll-back': inputs.rollout(),
     'plan-retry': {
       giveUpAt: '2100-01-01T00:00:00Z',
       delay: { rounds: 1, failingSince: '2026-11-23T12:00:00Z' },

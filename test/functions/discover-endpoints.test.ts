@@ -11,7 +11,7 @@ const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiK
 const endpoint = (id: string, registry: string | null = 'cred') => ({
   id,
   name: id,
-  image: `image-of-${id}`,
+  image: `123456789012.dkr.ecr.us-east-1.amazonaws.com/of-${id}`,
   registry,
   workers: { max: undefined },
 });
@@ -39,14 +39,16 @@ describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
     const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
     expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
-    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-one']);
+    expect(z.parse(packedImagesSchema, found.images)).toEqual(['123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one']);
   });
 
   it('keeps to the endpoints that targets.yml names, there or not', async () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
     const found = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
     expect(found).toMatchObject({ endpoints: 2, canaries: 1 });
-    expect(z.parse(packedImagesSchema, found.images)).toEqual(['image-of-other']);
+    expect(z.parse(packedImagesSchema, found.images)).toEqual([
+      '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-other',
+    ]);
   });
 
   it('has room for a thousand endpoints of a thousand images pinned by their digests, and says what it leaves out', async () => {
@@ -168,5 +170,20 @@ describe('discover-endpoints', () => {
       );
       expect([unmanaged.length, warnings.length, warnings.at(-1)]).toEqual([20, 21, 'So do 10 more.']);
     });
+  });
+
+  it('warns of what uses the credential for images of another registry', async () => {
+    const { warnings } = await discover(
+      target,
+      [
+        { ...endpoint('hub'), image: 'acme/private:1' },
+        { ...endpoint('mine'), image: '123456789012.dkr.ecr.us-east-1.amazonaws.com/a:1' },
+      ],
+      async () => [{ name: 'pod lab', image: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/a:1' }],
+    );
+    expect(warnings.join('\n')).toMatch(
+      /hub uses the credential for acme\/private:1; pod lab uses the credential for .*eu-west-1.*of another registry/,
+    );
+    expect(warnings.join('\n')).not.toContain('mine');
   });
 });

@@ -181,6 +181,8 @@ interface TerminalSession {
   type(keys: string): void;
   /** Waits until the screen shows something. */
   shows(text: string): Promise<void>;
+  /** Waits until a question is asked: what is typed before is thrown away. */
+  asks(text: string): Promise<void>;
   /** Waits until something was written, however short it was to be seen. */
   echoes(text: string): Promise<void>;
   readonly ended: Promise<number>;
@@ -263,6 +265,12 @@ class Screen {
       written: () => this.written,
       type,
       shows: (text) => seen(() => this.lines().join('\n'), text),
+      // A question begins with "?", and once answered with "✔".
+      asks: (text) =>
+        seen(() => {
+          const last = this.lines().findLast((line) => /^[?✔] /.test(line)) ?? '';
+          return last.startsWith('?') ? last : '';
+        }, text),
       echoes: (text) => seen(() => this.written, text),
       ended,
     };

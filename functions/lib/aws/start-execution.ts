@@ -1,5 +1,5 @@
 import { DescribeExecutionCommand, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { requireSetting, type Settings } from '../env.ts';
+import type { Settings } from '../env.ts';
 import { RefreshNotStartedError } from '../errors.ts';
 import { awsCause, awsClause, awsClientDefaults } from './client.ts';
 
@@ -15,9 +15,12 @@ export type StartAnswer = 'started' | 'waiting' | 'ended';
  */
 export type StartExecution = (name: string, input: object) => Promise<StartAnswer>;
 
-/** Starts executions of the stack's state machine with the AWS SDK. */
-export const createStartExecution = (settings: Settings): StartExecution => {
-  const stateMachineArn = requireSetting(settings, 'STATE_MACHINE_ARN');
+/**
+ * Starts executions of a state machine with the AWS SDK.
+ *
+ * @param stateMachineArn the machine's, or an alias's of it
+ */
+export const createStartExecution = (settings: Settings, stateMachineArn: string): StartExecution => {
   const sfn = new SFNClient(awsClientDefaults(settings));
   const [, partition, , region, account, , machine] = stateMachineArn.split(':');
   const isRunning = async (name: string): Promise<boolean> => {

@@ -44,6 +44,12 @@ export const parseEcrHost = (host: string): EcrHost | undefined => {
   return suffix.startsWith('on.') === (form === '-') ? { account: id, region: where } : undefined;
 };
 
+/** The host name of a registry. */
+export const hostOf = (ownAccount: string, inRegion: string): string => {
+  const suffix = { 'aws-cn': 'amazonaws.com.cn', 'aws-eusc': 'amazonaws.eu' }[partitionOf(inRegion)] ?? 'amazonaws.com';
+  return `${ownAccount}.dkr.ecr.${inRegion}.${suffix}`;
+};
+
 /** Whether two host names lead to the same registry, for instance over IPv4 and dual-stack. */
 export const isSameRegistry = (one: string, other: string): boolean => {
   const [first, second] = [parseEcrHost(one), parseEcrHost(other)];

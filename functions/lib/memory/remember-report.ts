@@ -18,7 +18,7 @@ const fold =
       knownAfter(
         outcome,
         before,
-        alerts.find(({ target }) => target === outcome.target),
+        alerts.find(({ kind, target }) => kind !== 'rollout' && target === outcome.target),
       ),
     );
 

@@ -5,7 +5,7 @@ import type { Report } from './report.ts';
 
 /** What people are told. */
 export interface Alert {
-  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest';
+  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest' | 'rollout';
   readonly severity: 'critical' | 'warning' | 'info';
   readonly target: string;
   /** The runbook's section: an error's name, or the kind of trouble. */

@@ -4,8 +4,15 @@ import { moment } from '../platform.ts';
 import { type Alert, composeAlerts, composeDelay, composeDigest } from './alerts.ts';
 import { failureSchema, messageOfFailure } from './cause.ts';
 import { reportSchema } from './report.ts';
+import {
+  composeRollout,
+  composeRolloutNews,
+  composeStopped,
+  rolloutNoticeSchema,
+  rolloutStoppedSchema,
+} from './rollout-alerts.ts';
 
-/** What there may be to tell people: a run's report, a delay within a run, or the last day. */
+/** What there may be to tell people: a run's report, a delay within a run, the last day, or how a rollout ended. */
 export const noticeSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('report'), report: reportSchema }),
   z.object({
@@ -17,6 +24,8 @@ export const noticeSchema = z.discriminatedUnion('kind', [
     failure: failureSchema,
   }),
   z.object({ kind: z.literal('digest'), stateMachine: z.string() }),
+  rolloutNoticeSchema,
+  rolloutStoppedSchema,
 ]);
 
 type Notice = z.output<typeof noticeSchema>;
@@ -24,7 +33,7 @@ type Notice = z.output<typeof noticeSchema>;
 /** The ARN of the execution that a notice is about, or of the state machine where it is about no single one. */
 export const executionOf = (notice: Notice): string => {
   if (notice.kind === 'report') return notice.report.execution;
-  return notice.kind === 'delayed' ? notice.execution : notice.stateMachine;
+  return notice.kind === 'digest' ? notice.stateMachine : notice.execution;
 };
 
 /**
@@ -40,12 +49,19 @@ export const composeNotice = (
 ): readonly Alert[] => {
   switch (notice.kind) {
     case 'report':
-      return composeAlerts(notice.report, memories, now, scheduleMs);
+      return [
+        ...composeAlerts(notice.report, memories, now, scheduleMs),
+        ...notice.report.targets.flatMap(composeRolloutNews),
+      ];
     case 'delayed': {
       const tries = { ...notice.delay, giveUpAt: notice.giveUpAt };
       const delay = composeDelay(notice.name, messageOfFailure(notice.failure), tries, memories.get(notice.name), now);
       return delay === undefined ? [] : [delay];
     }
+    case 'rollout':
+      return composeRollout(notice);
+    case 'rollout-stopped':
+      return [composeStopped(notice)];
     case 'digest':
       return composeDigest(memories, now);
   }

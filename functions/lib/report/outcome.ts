@@ -39,6 +39,21 @@ export const imageRecordSchema = z.object({
 });
 export type ImageRecord = z.output<typeof imageRecordSchema>;
 
+export const rolloutOutcomeSchema = z.object({
+  endpoint: text,
+  /** `current`, `rolling`, `waiting` and others: docs/report.md has them all. */
+  state: text,
+  /** A clause. */
+  why: text,
+  /** What it runs and what it wants, as people call images. */
+  runs: z.optional(text),
+  wanted: z.optional(text),
+  /** Whether this is news: a trouble that people have not been told of, or the end of one that they have. */
+  isTold: z.optional(z.boolean()),
+});
+/** What a run made of an endpoint that follows a tag, a range of versions, or the newest image. */
+export type RolloutOutcome = z.output<typeof rolloutOutcomeSchema>;
+
 /** What became of one target in a run. Times are ISO 8601. */
 export const outcomeSchema = z.object({
   target: text,
@@ -57,6 +72,7 @@ export const outcomeSchema = z.object({
   /** Endpoints in trouble first, as many as fit. */
   endpoints: z.array(endpointOutcomeSchema),
   images: z.optional(z.array(imageRecordSchema)),
+  rollouts: z.optional(z.array(rolloutOutcomeSchema)),
   otherUsers: z.optional(z.array(text)),
   /** Endpoints that pull from the target's registry without a credential that is kept fresh, by name. */
   unmanaged: z.optional(z.array(text)),

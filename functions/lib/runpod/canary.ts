@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { defined } from '../defined.ts';
 import { moment } from '../platform.ts';
 import type { CanaryView } from './endpoint-proof.ts';
 import type { RunpodJobs } from './jobs.ts';
@@ -46,7 +47,8 @@ export const checkCanary = async (
   const { status, workerId } = await jobs.status(endpoint, jobId);
   const clause = `job ${jobId} is ${status}${workerId ? ` on worker ${workerId}` : ''}`;
   const state = jobStates[status] ?? 'running';
-  if (state !== 'running' || now < giveUpAt) return { state, clause };
+  const view = defined({ state, clause, workerId: workerId ?? undefined });
+  if (state !== 'running' || now < giveUpAt) return view;
   await jobs.cancel(endpoint, jobId);
-  return { state: 'failed', clause: `${clause} after its time was up, and was cancelled` };
+  return { ...view, state: 'failed', clause: `${clause} after its time was up, and was cancelled` };
 };

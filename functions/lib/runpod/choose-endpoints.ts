@@ -1,5 +1,7 @@
 import { defined } from '../defined.ts';
-import type { Target } from '../targets.ts';
+import { parseEcrHost } from '../ecr/host.ts';
+import { parseImageReference } from '../ecr/image-reference.ts';
+import { accountOf, type Target } from '../targets.ts';
 import type { Endpoint } from './management.ts';
 
 type NamedEndpoint = NonNullable<Target['endpoints']>[number];
@@ -32,4 +34,15 @@ export const chooseEndpoints = (
           .map((endpoint) => ({ id: endpoint.id, endpoint, isNamed: false }))
       : named.map(({ id, canary }) => defined({ id, endpoint: known.get(id), isNamed: true, canary }));
   return chosen.map((each) => ({ ...each, endpoint: known.get(each.id) })).toSorted(byId);
+};
+
+/**
+ * Whether an image is surely of another registry than a target's: of another host than ECR's, of another region, or of
+ * another account where the target names one.
+ */
+export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
+  if (image === '') return false;
+  const account = accountOf({ ecr }, '');
+  const host = parseEcrHost(parseImageReference(image)?.registry ?? '');
+  return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
 };

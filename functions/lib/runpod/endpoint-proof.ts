@@ -58,6 +58,8 @@ export interface CanaryView {
   readonly state: 'running' | 'completed' | 'failed';
   /** What became of it, in a clause. */
   readonly clause: string;
+  /** The worker that ran it, where one did. */
+  readonly workerId?: string;
 }
 
 /** What one check at Runpod brought, and what is known from before. Times are epoch milliseconds. */

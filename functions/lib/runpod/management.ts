@@ -33,7 +33,7 @@ const workerLimits = z.pipe(
 );
 
 /** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
-const endpointSchema = z.object({
+export const endpointSchema = z.object({
   id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), idSchema),
   name: textOr(''),
   image: textOr('', maxImageBytes),
@@ -49,6 +49,11 @@ const workerSchema = z.object({
   status: textOr('UNKNOWN'),
   /** ISO 8601, or null until it has started. */
   startedAt: z.optional(z.nullable(boundedText(64))),
+  /** Whether it runs an older release than the endpoint's newest. */
+  isStale: z.nullish(z.boolean()),
+  /** The release that it runs, and its image; Runpod may know neither. */
+  version: z.nullish(z.number()),
+  image: z.nullish(boundedText(maxImageBytes)),
 });
 export type Worker = z.output<typeof workerSchema>;
 

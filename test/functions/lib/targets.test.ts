@@ -81,7 +81,7 @@ more: true`);
       'targets[1].name: expected a string, found nothing',
       'targets[1].ecr.externalId: expected an external id',
       'targets[1].runpod: expected a mapping, found "nothing"',
-      'targets[1].endpoints[0]: expected an endpoint id',
+      'targets[1].endpoints[0].id: expected a text, found 5 without quotes',
       'line 10: more: there is no such key; there are targets, alerts, settings',
     ]) {
       expect(message).toContain(line.replace('12 mistakes', message.match(/\d+ mistakes/)?.[0] ?? ''));

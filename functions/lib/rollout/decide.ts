@@ -1,0 +1,185 @@
+import { nameImage, parseImageReference } from '../ecr/image-reference.ts';
+import type { RepositoryImage } from '../ecr/repository-images.ts';
+import {
+  type CurrentRollout,
+  endRollout,
+  firstRecord,
+  keepEarlier,
+  mayBeGiven,
+  pin,
+  type RolloutRecord,
+  type SeenImage,
+  takeHandMadeChoice,
+} from './record.ts';
+import { describeFollowed, followSame, type RolloutSettings } from './settings.ts';
+import { findWanted, runningVersion, type Wanted } from './wanted.ts';
+
+/** An endpoint that another waits for: what it follows, and what is remembered of it. */
+interface OtherEndpoint {
+  readonly id: string;
+  readonly settings: RolloutSettings | undefined;
+  readonly record: RolloutRecord | undefined;
+}
+
+/** What a run sees of an endpoint that follows something. */
+export interface RolloutView {
+  readonly settings: RolloutSettings;
+  /** The image that it has at Runpod, and the repository's images. */
+  readonly image: string;
+  readonly images: readonly RepositoryImage[];
+  readonly after: OtherEndpoint | undefined;
+  readonly now: number;
+}
+
+/** What a run makes of an endpoint. */
+export type RolloutState =
+  | 'recorded'
+  | 'current'
+  | 'rolling'
+  | 'waiting'
+  | 'refused'
+  | 'held'
+  | 'no way back'
+  | 'no image'
+  | 'limited';
+
+/** An image to roll out: pinned, and when it was pushed (epoch milliseconds). */
+interface PushedImage {
+  readonly digest: string;
+  readonly image: string;
+  readonly pushedAt: number;
+}
+
+/** What to do about an endpoint, and what to remember of it. */
+export interface Decision {
+  readonly state: RolloutState;
+  /** In a clause, for people. */
+  readonly why: string;
+  readonly record: RolloutRecord;
+  readonly wanted?: PushedImage;
+  /** Whether an execution gives it what is wanted, or goes on with the rollout that is under way. */
+  readonly next?: 'begin' | 'continue';
+  /** A trouble that people are told of once, by what makes it the same trouble. */
+  readonly trouble?: string;
+}
+
+/** The digest that a reference stands for in its repository. */
+const digestOf = (image: string, images: readonly RepositoryImage[]): string | undefined => {
+  const reference = parseImageReference(image);
+  if (reference === undefined) return undefined;
+  const { digest, tag = 'latest' } = reference;
+  return digest ?? images.find(({ tags }) => tags.includes(tag))?.digest;
+};
+
+/** What an endpoint wants of another's proven images: the newest, where both follow the same; else its own, once proven. */
+const wantedAfter = (wanted: Wanted, { settings, images, after }: RolloutView): Wanted => {
+  if (after === undefined) return wanted;
+  const proven = after.record?.proven ?? [];
+  const held = (digest: string): RepositoryImage | undefined => images.find((each) => each.digest === digest);
+  if (after.settings !== undefined && followSame(settings, after.settings)) {
+    const newest = proven.toReversed().find(({ digest }) => held(digest) !== undefined);
+    if (newest === undefined) return { problem: `${after.id} has proven none yet` };
+    const tag = parseImageReference(newest.image)?.tag ?? held(newest.digest)?.tags[0] ?? 'latest';
+    return { digest: newest.digest, tag, pushedAt: held(newest.digest)?.pushedAt ?? 0 };
+  }
+  if ('problem' in wanted || proven.some(({ digest }) => digest === wanted.digest)) return wanted;
+  return { problem: `${after.id} has not proven it yet` };
+};
+
+const dayMs = 24 * 3_600_000;
+
+/**
+ * Whether what an endpoint has is what a rollout made of it, or had begun with. Once Runpod has taken the new image, an
+ * endpoint with the one before has been changed by hand.
+ */
+export const isOfRollout = ({ phase, image, from, earlier }: CurrentRollout, seen: string): boolean => {
+  if (seen === image) return true;
+  if (phase === 'returning') return seen === pin(earlier.image, earlier.digest);
+  return phase !== 'watching' && from.includes(seen);
+};
+
+/** An image as people call it. */
+export const nameOf = (image: string): string => {
+  const reference = parseImageReference(image);
+  return reference === undefined ? image : nameImage(reference);
+};
+
+/**
+ * Decides what a run does about an endpoint that follows something. Pure: the same view gives the same decision.
+ *
+ * @param before what is remembered of it; nothing where it is seen for the first time
+ */
+export const decideRollout = (before: RolloutRecord | undefined, view: RolloutView): Decision => {
+  const { settings, image, images, now } = view;
+  const digest = digestOf(image, images);
+  const seen: SeenImage = { image, ...(digest === undefined ? {} : { digest }) };
+  const runs = runningVersion(images, before?.earlier.digest ?? digest, parseImageReference(image)?.tag);
+  const own = findWanted(settings, images, runs);
+  const found = wantedAfter(own, view);
+  const wanted =
+    'problem' in found
+      ? undefined
+      : { digest: found.digest, image: pin(image, found.digest, found.tag), pushedAt: found.pushedAt };
+
+  if (before === undefined) {
+    return { state: 'recorded', why: `it has ${nameOf(image)}`, record: firstRecord(seen), ...(wanted && { wanted }) };
+  }
+  const taken =
+    before.current === undefined
+      ? keepEarlier(before, seen, [wanted?.digest, 'problem' in own ? undefined : own.digest], now)
+      : isOfRollout(before.current, image)
+        ? before
+        : takeHandMadeChoice(before, seen, now);
+  const isEndedByHold =
+    taken.heldSince !== undefined && taken.current?.isAsked !== true && taken.current?.phase !== 'returning';
+  const kept = isEndedByHold ? endRollout(taken, 'held', 'it was held', now) : taken;
+  // What waits for another endpoint is wanted already, and has been since it was first.
+  const desired =
+    wanted ?? ('problem' in own ? undefined : { digest: own.digest, image: pin(image, own.digest, own.tag) });
+  const { wanted: previous, ...rest } = kept;
+  const since = previous !== undefined && previous.digest === desired?.digest ? previous.since : now;
+  const record: RolloutRecord =
+    desired === undefined ? rest : { ...rest, wanted: { digest: desired.digest, image: desired.image, since } };
+  const decide = (state: RolloutState, why: string, more: Pick<Decision, 'next' | 'trouble'> = {}): Decision => ({
+    state,
+    why,
+    record,
+    ...(wanted === undefined ? {} : { wanted }),
+    ...more,
+  });
+
+  const { current, earlier, refused, heldSince } = record;
+  const refusal = refused.find((each) => each.digest === wanted?.digest);
+  const hasWayBack = earlier.digest !== undefined && images.some((each) => each.digest === earlier.digest);
+  const isSuperseded =
+    current !== undefined &&
+    hasWayBack &&
+    wanted !== undefined &&
+    wanted.digest !== current.digest &&
+    refusal === undefined &&
+    current.isAsked !== true &&
+    current.phase !== 'returning';
+  if (current !== undefined && (!isSuperseded || !mayBeGiven(record, now))) {
+    return decide('rolling', `${nameOf(current.image)} is under way`, { next: 'continue' });
+  }
+  if (wanted === undefined) {
+    if ('problem' in own) return decide('no image', own.problem);
+    if (own.digest === earlier.digest) return decide('current', `it has ${nameOf(image)}`);
+    const why = 'problem' in found ? found.problem : '';
+    return decide('waiting', why, now - since < dayMs ? {} : { trouble: `waiting ${own.digest}` });
+  }
+  const name = nameOf(wanted.image);
+  if (wanted.digest === earlier.digest && current === undefined) return decide('current', `it has ${name}`);
+  if (heldSince !== undefined) return decide('held', `it is held since ${new Date(heldSince).toISOString()}`);
+  if (refusal !== undefined) return decide('refused', `${name} was refused: ${refusal.why}`);
+  if (!hasWayBack) {
+    const lacks = earlier.digest === undefined ? 'no image' : 'no longer the image';
+    return decide(
+      'no way back',
+      `${name} is not rolled out: ECR holds ${lacks} to come back to (${nameOf(earlier.image)})`,
+      { trouble: `no way back ${wanted.digest}` },
+    );
+  }
+  if (!mayBeGiven(record, now)) return decide('limited', 'it was given six images within the hour');
+  return decide('rolling', `${name} is wanted: ${describeFollowed(settings)}`, { next: 'begin' });
+};

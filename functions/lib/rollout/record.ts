@@ -1,0 +1,224 @@
+import * as z from 'zod/mini';
+import { parseImageReference } from '../ecr/image-reference.ts';
+
+const text = z.string();
+/** Epoch milliseconds. */
+const time = z.number();
+
+/** An image as an endpoint names it, and the digest that this stands for. */
+const pinnedSchema = z.object({ image: text, digest: text });
+export type PinnedImage = z.output<typeof pinnedSchema>;
+
+const provenSchema = z.extend(pinnedSchema, { at: time });
+
+const refusedSchema = z.extend(pinnedSchema, {
+  at: time,
+  /** Workers that could not run it, or a person who replaced it. */
+  by: z.enum(['workers', 'person']),
+  /** Why, in the host's own words where there are any. */
+  why: text,
+});
+export type RefusedImage = z.output<typeof refusedSchema>;
+
+/** How a rollout ends. */
+export const verdicts = ['proven', 'broken', 'unproved', 'superseded', 'held'] as const;
+export type RolloutVerdict = (typeof verdicts)[number];
+
+/** What became of the way back: the earlier image works, has not had to, does not either, or was not put back. */
+export const waysBack = ['works', 'unproved', 'broken', 'not ours'] as const;
+export type WayBack = (typeof waysBack)[number];
+
+/** A rollout that is under way. */
+const currentSchema = z.extend(pinnedSchema, {
+  /** Which of the endpoint's executions does it. An execution that finds another number here has ended. */
+  attempt: z.number(),
+  phase: z.enum(['planned', 'applying', 'watching', 'returning']),
+  /** The image that the endpoint had, and to which it comes back. */
+  earlier: pinnedSchema,
+  /** Every reference that the endpoint may have before it is given this one. */
+  from: z.array(text),
+  pushedAt: time,
+  startedAt: time,
+  /** The newest release before the image was given, by Runpod's clock. */
+  releasedBefore: z.optional(time),
+  /** When Runpod took the image, by Runpod's own clock where it says so. */
+  appliedAt: z.optional(time),
+  /** The release that took it, where Runpod numbers it. */
+  version: z.optional(z.number()),
+  /** What the workers that could not run it said. */
+  brokenWhy: z.optional(text),
+  backAt: z.optional(time),
+  backVersion: z.optional(z.number()),
+  /** Whether a person asked for it: then it goes before what is wanted, what was refused, and a hold. */
+  isAsked: z.optional(z.boolean()),
+  /** Whether people were told that it has waited for a day. */
+  dayTold: z.optional(z.boolean()),
+});
+export type CurrentRollout = z.output<typeof currentSchema>;
+
+/** How an endpoint's last rollout ended. */
+const endedSchema = z.extend(pinnedSchema, {
+  attempt: z.number(),
+  verdict: z.enum(verdicts),
+  why: text,
+  at: time,
+  back: z.optional(z.enum(waysBack)),
+});
+export type EndedRollout = z.output<typeof endedSchema>;
+
+/** What is remembered of an endpoint's rollouts. */
+export const rolloutRecordSchema = z.object({
+  /** What the endpoint was last seen with outside of a rollout; without a digest where ECR had none for its reference. */
+  earlier: z.object({ image: text, digest: z.optional(text) }),
+  /** When it was given which digest, the newest last. */
+  given: z.array(provenSchema),
+  proven: z.array(provenSchema),
+  refused: z.array(refusedSchema),
+  /** How many executions it has had: each has a number of its own. */
+  attempts: z.number(),
+  current: z.optional(currentSchema),
+  ended: z.optional(endedSchema),
+  heldSince: z.optional(time),
+  /** What it wanted when it was seen last, and since when. */
+  wanted: z.optional(z.object({ digest: text, image: text, since: time })),
+  /** The trouble that people were told of last. */
+  told: z.optional(text),
+});
+export type RolloutRecord = z.output<typeof rolloutRecordSchema>;
+
+const maxRemembered = 200;
+
+/** Adds to what is remembered; of the same digest the latest word counts, and the oldest make room. */
+export const remember = <Item extends { readonly digest: string }>(items: readonly Item[], item: Item): Item[] =>
+  [...items.filter(({ digest }) => digest !== item.digest), item].slice(-maxRemembered);
+
+const hourMs = 3_600_000;
+/** More changes of one endpoint in an hour would be a fault of ours, or a push in a loop. */
+const maxGivenAnHour = 6;
+
+/** Whether an endpoint may be given another image now. */
+export const mayBeGiven = ({ given }: RolloutRecord, now: number): boolean =>
+  given.filter(({ at }) => now - at < hourMs).length < maxGivenAnHour;
+
+/** Pins a reference to a digest, and keeps its tag for people to read. */
+export const pin = (image: string, digest: string, tag?: string): string => {
+  const reference = parseImageReference(image);
+  if (reference === undefined) return image;
+  const shown = tag ?? reference.tag;
+  return `${reference.registry}/${reference.repository}${shown === undefined ? '' : `:${shown}`}@${digest}`;
+};
+
+/** How an endpoint is seen with an image: as it names it, and the digest that this stands for now, where ECR has one. */
+export interface SeenImage {
+  readonly image: string;
+  readonly digest?: string;
+}
+
+/** A record of an endpoint that is seen for the first time: what it has, and nothing else. */
+export const firstRecord = (seen: SeenImage): RolloutRecord => ({
+  earlier: seen,
+  given: [],
+  proven: [],
+  refused: [],
+  attempts: 0,
+});
+
+/** Says that an endpoint is given an image, whether it was before or not: a limit counts these. */
+export const give = (record: RolloutRecord, { image, digest }: PinnedImage, at: number): RolloutRecord => ({
+  ...record,
+  given: [...record.given, { image, digest, at }].slice(-maxRemembered),
+});
+
+/** Ends the rollout that is under way. */
+export const endRollout = (
+  { current, ...record }: RolloutRecord,
+  verdict: RolloutVerdict,
+  why: string,
+  at: number,
+  back?: WayBack,
+): RolloutRecord => {
+  if (current === undefined) return record;
+  const { image, digest, attempt } = current;
+  return {
+    ...record,
+    ended: { image, digest, attempt, verdict, why, at, ...(back === undefined ? {} : { back }) },
+  };
+};
+
+/**
+ * Begins a rollout, under a number of its own. One that is under way is superseded: its image becomes another one that the
+ * endpoint may have, and what it came back to stays what this one comes back to.
+ */
+export const claim = (
+  record: RolloutRecord,
+  { image, digest, pushedAt }: PinnedImage & { readonly pushedAt: number },
+  now: number,
+  isAsked?: true,
+): RolloutRecord => {
+  const { current, earlier } = record;
+  const attempt = record.attempts + 1;
+  const backTo = current?.earlier ?? { image: pin(earlier.image, earlier.digest ?? ''), digest: earlier.digest ?? '' };
+  const from = current === undefined ? [earlier.image] : [...current.from, current.image];
+  return {
+    ...endRollout(record, 'superseded', `${digest} was wanted instead`, now),
+    attempts: attempt,
+    current: {
+      attempt,
+      image,
+      digest,
+      pushedAt,
+      phase: 'planned',
+      earlier: backTo,
+      from: [...new Set(from)],
+      startedAt: now,
+      ...(isAsked === undefined ? {} : { isAsked }),
+    },
+  };
+};
+
+/** Says that people were told of an error that stopped the rollout under way; what it was before where they know it. */
+export const tellStopped = (record: RolloutRecord | undefined, error: string): RolloutRecord | undefined => {
+  const told = `stopped ${record?.current?.digest} ${error}`;
+  return record === undefined || record.told === told ? record : { ...record, told };
+};
+
+const replacedByHand = 'it was replaced by hand at Runpod';
+
+/** Takes a choice that was made by hand: what it replaced is not given again by itself, nor what was wanted then. */
+export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: number): RolloutRecord => {
+  const { current, earlier, given, wanted } = record;
+  const replaced: PinnedImage[] = [
+    ...(wanted === undefined ? [] : [wanted]),
+    ...(earlier.digest !== undefined && given.some(({ digest }) => digest === earlier.digest)
+      ? [{ image: earlier.image, digest: earlier.digest }]
+      : []),
+    ...(current === undefined ? [] : [current]),
+  ];
+  const refused = replaced
+    .filter(({ digest }) => digest !== seen.digest)
+    .reduce<RefusedImage[]>(
+      (all, { image, digest }) =>
+        all.some((each) => each.digest === digest)
+          ? all
+          : remember(all, { image, digest, at: now, by: 'person', why: replacedByHand }),
+      record.refused,
+    );
+  return { ...endRollout(record, 'superseded', replacedByHand, now), refused, earlier: seen };
+};
+
+/**
+ * Keeps current what an endpoint comes back to, while no rollout is under way: always a digest. A tag that has moved to
+ * what the endpoint wants, or to what was refused, is not followed: workers that are there still run what it was.
+ */
+export const keepEarlier = (
+  record: RolloutRecord,
+  seen: SeenImage,
+  wantedDigests: ReadonlyArray<string | undefined>,
+  now: number,
+): RolloutRecord => {
+  const { earlier, refused } = record;
+  if (seen.image !== earlier.image) return takeHandMadeChoice(record, seen, now);
+  if (seen.digest === undefined || seen.digest === earlier.digest) return record;
+  const isUntried = wantedDigests.includes(seen.digest) || refused.some(({ digest }) => digest === seen.digest);
+  return earlier.digest !== undefined && isUntried ? record : { ...record, earlier: seen };
+};

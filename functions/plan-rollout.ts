@@ -1,0 +1,49 @@
+import { lambda, parseInput } from './lib/platform.ts';
+import { isOfRollout } from './lib/rollout/decide.ts';
+import { endBy, type RolloutRunpod, rolloutRunpod } from './lib/rollout/execution.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
+
+/** What plan-rollout needs from outside. */
+interface PlanRolloutDeps {
+  readonly memory: RolloutMemory;
+  readonly runpodFor: RolloutRunpod;
+  readonly now: () => number;
+}
+
+/**
+ * Decides where an execution begins: is its rollout still the endpoint's, does the endpoint still have what it had, and how
+ * far did an earlier execution come?
+ *
+ * @throws {MemoryUnavailableError} the memory did not answer
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError} Runpod could not be asked
+ */
+export const createPlanRollout =
+  ({ memory, runpodFor, now }: PlanRolloutDeps) =>
+  async (event: unknown): Promise<RolloutStep> => {
+    const order = parseInput('plan-rollout', stateSchema, event);
+    const end = endBy(memory, order, now);
+    const record = await memory.read(order.endpoint);
+    const current = record?.current;
+    if (record === undefined || current === undefined || current.attempt !== order.attempt) return end.asOther(record);
+    if (record.heldSince !== undefined && current.isAsked !== true && current.phase !== 'returning') {
+      return end.with('held', 'it was held');
+    }
+    const endpoint = await runpodFor(order.target.runpod.apiKey).management.getEndpoint(order.endpoint);
+    if (endpoint === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    if (endpoint.registry !== order.target.runpod.registry) {
+      return end.with('superseded', 'the endpoint uses another credential');
+    }
+    if (!isOfRollout(current, endpoint.image)) return end.byHand(endpoint.image);
+    if (current.phase === 'returning') return { next: 'back' };
+    return { next: current.phase === 'watching' ? 'watch' : 'apply' };
+  };
+
+export const buildPlanRollout = (platform: RolloutPlatform) =>
+  createPlanRollout({
+    memory: createRolloutMemory(platform),
+    runpodFor: rolloutRunpod(platform),
+    now: platform.now,
+  });
+
+export const handler = lambda('plan-rollout', buildPlanRollout);

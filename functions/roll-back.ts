@@ -1,0 +1,74 @@
+import { lambda, parseInput } from './lib/platform.ts';
+import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
+
+/** What roll-back needs from outside. */
+interface RollBackDeps {
+  readonly memory: RolloutMemory;
+  readonly runpodFor: RolloutRunpod;
+  readonly now: () => number;
+}
+
+/**
+ * Gives an endpoint its earlier image back, by its digest, where it still has ours.
+ *
+ * @throws {MemoryUnavailableError} the memory did not answer
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
+ */
+export const createRollBack =
+  ({ memory, runpodFor, now }: RollBackDeps) =>
+  async (event: unknown): Promise<RolloutStep> => {
+    const order = parseInput('roll-back', stateSchema, event);
+    const { endpoint: id, target } = order;
+    const end = endBy(memory, order, now);
+    const { management, listImageReleases } = runpodFor(target.runpod.apiKey);
+    const { changeImage } = runpodFor(target.runpod.rolloutKey ?? target.runpod.apiKey);
+
+    const record = await memory.read(id);
+    const current = record?.current;
+    if (current?.attempt !== order.attempt || current.phase !== 'returning') return end.asOther(record);
+    const { image, earlier, brokenWhy = '' } = current;
+    const notOurs = (found: string) =>
+      end.with('broken', brokenWhy, { back: 'not ours', change: (all) => ({ ...all, earlier: { image: found } }) });
+
+    const before = await management.getEndpoint(id);
+    if (before === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    const releasedBefore = (await listImageReleases(id))[0]?.createdAt;
+    const givenAt = now();
+    if (before.image !== earlier.image) {
+      if (before.image !== image) return notOurs(before.image);
+      await changeImage(id, earlier.image);
+      const [after, releases] = await Promise.all([management.getEndpoint(id), listImageReleases(id)]);
+      if (after !== undefined && after.image !== earlier.image) return notOurs(after.image);
+      const release = releaseOf(releases, earlier.image, releasedBefore);
+      if (release?.old !== undefined && release.old !== image && release.old !== earlier.image) {
+        await changeImage(id, release.old);
+        return notOurs(release.old);
+      }
+      const returned = await changeCurrent(memory, order, (found, all) => ({
+        ...all,
+        current: {
+          ...found,
+          backAt: release?.createdAt ?? givenAt,
+          ...(release?.version === undefined ? {} : { backVersion: release.version }),
+        },
+      }));
+      return returned?.current?.attempt === order.attempt ? { next: 'watch back' } : end.asOther(returned);
+    }
+    // An execution before this one had come so far, or the earlier image was put back by hand.
+    const returned = await changeCurrent(memory, order, (found, all) => ({
+      ...all,
+      current: { ...found, backAt: found.backAt ?? givenAt },
+    }));
+    return returned?.current?.attempt === order.attempt ? { next: 'watch back' } : end.asOther(returned);
+  };
+
+export const buildRollBack = (platform: RolloutPlatform) =>
+  createRollBack({
+    memory: createRolloutMemory(platform),
+    runpodFor: rolloutRunpod(platform),
+    now: platform.now,
+  });
+
+export const handler = lambda('roll-back', buildRollBack);

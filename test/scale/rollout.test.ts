@@ -1,0 +1,271 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
+import type { Execution } from '../../simulator/aws/step-functions.ts';
+import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
+import { registryHost, type World } from '../../simulator/world.ts';
+import {
+  beginFollowing,
+  digestOfTag,
+  followerId,
+  hold,
+  pinned,
+  rollOut,
+  rolloutRecord,
+  settle,
+  targetsFollowing,
+} from '../support/rollouts.ts';
+
+const minuteMs = 60_000;
+const hourMs = 60 * minuteMs;
+
+let world: World;
+let endpoint: SimulatedEndpoint;
+let firstDigest: string;
+
+const begin = async (...options: Parameters<typeof beginFollowing>): Promise<void> => {
+  ({ world, endpoint } = await beginFollowing(...options));
+  firstDigest = await digestOfTag(world, 'production');
+};
+
+afterEach(() => world.end());
+
+const executions = (): Execution[] => [...world.rollouts.executions.values()];
+const record = (id = followerId): Promise<RolloutRecord> => rolloutRecord(world, id);
+/** Without the marks that keep mails from making links of what comes from outside. */
+const texts = (): string[] => world.sns.inbox.map(({ text }) => text.replaceAll('\u2060', ''));
+const push = (recipe = {}, tag = 'production'): Promise<string> => {
+  world.push('team/worker', tag, recipe);
+  return digestOfTag(world, tag);
+};
+const ours = (digest: string, tag = 'production'): string => pinned(tag, digest);
+const pushBroken = async (fault: 'ends' | 'cannot start'): Promise<string> => {
+  const digest = await push();
+  world.runpod.programFaults.set(digest, fault);
+  return digest;
+};
+
+describe('an image that no worker has had to start with', () => {
+  it('ends its execution unproved, is watched by every later run, and is proven when a worker starts', async () => {
+    await begin(undefined, { isWarm: false });
+    const digest = await push();
+    const startedAt = world.clock.now();
+    await rollOut(world);
+    expect(world.clock.now() - startedAt).toBeLessThan(hourMs);
+    expect(executions()[0]?.status).toBe('SUCCEEDED');
+    expect(await record()).toMatchObject({ current: { phase: 'watching', digest } });
+    world.runpod.startWorker(endpoint);
+    await world.clock.advance(minuteMs);
+    await rollOut(world);
+    expect(await record()).toMatchObject({ proven: [{ digest }] });
+    expect(world.runpod.endpoints.get(followerId)?.releases).toHaveLength(1);
+  });
+
+  it('is taken back by a later run where it turns out broken', async () => {
+    await begin(undefined, { isWarm: false });
+    const digest = await pushBroken('cannot start');
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    world.runpod.startWorker(endpoint);
+    await world.clock.advance(minuteMs);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(firstDigest));
+    expect(await record()).toMatchObject({ refused: [{ digest }] });
+  });
+
+  it('is told of once after a day', async () => {
+    await begin(undefined, { isWarm: false });
+    await push();
+    for (let run = 0; run < 14; run += 1) {
+      await rollOut(world);
+      await world.clock.advance(4 * hourMs);
+    }
+    expect(texts()).toHaveLength(1);
+    expect(texts()[0]).toMatch(/for a day/);
+  });
+
+  it('is superseded by a newer one, and what both come back to stays', async () => {
+    await begin(undefined, { isWarm: false });
+    await push();
+    await rollOut(world);
+    const newer = await push();
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(newer));
+    expect(await record()).toMatchObject({
+      current: { digest: newer, earlier: { digest: firstDigest } },
+      ended: { verdict: 'superseded' },
+    });
+  });
+});
+
+describe('an endpoint that people change', () => {
+  const byHand = `${registryHost}/team/worker:debug`;
+
+  it('keeps what was chosen while an image was rolled out, and is not given that image again', async () => {
+    await begin(undefined, { isWarm: false });
+    const digest = await push();
+    world.push('team/worker', 'debug');
+    world.start();
+    await world.clock.advance(5 * minuteMs);
+    expect(endpoint.image).toBe(ours(digest));
+    world.runpod.release(endpoint, byHand);
+    await settle(world);
+    await rollOut(world);
+    await rollOut(world);
+    expect(endpoint.image).toBe(byHand);
+    expect(await record()).toMatchObject({ refused: [{ digest, by: 'person' }] });
+    expect(texts().filter((text) => text.includes('by hand'))).toHaveLength(1);
+    const newer = await push();
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(newer));
+  });
+
+  it('keeps the earlier image where somebody has put it back by hand', async () => {
+    await begin();
+    const digest = await push();
+    await rollOut(world);
+    world.runpod.release(endpoint, `${registryHost}/team/worker@${firstDigest}`);
+    await rollOut(world);
+    await rollOut(world);
+    expect(endpoint.image).toBe(`${registryHost}/team/worker@${firstDigest}`);
+    expect(await record()).toMatchObject({ refused: [{ digest, by: 'person' }] });
+  });
+
+  it('gets back what was chosen at the very moment of the change', async () => {
+    await begin();
+    world.push('team/worker', 'debug');
+    await push();
+    let isFirst = true;
+    world.runpod.onImageChange = () => {
+      if (isFirst) world.runpod.release(endpoint, byHand);
+      isFirst = false;
+    };
+    await rollOut(world);
+    expect(endpoint.image).toBe(byHand);
+    expect(texts()[0]).toMatch(/by hand at the same moment, which was put back/);
+    await rollOut(world);
+    expect(endpoint.image).toBe(byHand);
+  });
+
+  it('is left alone where it was held', async () => {
+    await begin();
+    await hold(world);
+    await push();
+    await rollOut(world);
+    expect(executions()).toEqual([]);
+    expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
+  });
+});
+
+describe('an execution that crashes', () => {
+  const states = ['PlanRollout', 'ApplyRollout', 'WatchRollout', 'RollBack', 'WatchRollBack', 'NotifyRollout'];
+
+  it.each(states)('at %s is gone on with by the next run, under another number', async (state) => {
+    await begin();
+    const digest = state.includes('Back') ? await pushBroken('cannot start') : await push();
+    let isCrashed = false;
+    world.rollouts.onEvent = (execution, event) => {
+      if (isCrashed || event.type !== 'StateExited' || event.state.name !== state) return;
+      isCrashed = true;
+      execution.abort();
+    };
+    await rollOut(world);
+    expect(executions()[0]?.status).toBe('ABORTED');
+    expect([`${registryHost}/team/worker:production`, ours(digest), ours(firstDigest)]).toContain(endpoint.image);
+    await rollOut(world);
+    const { ended, current } = await record();
+    expect(current).toBeUndefined();
+    expect(ended).toMatchObject({ verdict: state.includes('Back') ? 'broken' : 'proven', digest });
+    expect(endpoint.image).toBe(ours(state.includes('Back') ? firstDigest : digest));
+  });
+
+  it('by an error of Runpod’s is told once, and gone on with', async () => {
+    await begin();
+    const digest = await push();
+    const mend = world.faults.add({
+      on: /PATCH \/v2\/serverless/,
+      does: { answer: { status: 403, body: '{"detail":"access denied"}' } },
+    });
+    await rollOut(world);
+    await rollOut(world);
+    expect(executions().map(({ error }) => error)).toEqual(['RunpodUnauthorizedError', 'RunpodUnauthorizedError']);
+    expect(texts()).toHaveLength(1);
+    expect(texts()[0]).toMatch(/was stopped by an error.*403/s);
+    mend();
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect(texts()).toHaveLength(2);
+  });
+});
+
+describe('an endpoint that waits for another', () => {
+  const other = '7b3c9d1e';
+  const both = targetsFollowing(
+    `{ id: ${followerId}, rollout: { tag: production } }`,
+    `{ id: ${other}, rollout: { tag: production, after: ${followerId} } }`,
+  );
+  let second: SimulatedEndpoint;
+
+  const beginBoth = async (isWarm = true): Promise<void> => {
+    await begin(both, { isWarm });
+    second = world.runpod.addEndpoint({ id: other, name: 'production', image: endpoint.image, registry: '6n2k8v4d' });
+    world.runpod.startWorker(second);
+    await rollOut(world);
+  };
+
+  it('takes what the other has proven, with nobody watching', async () => {
+    await beginBoth();
+    const digest = await push();
+    await rollOut(world);
+    expect([endpoint.image, second.image]).toEqual([ours(digest), ours(digest)]);
+    expect(executions().map(({ status }) => status)).toEqual(['SUCCEEDED', 'SUCCEEDED']);
+  });
+
+  it('never takes what the other has refused', async () => {
+    await beginBoth();
+    await pushBroken('ends');
+    await rollOut(world);
+    await rollOut(world);
+    expect(second.image).toBe(`${registryHost}/team/worker:production`);
+    expect(executions()).toHaveLength(1);
+  });
+
+  it('is told of once where the other has slept for a day', async () => {
+    await beginBoth(false);
+    await push();
+    for (let run = 0; run < 8; run += 1) {
+      await rollOut(world);
+      await world.clock.advance(6 * hourMs);
+    }
+    expect(second.image).toBe(`${registryHost}/team/worker:production`);
+    expect(texts().filter((text) => text.includes(`endpoint ${other} waits`))).toHaveLength(1);
+  });
+});
+
+describe('pushes in bursts', () => {
+  it('give an endpoint six images an hour at most, and the last of them in the end', async () => {
+    await begin();
+    let digest = '';
+    for (let count = 0; count < 9; count += 1) {
+      digest = await push();
+      await rollOut(world);
+    }
+    expect((await record()).given).toHaveLength(6);
+    await world.clock.advance(hourMs);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+  });
+
+  it('supersede one another while their executions run, and the last one stays', async () => {
+    await begin();
+    let digest = '';
+    for (let count = 0; count < 4; count += 1) {
+      digest = await push();
+      world.start();
+      await world.clock.advance(5000 + count * 2000);
+    }
+    await settle(world);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect(await record()).toMatchObject({ ended: { verdict: 'proven', digest } });
+  });
+});
