@@ -38,7 +38,7 @@ const discover = (
 describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
     const found = await discover(target, [endpoint('one'), endpoint('other', 'else'), endpoint('none', null)]);
-    expect(found).toMatchObject({ endpoints: 1, canaries: 0, warnings: [] });
+    expect(found).toMatchObject({ endpoints: 1, canaries: 0 });
     expect(z.parse(packedImagesSchema, found.images)).toEqual(['123456789012.dkr.ecr.us-east-1.amazonaws.com/of-one']);
   });
 
@@ -60,7 +60,7 @@ describe('discover-endpoints', () => {
     expect(found).toMatchObject({ endpoints: 1000, warnings: [] });
     expect(z.parse(packedImagesSchema, found.images)).toHaveLength(1000);
     expect(JSON.stringify(found).length).toBeLessThan(66 * 1024);
-    const noise = (index: number) => createHash('sha512').update(String(index)).digest('hex').repeat(2);
+    const noise = (index: number) => createHash('sha512').update(String(index)).digest('hex').repeat(2).slice(0, 230);
     const many = Array.from({ length: 3000 }, (_, index) => ({
       ...endpoint(`ep${index}`),
       image: pinned(index, noise(index)),
