@@ -61,6 +61,10 @@ without secrets; run it again after an interruption to go on.`,
     .option('--even-deployed', 'with --undo: undo although a deployed stack lives on it')
     .option('--rotate-key', 'store another Runpod API key in the place of the one that is stored')
     .option('--kms-key <key>', 'the KMS key that encrypts the API key (default: the one that does, else AWS’s own)')
+    .option(
+      '--delegate',
+      'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
+    )
     .option('--key-stdin', 'read the Runpod API key from standard input')
     .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
     .option('--credential <id>', 'the Runpod credential to keep fresh, or new')

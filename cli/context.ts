@@ -39,7 +39,7 @@ export const interruptible = (context: CommandContext): CommandContext => ({
   aws: { ...context.aws, signal: context.interrupted },
 });
 
-/** What every command can be told. */
+/** Options that every command has. */
 export interface CommonOptions {
   readonly json?: boolean;
   readonly color?: boolean;

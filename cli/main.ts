@@ -1,6 +1,10 @@
 import { setMaxListeners } from 'node:events';
 import { exitCodes } from '../stack/failure.ts';
+import { useProxy } from '../stack/proxy.ts';
 import { runCommand } from './commands.ts';
+
+const withoutProxy = useProxy(process.env, process.versions.node);
+if (withoutProxy !== undefined) process.stderr.write(`${withoutProxy}\n`);
 
 const interruption = new AbortController();
 // Each request under way listens.

@@ -13,19 +13,19 @@ import { type UpdateApi, updateApis } from '../functions/lib/runpod/update-crede
 /** By which of Runpod's APIs a token can be stored, and which before it Runpod said it does not have. */
 interface OpenApi {
   /** `undefined` where none is. */
-  readonly way: UpdateApi | undefined;
-  readonly missingWays: readonly UpdateApi[];
+  readonly api: UpdateApi | undefined;
+  readonly unsupportedApis: readonly UpdateApi[];
 }
 
-/** What to say where no way is open. */
-export const noWay = (id: string): string =>
-  `Runpod offers no way to update credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a token by hand meanwhile.`;
+/** What to say where none is. */
+export const noApi = (id: string): string =>
+  `Runpod has no API that updates credential ${id}. Look for a newer release of runpod-ecr-refresh, and store a token by hand meanwhile.`;
 
 const graphqlSchema = z.object({ errors: z.array(z.object({ message: z.string() })) });
 
 /**
- * Asks each way, in the order in which they are tried, whether its operation is there. The requests lack what they would
- * store, so a way that is open refuses them as invalid, and nothing changes at Runpod.
+ * Asks each API, in the order in which they are tried, whether it has the operation. The requests lack what they would
+ * store, so an API that has it refuses them as invalid, and nothing changes at Runpod.
  *
  * @param id a credential that exists
  * @throws {RunpodUnauthorizedError} the key lacks the scope
@@ -56,21 +56,21 @@ export const findOpenApi = async (client: RunpodClient, settings: Settings, id: 
       scope: 'secrets:write',
     },
   };
-  const ways = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateApis : [settings.RUNPOD_UPDATE_WAY];
-  const missingWays: UpdateApi[] = [];
-  for (const way of ways) {
-    if (isOpen(way, await client.send(calls[way]), calls[way])) return { way, missingWays };
-    missingWays.push(way);
+  const apis = settings.RUNPOD_UPDATE_WAY === 'auto' ? updateApis : [settings.RUNPOD_UPDATE_WAY];
+  const unsupportedApis: UpdateApi[] = [];
+  for (const api of apis) {
+    if (isOpen(api, await client.send(calls[api]), calls[api])) return { api, unsupportedApis };
+    unsupportedApis.push(api);
   }
-  return { way: undefined, missingWays };
+  return { api: undefined, unsupportedApis };
 };
 
-const isOpen = (way: UpdateApi, answer: RunpodAnswer, call: RunpodCall): boolean => {
+const isOpen = (api: UpdateApi, answer: RunpodAnswer, call: RunpodCall): boolean => {
   if (answer.status === 404 || isOperationMissing(answer)) return false;
   const failures = z.safeParse(graphqlSchema, answer.json);
-  if (way === 'graphql' && failures.success && [200, 400].includes(answer.status)) {
+  if (api === 'graphql' && failures.success && [200, 400].includes(answer.status)) {
     return !failures.data.errors.some(({ message }) => /cannot query field/i.test(message));
   }
-  if (way !== 'graphql' && (answer.status === 400 || answer.status === 422 || answer.status < 300)) return true;
+  if (api !== 'graphql' && (answer.status === 400 || answer.status === 422 || answer.status < 300)) return true;
   throw refusalOf(answer, call);
 };

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import { readDefinition } from '../runner/definition.ts';
 import { type CallerOptions, readCaller } from '../stack/caller.ts';
 import { buildPage } from './build.ts';
@@ -19,7 +19,12 @@ export interface ConsoleOptions extends CallerOptions {
 export const serve = async ({ live = false, port, json = false, ...caller }: ConsoleOptions): Promise<void> => {
   const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
   const [files, drawing] = await Promise.all([buildPage(), layOut(definition)]);
-  const source: Source = live ? await LiveSource.begin(readCaller(caller)) : await EmbeddedSource.begin();
+  const interruption = new AbortController();
+  // Each request under way listens.
+  setMaxListeners(0, interruption.signal);
+  const source: Source = live
+    ? await LiveSource.begin(readCaller(caller, { aws: { signal: interruption.signal } }))
+    : await EmbeddedSource.begin();
   const served = await serveConsole(source, files, drawing, port);
   process.stdout.write(
     json
@@ -27,6 +32,7 @@ export const serve = async ({ live = false, port, json = false, ...caller }: Con
       : `The console is at ${served.url}\nIt opens once; Ctrl-C ends it.\n`,
   );
   await once(process, 'SIGINT');
+  interruption.abort();
   await served.close();
   await source.end();
 };

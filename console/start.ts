@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { refuseOptionsOfNpm } from '../cli/npm-options.ts';
 import { reportFailure, UsageError } from '../stack/failure.ts';
+import { useProxy } from '../stack/proxy.ts';
 import type { ConsoleOptions } from './serve.ts';
 
 const readPort = (port: string): number => {
@@ -31,7 +32,12 @@ Exit codes: 0 ended by Ctrl-C, 1 it cannot go on, 2 the command line has a mista
   .showSuggestionAfterError()
   .configureHelp({ helpWidth: 100 })
   // What the page is built and drawn with is loaded when it is served.
-  .action(async (options: ConsoleOptions) => (await import('./serve.ts')).serve(options));
+  .action(async (options: ConsoleOptions) => {
+    // An embedded world is on this machine, where no proxy leads.
+    const withoutProxy = options.live === true ? useProxy(process.env, process.versions.node) : undefined;
+    if (withoutProxy !== undefined) process.stderr.write(`${withoutProxy}\n`);
+    await (await import('./serve.ts')).serve(options);
+  });
 
 try {
   refuseOptionsOfNpm(program, process.env, process.argv.slice(2), program.name());

@@ -5,7 +5,7 @@ import { awsFailure } from './failure.ts';
 /** Who listens to a topic. */
 export interface Listeners {
   readonly topic: string;
-  /** Addresses that are told. */
+  /** Addresses that are notified. */
   readonly confirmed: readonly string[];
   /** Addresses whose owner has not followed the link in SNS's mail yet. */
   readonly pending: readonly string[];
@@ -23,7 +23,7 @@ export const readListeners = async ({ aws }: Caller, topic: string): Promise<Lis
     const pages = paginateListSubscriptionsByTopic({ client: new SNSClient(aws) }, { TopicArn: topic });
     for await (const { Subscriptions = [] } of pages) subscriptions.push(...Subscriptions);
   } catch (error) {
-    throw awsFailure('list who is told', 'sns:ListSubscriptionsByTopic', error);
+    throw awsFailure('list the subscriptions of a topic', 'sns:ListSubscriptionsByTopic', error);
   }
   const isConfirmed = ({ SubscriptionArn = '' }: Subscription) => SubscriptionArn.startsWith('arn:');
   const isEnded = ({ SubscriptionArn }: Subscription) => SubscriptionArn === 'Deleted';

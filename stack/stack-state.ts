@@ -3,7 +3,7 @@ import { CommandError } from './failure.ts';
 import { type DeployedStack, deployCommand, readStack, removeCommand, type Stack } from './stack.ts';
 
 /** How a stack stands, and what is to be done about it. */
-export interface StackState {
+interface StackState {
   /** wrong: it does not work, or cannot be deployed. warning: it works, or soon will. */
   readonly mark: 'ok' | 'warning' | 'wrong';
   /** To stand behind the stack's name. */

@@ -82,9 +82,9 @@ const page = (rehearsals: readonly Rehearsal[], write: (rehearsal: Rehearsal) =>
 <html lang="en">
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
-<title>What people are told</title>
+<title>What subscribers get</title>
 <style>${style}</style>
-<h1>What people are told</h1>
+<h1>What subscribers get</h1>
 ${sections.join('\n')}
 </html>
 `;

@@ -1,7 +1,7 @@
 import { GetParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
-import { findOpenApi, noWay } from '../update-apis.ts';
+import { findOpenApi, noApi } from '../update-apis.ts';
 import { type Check, need, ok, warning } from './check.ts';
 import type { TargetView } from './target-view.ts';
 
@@ -50,18 +50,19 @@ export const keyChecks = ({ caller, target, key, credential }: TargetView): Chec
     },
     {
       group,
-      title: 'way of updating',
+      title: 'API that updates',
       run: async () => {
         await need('an API key', key.key());
         await need('the credential', credential());
-        const { way, missingWays } = await findOpenApi(key.client, caller.settings, runpod.registry);
-        if (way === undefined) return { mark: 'wrong', text: noWay(runpod.registry) };
-        const missing = missingWays.length === 0 ? '' : `; ${missingWays.join(' and ')} said to have no such operation`;
-        return way === 'v2'
+        const { api, unsupportedApis } = await findOpenApi(key.client, caller.settings, runpod.registry);
+        if (api === undefined) return { mark: 'wrong', text: noApi(runpod.registry) };
+        const missing =
+          unsupportedApis.length === 0 ? '' : `; ${unsupportedApis.join(' and ')} said to have no such operation`;
+        return api === 'v2'
           ? ok('Runpod takes updates by v2.')
           : warning(
-              `Runpod takes updates by ${way}${missing}.`,
-              `Nothing to do now. ${way === 'graphql' ? 'GraphQL retires early in 2027' : 'API v1 is being retired'}: watch for Runpod’s announcements.`,
+              `Runpod takes updates by ${api}${missing}.`,
+              `Nothing to do now. ${api === 'graphql' ? 'GraphQL retires early in 2027' : 'API v1 is being retired'}: watch for Runpod’s announcements.`,
             );
       },
     },

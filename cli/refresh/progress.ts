@@ -1,3 +1,4 @@
+import * as z from 'zod/mini';
 import { spinner, type Terminal, truncate } from '../terminal.ts';
 import type { FunctionCall } from './run.ts';
 
@@ -12,8 +13,24 @@ const activities: Partial<Record<FunctionCall['name'], string>> = {
   'conclude-target': 'done',
 };
 
+/** What functions answer that the workflow waits by. */
+const waitSchema = z.object({ retryAt: z.optional(z.string()), recheckAfterSeconds: z.optional(z.number()) });
+
+/** `4 min 05 s` */
+const countDown = (leftMs: number): string => {
+  const seconds = Math.ceil(leftMs / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`;
+};
+
 /** Shows how far each target has come: on lines that are drawn anew, or as a line for each step where they cannot be. */
-export const createProgress = (targets: readonly string[], { isDryRun }: { isDryRun: boolean }, terminal: Terminal) => {
+export const createProgress = (
+  targets: readonly string[],
+  { isDryRun, now }: { readonly isDryRun: boolean; readonly now: () => number },
+  terminal: Terminal,
+) => {
+  /** When a target that waits goes on, in epoch milliseconds. */
+  const waitsUntil = new Map<string, number>();
   const activity = new Map(targets.map((name) => [name, 'waiting for its turn']));
   const maxName = Math.max(...targets.map((name) => name.length));
   const { paint } = terminal;
@@ -25,7 +42,9 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
     const done = [...activity.values()].filter((what) => what === 'done').length;
     const lines = shown.map(([name, what]) => {
       const mark = what === 'done' ? paint('green', '·') : paint('cyan', spinner(Date.now()));
-      return truncate(`${mark} ${name.padEnd(maxName)}  ${paint('dim', what)}`, terminal.columns());
+      const leftMs = (waitsUntil.get(name) ?? 0) - now();
+      const countdown = leftMs > 0 && what !== 'done' ? `, again in ${countDown(leftMs)}` : '';
+      return truncate(`${mark} ${name.padEnd(maxName)}  ${paint('dim', `${what}${countdown}`)}`, terminal.columns());
     });
     terminal.draw(activity.size <= 20 ? lines : [...lines, `${done} of ${activity.size} targets done`]);
   };
@@ -35,6 +54,11 @@ export const createProgress = (targets: readonly string[], { isDryRun }: { isDry
     onCall: ({ name, target, phase, answer }: FunctionCall): void => {
       const usual = activities[name];
       if (usual === undefined || !activity.has(target)) return;
+      const wait = phase === 'ended' ? z.safeParse(waitSchema, answer).data : undefined;
+      const { retryAt, recheckAfterSeconds } = wait ?? {};
+      if (retryAt !== undefined) waitsUntil.set(target, Date.parse(retryAt));
+      else if (recheckAfterSeconds !== undefined) waitsUntil.set(target, now() + recheckAfterSeconds * 1000);
+      else if (phase === 'begun') waitsUntil.delete(target);
       const begun = name === 'update-runpod' && isDryRun ? 'looking whether it could be stored' : usual;
       const what =
         phase === 'failed'

@@ -107,9 +107,12 @@ export const refresh = async (
   const targets = narrow(all, options.target, options.endpoint);
   const progress = createProgress(
     targets.map(({ name }) => name),
-    { isDryRun },
+    { isDryRun, now: clock.now },
     terminal,
   );
+  const acknowledge = (): void =>
+    terminal.printError('Stopping: what is being stored is stored to its end. Ctrl-C again ends at once.');
+  interrupted.addEventListener('abort', acknowledge, { once: true });
   let report: Report;
   try {
     const run = {
@@ -131,6 +134,7 @@ export const refresh = async (
     );
     return exitCodes.interrupted;
   } finally {
+    interrupted.removeEventListener('abort', acknowledge);
     progress.end();
   }
   const isGood = isWell(report, isDryRun);

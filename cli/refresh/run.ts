@@ -12,7 +12,7 @@ import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { type Builders, createInvokeFunction, type FunctionName, functionNames } from '../../runner/functions.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
-import { findOpenApi, noWay } from '../update-apis.ts';
+import { findOpenApi, noApi } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
 
 /** A run of the state machine in this process. */
@@ -71,10 +71,10 @@ const describeUpdate = (platform: Platform) => {
   return async (event: unknown): Promise<never> => {
     const { target, token } = storedSchema.parse(event);
     const { registry, apiKey } = target.runpod;
-    const { way } = await findOpenApi(connect(apiKey), platform.settings, registry);
-    if (way === undefined) throw new RunpodUpdateUnsupportedError(noWay(registry));
+    const { api } = await findOpenApi(connect(apiKey), platform.settings, registry);
+    if (api === undefined) throw new RunpodUpdateUnsupportedError(noApi(registry));
     throw new DryRunEnd(
-      `Would store a token that is good until ${token.expiresAt} in credential ${registry}, by ${way}.`,
+      `Would store a token that is good until ${token.expiresAt} in credential ${registry}, by ${api}.`,
     );
   };
 };
@@ -92,7 +92,7 @@ const platformOf = ({ platform, targets, patienceMinutes }: RefreshRun): Platfor
   settings: { ...platform.settings, SCHEDULE_HOURS: (patienceMinutes + 30) / 60 },
 });
 
-/** Nobody is told by SNS, and a dry run stores nothing. */
+/** SNS notifies nobody, and a dry run stores nothing. */
 const buildersOf = ({ isDryRun }: RefreshRun): Partial<Builders> => ({
   ...(isDryRun ? { 'update-runpod': describeUpdate } : {}),
   notify: () => async () => ({ published: 0 }),

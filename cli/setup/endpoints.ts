@@ -35,7 +35,7 @@ export const describeCredential = (
 };
 
 /** Something that uses a credential: an endpoint, a template or a pod. */
-export interface CredentialUser {
+interface CredentialUser {
   /** What to call it. */
   readonly name: string;
   readonly image: string;
@@ -83,7 +83,7 @@ export const mostUsed = async (
   return undefined;
 };
 
-/** The registry's repositories; `undefined` where that cannot be told. */
+/** The registry's repositories; `undefined` where AWS does not say. */
 export const listRepositories = async ({ aws }: Caller, region: string): Promise<string[] | undefined> => {
   try {
     const ecr = new ECRClient({ ...aws, region });

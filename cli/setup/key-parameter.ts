@@ -15,7 +15,7 @@ import type { ChangeOf } from './journal.ts';
 const ownKeyOfAws = 'alias/aws/ssm';
 
 /** A parameter as it is now. */
-export interface KeyParameter {
+interface KeyParameter {
   readonly version: number;
   /** The customer's KMS key that encrypts it; `undefined` for AWS's own. */
   readonly kmsKey: string | undefined;

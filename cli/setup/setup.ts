@@ -8,11 +8,12 @@ import { CommandError, describeFailure, exitCodes, UsageError } from '../../stac
 import { type CommandContext, interruptible } from '../context.ts';
 import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
-import { findOpenApi, noWay } from '../update-apis.ts';
+import { findOpenApi, noApi } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
+import { prepareDelegate } from './delegate.ts';
 import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
@@ -66,9 +67,9 @@ const requireUpdates = async (
 ): Promise<void> => {
   if (credential === newCredential) return account.requireCreation();
   await management.requireCredential(credential);
-  const { way } = await findOpenApi(client, caller.settings, credential);
-  if (way === undefined) throw new CommandError(noWay(credential));
-  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${way}.`);
+  const { api } = await findOpenApi(client, caller.settings, credential);
+  if (api === undefined) throw new CommandError(noApi(credential));
+  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${api}.`);
 };
 
 /** A key that is yet to be stored; `undefined` where the stored one is good. */
@@ -321,7 +322,8 @@ export const setup = async (options: SetupOptions, context: CommandContext, term
         if (options.json !== true) terminal.print(line);
       },
     };
-    change = await (options.undo === true ? prepareUndo : prepareSetup)(journalPath, conversation);
+    const prepare = options.undo === true ? prepareUndo : options.delegate === true ? prepareDelegate : prepareSetup;
+    change = await prepare(journalPath, conversation);
   } catch (error) {
     if (!isInterruption(error) && !context.interrupted.aborted) throw error;
     terminal.printError('\nStopped. Nothing was changed.');

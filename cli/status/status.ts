@@ -12,7 +12,7 @@ interface StatusOptions extends CallerOptions, CommonOptions {
 
 const watchMs = 10_000;
 
-/** Checks again and again until Ctrl-C. A check that fails is told, and the next one follows all the same. */
+/** Checks again and again until Ctrl-C. A check that fails is shown, and the next one follows all the same. */
 const watch = async (
   caller: Caller,
   isJson: boolean,

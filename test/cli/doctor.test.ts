@@ -161,7 +161,7 @@ const cases: readonly Case[] = [
   {
     what: 'a Runpod that takes no updates',
     happen: () => void Object.assign(world.runpod.offers, { v2: false, graphql: false }),
-    line: /✗ Runpod offers no way to update credential 6n2k8v4d/,
+    line: /✗ Runpod has no API that updates credential 6n2k8v4d/,
     code: 1,
   },
   {
@@ -242,7 +242,7 @@ const cases: readonly Case[] = [
     what: 'a delegation that would serve',
     happen: () =>
       void world.runpod.delegations.push({ account: '123456789012', region: 'us-east-1', repository: 'team/worker' }),
-    line: /! An ECR delegation of Runpod’s covers .*team\/worker:v1/,
+    line: /! .*team\/worker:v1: the repository is delegated to Runpod, which says that it pulls it without a credential/,
     code: 0,
   },
   {

@@ -148,7 +148,7 @@ describe('a command in a process of its own, in a terminal', () => {
     const session = runInTerminal(world, ['refresh']);
     await asked;
     session.type(keys.interrupt);
-    await session.echoes('^C');
+    await session.shows('Stopping: what is being stored is stored to its end.');
     await world.clock.advance(500);
     expect(await session.ended).toBe(130);
     expect(world.runpod.stored).toHaveLength(1);

@@ -93,7 +93,7 @@ describe('refresh', () => {
   it('fails a dry run that could not store', async () => {
     Object.assign(world.runpod.offers, { v2: false, graphql: false });
     const { code, printed } = await refresh(['--dry-run']);
-    expect(printed).toMatch(/✗ production: RunpodUpdateUnsupportedError: Runpod offers no way to update/);
+    expect(printed).toMatch(/✗ production: RunpodUpdateUnsupportedError: Runpod has no API that updates/);
     expect(code).toBe(1);
   });
 

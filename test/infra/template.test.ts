@@ -144,7 +144,7 @@ describe('least privilege', () => {
         ...logging,
       ],
     ],
-    ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
+    ['VerifyImagePullRole', ['dynamodb:GetItem', 'ecr:DescribeImages', 'kms:Decrypt', ...logging]],
     [
       'StartRolloutsRole',
       [

@@ -13,9 +13,10 @@ describe('who runs a command', () => {
 
   it('gives every client the profile and the connection, and leaves the process’s environment alone', () => {
     const before = { ...process.env };
+    const credentials = { accessKeyId: 'AKIA', secretAccessKey: 'x' };
     const options = { profile: 'other', region: 'eu-west-1', stage: 'prod' };
-    const caller = readCaller(options, { environment: {}, aws: { endpoint: 'http://127.0.0.1:9' } });
-    const connection = { profile: 'other', region: 'eu-west-1', endpoint: 'http://127.0.0.1:9' };
+    const caller = readCaller(options, { environment: {}, aws: { endpoint: 'http://127.0.0.1:9', credentials } });
+    const connection = { profile: 'other', region: 'eu-west-1', endpoint: 'http://127.0.0.1:9', credentials };
     expect(caller.aws).toMatchObject(connection);
     expect(caller.settings.aws).toEqual(connection);
     expect(caller.stackName).toBe('runpod-ecr-refresh-prod');

@@ -41,8 +41,9 @@ export const chooseEndpoints = (
  * another account where the target names one.
  */
 export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
-  if (image === '') return false;
+  const reference = parseImageReference(image);
+  if (reference === undefined) return false;
   const account = accountOf({ ecr }, '');
-  const host = parseEcrHost(parseImageReference(image)?.registry ?? '');
+  const host = parseEcrHost(reference.registry);
   return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
 };
