@@ -71,5 +71,5 @@ targets:
   - name: production
     ecr: { region: us-east-1 }
     runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
-    endpoints: [{ id: 4m7x2k9q, rollout: { tag: v1 } }]
+    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]
 `;

@@ -89,6 +89,12 @@ export class Registry {
     this.#repositories.get(repository)?.tags.delete(tag);
   }
 
+  /** The digest that a reference with a tag stands for. */
+  digestOf(image: string): string | undefined {
+    const [, repository = '', tag = ''] = /^(.*):([^:/]+)$/.exec(image) ?? [];
+    return this.#repositories.get(repository)?.tags.get(tag);
+  }
+
   /** Deletes an image by its digest, with its tags, as a lifecycle rule or a person does. */
   deleteImage(repository: string, digest: string): void {
     const held = this.#repositories.get(repository);

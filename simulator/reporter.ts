@@ -95,6 +95,7 @@ export const createReporter = (
     }
   };
   world.stepFunctions.onEvent = onEvent;
+  world.rollouts.onEvent = onEvent;
 
   let lastLine = '';
   world.runpod.onWorkerLine = (_endpoint, worker, { line }) => {

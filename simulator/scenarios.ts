@@ -1,4 +1,5 @@
 import type { Execution } from './aws/step-functions.ts';
+import { targetsWithRollout } from './inputs.ts';
 import type { Reporter } from './reporter.ts';
 import type { SimulatedEndpoint } from './runpod/server.ts';
 import { account, region, type World } from './world.ts';
@@ -116,6 +117,45 @@ const outage: Scenario = {
   },
 };
 
+/** Runs a refresh, and the rollouts that it starts, to their ends. */
+const rollOut = async (world: World): Promise<void> => {
+  await world.refresh({ trigger: 'schedule' });
+  for (const execution of world.rollouts.executions.values()) await world.clock.until(execution.ended);
+};
+
+const rollout: Scenario = {
+  title: 'An endpoint follows a tag: one image works, the next one does not and comes back by itself',
+  async play(world, endpoint, reporter) {
+    world.writeTargets(targetsWithRollout);
+    const image = world.push('team/worker', 'production');
+    world.runpod.release(endpoint, image);
+    world.runpod.startWorker(endpoint);
+    reporter.print('The first run records what the endpoint has, and changes nothing.');
+    await rollOut(world);
+    const isUnchanged = endpoint.image === image;
+    reporter.print('An image is pushed.');
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    const proven = endpoint.image;
+    reporter.print('Another one is pushed, whose program cannot be started.');
+    const broken = world.push('team/worker', 'production');
+    world.runpod.programFaults.set(world.registry.digestOf(broken) ?? '', 'cannot start');
+    const told = world.sns.inbox.length;
+    await rollOut(world);
+    const alert = world.sns.inbox.at(-1)?.text ?? '';
+    const given = endpoint.releases.length;
+    await rollOut(world);
+    return [
+      { what: 'the first run changed nothing', happened: isUnchanged },
+      { what: 'the image that works was given by its digest', happened: /:production@sha256:/.test(proven) },
+      { what: 'the one that does not was given, and taken back', happened: endpoint.image === proven },
+      { what: 'people heard of it in one sentence', happened: world.sns.inbox.length === told + 1 },
+      { what: 'with the host’s own words', happened: /no such file or directory/.test(alert) },
+      { what: 'it was not given a second time', happened: endpoint.releases.length === given },
+    ];
+  },
+};
+
 /** The scenarios, by name. */
-export const scenarios = { expired, push, outage } as const satisfies Record<string, Scenario>;
+export const scenarios = { expired, push, outage, rollout } as const satisfies Record<string, Scenario>;
 export type ScenarioName = keyof typeof scenarios;

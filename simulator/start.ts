@@ -5,7 +5,10 @@ import type { StartOptions } from './play.ts';
 import type { ScenarioName } from './scenarios.ts';
 
 /** The scenarios by name: their code, and the world's, is loaded when they are played. */
-const names = Object.keys({ expired: true, push: true, outage: true } satisfies Record<ScenarioName, true>);
+const names = Object.keys({ expired: true, push: true, outage: true, rollout: true } satisfies Record<
+  ScenarioName,
+  true
+>);
 
 const program = new Command('npm start')
   .description('Runs the whole workflow on an embedded AWS and Runpod, on 127.0.0.1. Nothing leaves this machine.')

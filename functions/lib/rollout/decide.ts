@@ -121,8 +121,14 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
       ? undefined
       : { digest: found.digest, image: pin(image, found.digest, found.tag), pushedAt: found.pushedAt };
 
+  // What waits for another endpoint is wanted already, and has been since it was first.
+  const desired =
+    wanted ?? ('problem' in own ? undefined : { digest: own.digest, image: pin(image, own.digest, own.tag) });
+  const since = before?.wanted !== undefined && before.wanted.digest === desired?.digest ? before.wanted.since : now;
+  const wish = desired === undefined ? {} : { wanted: { digest: desired.digest, image: desired.image, since } };
   if (before === undefined) {
-    return { state: 'recorded', why: `it has ${nameOf(image)}`, record: firstRecord(seen), ...(wanted && { wanted }) };
+    const record = { ...firstRecord(seen), ...wish };
+    return { state: 'recorded', why: `it has ${nameOf(image)}`, record, ...(wanted && { wanted }) };
   }
   const taken =
     before.current === undefined
@@ -133,13 +139,8 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
   const isEndedByHold =
     taken.heldSince !== undefined && taken.current?.isAsked !== true && taken.current?.phase !== 'returning';
   const kept = isEndedByHold ? endRollout(taken, 'held', 'it was held', now) : taken;
-  // What waits for another endpoint is wanted already, and has been since it was first.
-  const desired =
-    wanted ?? ('problem' in own ? undefined : { digest: own.digest, image: pin(image, own.digest, own.tag) });
-  const { wanted: previous, ...rest } = kept;
-  const since = previous !== undefined && previous.digest === desired?.digest ? previous.since : now;
-  const record: RolloutRecord =
-    desired === undefined ? rest : { ...rest, wanted: { digest: desired.digest, image: desired.image, since } };
+  const { wanted: _, ...rest } = kept;
+  const record: RolloutRecord = { ...rest, ...wish };
   const decide = (state: RolloutState, why: string, more: Pick<Decision, 'next' | 'trouble'> = {}): Decision => ({
     state,
     why,

@@ -188,12 +188,10 @@ const replacedByHand = 'it was replaced by hand at Runpod';
 
 /** Takes a choice that was made by hand: what it replaced is not given again by itself, nor what was wanted then. */
 export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: number): RolloutRecord => {
-  const { current, earlier, given, wanted } = record;
+  const { current, earlier, wanted } = record;
   const replaced: PinnedImage[] = [
     ...(wanted === undefined ? [] : [wanted]),
-    ...(earlier.digest !== undefined && given.some(({ digest }) => digest === earlier.digest)
-      ? [{ image: earlier.image, digest: earlier.digest }]
-      : []),
+    ...(earlier.digest === undefined ? [] : [{ image: earlier.image, digest: earlier.digest }]),
     ...(current === undefined ? [] : [current]),
   ];
   const refused = replaced
