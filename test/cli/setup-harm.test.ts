@@ -381,7 +381,8 @@ describe('what setup ends with', () => {
     const words = ['--yes', '--key-stdin', '--credential', 'new', '--stage', 'prod'];
     const { printed } = await setup(words, apiKey);
     const text = inOneLine(printed);
-    expect(text).toContain('These stay unprotected 1. far (far00000) uses no credential; its registry,');
+    expect(text).toContain('These stay unprotected 1. ');
+    expect(text).toContain('far (far00000) uses no credential; its registry,');
     expect(text).toContain(`npm run setup -- --name eu-west-1 --image-registry ${elsewhere}`);
     expect(text).toContain('near (near0000) uses credential 6n2k8v4d, which no target keeps fresh; run this again');
     expect(printed).toContain('npx serverless deploy --stage prod --region us-east-1');
