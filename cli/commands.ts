@@ -61,6 +61,10 @@ without secrets; run it again after an interruption to go on.`,
     .option('--even-deployed', 'with --undo: undo although a deployed stack lives on it')
     .option('--rotate-key', 'store another Runpod API key in the place of the one that is stored')
     .option('--kms-key <key>', 'the KMS key that encrypts the API key (default: the one that does, else AWS’s own)')
+    .option(
+      '--delegate',
+      'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
+    )
     .option('--key-stdin', 'read the Runpod API key from standard input')
     .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
     .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
@@ -104,6 +108,28 @@ without secrets; run it again after an interruption to go on.`,
   )
     .option('--watch', 'show it again every ten seconds, until Ctrl-C')
     .action(perform(async () => (await import('./status/status.ts')).status));
+
+  describeWithStack(
+    program.command('rollout'),
+    'Shows what endpoints run, want and have refused; and gives an endpoint an image, proven, or takes it back.',
+    `  npm run rollout                                     what runs, what is wanted, what was refused and why
+  npm run rollout -- --hold 4m7x2k9q                  gives it nothing any more, until --resume 4m7x2k9q
+  npm run rollout -- --endpoint 4m7x2k9q --to v1.4.2  gives it this image, whatever it follows
+  npm run rollout -- --back 4m7x2k9q                  gives it the image back that it had before
+  npm run rollout -- --retry 4m7x2k9q                 tries again what was refused
+  npm run rollout -- --endpoint 4m7x2k9q --to v1.4.2 --wait
+                                                      … and says how it ended; works without a stack, too
+
+With --wait it ends with 0 where the image is proven, 3 where no worker has shown it yet, and 1 where it came back.`,
+  )
+    .option('--hold <endpoint>', 'give the endpoint nothing any more by itself')
+    .option('--resume <endpoint>', 'follow again what targets.yml says')
+    .option('--back <endpoint>', 'give the endpoint the image back that it had before')
+    .option('--retry <endpoint>', 'try again the image that the endpoint wants and has refused')
+    .option('--endpoint <id>', 'the endpoint that --to is about')
+    .option('--to <tag>', 'give the endpoint the image that this tag names now')
+    .option('--wait', 'wait for how it ends')
+    .action(perform(async () => (await import('./rollout/rollout.ts')).rollout));
 
   describe(
     program.command('alert'),

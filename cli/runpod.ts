@@ -49,6 +49,8 @@ export interface RunpodAccount {
   deleteCredential(id: string): Promise<void>;
   /** @throws {RunpodUnauthorizedError} the key may not change the endpoint */
   requireChanges(endpointId: string): Promise<void>;
+  /** Lets Runpod pull from an ECR repository, whose policy must allow it. @param arn the repository's */
+  delegate(arn: string): Promise<{ readonly id: string }>;
   /** Selects a credential for an endpoint, or none. */
   setCredential(endpointId: string, credentialId: string | null): Promise<void>;
 }
@@ -116,6 +118,18 @@ export const createRunpodAccount = (
     const answer = await client.send(call);
     if (![200, 400, 422].includes(answer.status)) throw refusalOf(answer, call);
   },
+
+  delegate: (arn) =>
+    client.ask(
+      {
+        what: `register an ECR delegation for ${arn}`,
+        method: 'POST',
+        url: under(api, 'registries', 'delegations'),
+        body: { resource: arn },
+        scope: 'secrets:write',
+      },
+      z.object({ id: z.string() }),
+    ),
 
   async setCredential(endpointId, credentialId) {
     const call: RunpodCall = {

@@ -1,10 +1,11 @@
 import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
+import { triedImagesSchema } from './lib/ecr/tried-images.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
-import { concludeWatch } from './lib/report/conclude-proofs.ts';
-import { imageRecordSchema, type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
+import { concludeOthers, concludeWatch } from './lib/report/conclude-proofs.ts';
+import { type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
 import { watchSoFarSchema } from './lib/runpod/watch.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
@@ -16,12 +17,12 @@ const inputSchema = z.object({
   discovered: z.optional(
     z.object({
       endpoints: z.number(),
-      otherUsers: z.array(z.string()),
-      unmanaged: z.array(z.string()),
+      otherUsers: z.array(z.object({ name: z.string(), image: z.string() })),
+      unmanaged: z._default(z.array(z.string()), []),
       warnings: z.array(z.string()),
     }),
   ),
-  images: z.optional(z.object({ images: z.array(imageRecordSchema) })),
+  images: z.optional(triedImagesSchema),
   stored: z.optional(
     z.object({
       status: z.string(),
@@ -56,7 +57,11 @@ export const createConcludeTarget =
     const watched =
       stored === undefined
         ? { endpoints: [], proofs: {} }
-        : concludeWatch(input.watch, discovered?.endpoints ?? 0, input.watchFailure);
+        : concludeOthers(
+            concludeWatch(input.watch, discovered?.endpoints ?? 0, input.watchFailure),
+            discovered?.otherUsers ?? [],
+            input.images,
+          );
     const isFailed = stored === undefined && failure !== undefined;
     const outcome = defined({
       target: input.name,
@@ -71,7 +76,7 @@ export const createConcludeTarget =
       endpoints: watched.endpoints,
       images: input.images?.images,
       rollouts: input.rollouts?.rollouts,
-      otherUsers: unlessEmpty(discovered?.otherUsers),
+      otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
       unmanaged: unlessEmpty(discovered?.unmanaged),
       warnings: unlessEmpty([
         ...(discovered?.warnings ?? []),

@@ -29,12 +29,12 @@ interface DiscoverEndpointsOutput {
   readonly target: Pick<Target, 'name' | 'ecr' | 'runpod'>;
   /** How many endpoints there are to watch: each function lists them for itself, however many they are. */
   readonly endpoints: number;
-  /** The images of these, packed. */
+  /** The images of these, and of what else uses the credential, packed. */
   readonly images: string;
   /** How many of them ask for a canary. */
   readonly canaries: number;
-  /** Templates and pods that use the credential, at most 20. */
-  readonly otherUsers: readonly string[];
+  /** Templates and pods that use the credential, with their images, at most 50. */
+  readonly otherUsers: ReadonlyArray<{ readonly name: string; readonly image: string }>;
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
   readonly registries: readonly string[];
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
@@ -44,7 +44,7 @@ interface DiscoverEndpointsOutput {
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
 }
 
-const maxOtherUsers = 20;
+const maxOtherUsers = 50;
 const maxUnmanaged = 20;
 const maxHurt = 5;
 const maxRegistries = 20;
@@ -88,15 +88,22 @@ export const createDiscoverEndpoints =
     ];
 
     const chosen = chooseEndpoints(found, all);
-    const { packed, leftOut } = packImages(chosen.map(({ endpoint }) => endpoint?.image ?? ''));
+    const { packed, leftOut } = packImages([
+      ...chosen.map(({ endpoint }) => endpoint?.image ?? ''),
+      ...otherUsers.map(({ image }) => image),
+    ]);
     if (leftOut > 0)
-      warnings.push(`${leftOut} images of the target's endpoints do not fit a run, and are not tried on ECR.`);
+      warnings.push(`${leftOut} images of what uses the credential do not fit a run, and are not tried on ECR.`);
     const unmanaged = await findUnmanaged(found, accountOf(found, ownAccount), targets, all, () =>
       // Better to warn of an endpoint that needs no credential than to be silent about one that does.
       management.listDelegations().catch(() => []),
     );
     warnings.push(...unmanaged.slice(0, maxUnmanaged).map(describeUnmanaged));
     if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
+    if (otherUsers.length > maxOtherUsers)
+      warnings.push(
+        `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
+      );
     const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
     if (hurt.length > 0) {
       const described = hurt
@@ -115,7 +122,7 @@ export const createDiscoverEndpoints =
       endpoints: chosen.length,
       images: packed,
       canaries: chosen.filter(({ canary }) => canary !== undefined).length,
-      otherUsers: otherUsers.slice(0, maxOtherUsers).map(({ name: user }) => user),
+      otherUsers: otherUsers.slice(0, maxOtherUsers),
       registries: registriesOf(behind.map(({ image }) => image)),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,

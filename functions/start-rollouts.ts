@@ -53,6 +53,9 @@ const followersOf = (targets: readonly Target[]): Follower[] =>
     ),
   );
 
+/** No endpoint is begun with later than this, so that the last one ends within the function's time. */
+const maxFollowMs = 6 * 60_000;
+
 /** Executions of an attempt may have ended without having ended their rollout: then the next number goes on. */
 const maxStarts = 5;
 
@@ -188,10 +191,15 @@ export const createStartRollouts = ({
     const token = await unseal(sealed, { execution, target, credential, expiresAt });
     const followers = followersOf(loadTargets());
     const rollouts: RolloutOutcome[] = [];
+    const giveUpAt = now() + maxFollowMs;
     for (const follower of followers.filter((each) => each.target.name === target)) {
       const { id } = follower;
       const image = endpoints.find((each) => each.id === id)?.image ?? '';
       const reference = parseImageReference(image);
+      if (now() >= giveUpAt) {
+        rollouts.push({ endpoint: id, state: 'unknown', why: 'there was no time for it; the next run looks' });
+        continue;
+      }
       if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
         rollouts.push({ endpoint: id, state: 'no image', why: `its image is none of ${registry}` });
         continue;

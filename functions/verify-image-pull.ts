@@ -11,8 +11,10 @@ import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes
 import { PullError } from './lib/ecr/registry.ts';
 import { isPassing as isPassingProblem } from './lib/ecr/registry-answer.ts';
 import { boundTriedImages, type TriedImages } from './lib/ecr/tried-images.ts';
-import { WrongRegistryError } from './lib/errors.ts';
+import { ImageNotPullableError, TokenRejectedError, WrongRegistryError } from './lib/errors.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { heldUntil, targetForm } from './lib/memory/target-memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { quote } from './lib/quote.ts';
 import type { ImageRecord } from './lib/report/outcome.ts';
@@ -22,6 +24,10 @@ interface VerifyImagePullDeps {
   readonly unseal: Unseal;
   readonly registryClient: RegistryClient;
   readonly listPushes: ListPushes;
+  readonly memory: Pick<Memory, 'read'>;
+  readonly now: () => number;
+  /** Milliseconds between two scheduled runs. */
+  readonly scheduleMs: number;
 }
 
 const inputSchema = z.object({
@@ -37,14 +43,17 @@ const inputSchema = z.object({
   registries: z.array(z.string()),
 });
 
-const maxImagesAtOnce = 4;
+const maxImagesAtOnce = 8;
+/** What is not begun by then is not tried in this run: the function has five minutes. */
+const maxTryingMs = 200_000;
 const maxProblemBytes = 400;
 
 /**
  * Pulls a target's images with the new token, as a worker would, before Runpod ever sees it.
  *
  * An image that cannot be pulled is reported, and the refresh goes on: its endpoint would not start with the old token
- * either. Only a token that ECR refuses, whose role may pull nothing, or that is of another registry is not stored.
+ * either. Only a token that ECR refuses, whose role may pull nothing, or that is of another registry is not stored. Of
+ * these, the first two are once the token that Runpod holds is known to end before the next run: it can become no worse.
  *
  * @throws {TokenRejectedError} ECR refused the token, for the registry as a whole
  * @throws {ImageNotPullableError} the role that mints may pull none of the images
@@ -52,7 +61,7 @@ const maxProblemBytes = 400;
  * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} no image could be tried to the end
  */
 export const createVerifyImagePull =
-  ({ unseal, registryClient, listPushes }: VerifyImagePullDeps) =>
+  ({ unseal, registryClient, listPushes, memory, now, scheduleMs }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
     const { sealed, registry, images: named, registries, ...sealedFor } = input;
@@ -62,9 +71,18 @@ export const createVerifyImagePull =
       );
     }
     const token = await unseal(sealed, sealedFor);
+    const begunAt = now();
+    /** Throws a reason to withhold the token, unless the one that Runpod holds is known to be of no use by the next run. */
+    const withhold = async (reason: Error): Promise<void> => {
+      if (!(reason instanceof TokenRejectedError || reason instanceof ImageNotPullableError)) throw reason;
+      // Where nobody knows, it is withheld.
+      const held = heldUntil(await memory.read(targetForm, sealedFor.target).catch(() => undefined));
+      if (held === undefined || held > begunAt + scheduleMs) throw reason;
+    };
     const tryToken = () =>
       registryClient.tryToken(registry, token).catch((error: unknown) => {
-        throw error instanceof PullError ? reasonOfRegistry(error) : error;
+        if (error instanceof PullError) return withhold(reasonOfRegistry(error));
+        throw error;
       });
     // Those of other registries are left out: the token is not for them.
     const images = named.flatMap((image) => {
@@ -77,7 +95,12 @@ export const createVerifyImagePull =
     }
 
     const failures: PullError[] = [];
+    let untried = 0;
     const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<ImageRecord> => {
+      if (now() - begunAt > maxTryingMs) {
+        untried += 1;
+        return { image, problem: 'There was no time left in this run to try it', isPassing: true };
+      }
       try {
         const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, token), listPushes(reference)]);
         return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
@@ -90,14 +113,22 @@ export const createVerifyImagePull =
         return defined({ image, problem: cutToBytes(error.advice, maxProblemBytes), isPassing });
       }
     });
-    const reason = reasonToWithhold(failures, images.length);
-    if (reason !== undefined) throw reason;
+    const reason = reasonToWithhold(failures, images.length - untried);
+    if (reason !== undefined) await withhold(reason);
     return boundTriedImages(tried);
   };
 
-export const buildVerifyImagePull = ({ settings, send, unseal }: Pick<Platform, 'settings' | 'send' | 'unseal'>) =>
+export const buildVerifyImagePull = ({
+  settings,
+  send,
+  unseal,
+  now,
+}: Pick<Platform, 'settings' | 'send' | 'unseal' | 'now'>) =>
   createVerifyImagePull({
     unseal,
+    memory: createMemory(settings),
+    now,
+    scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     registryClient: createRegistryClient(settings, send),
     listPushes: createListPushes(settings),
   });

@@ -120,6 +120,7 @@ export const createWatchRollout =
       change: (all) => ({
         ...all,
         earlier: { image, digest },
+        previous: current.earlier,
         proven: remember(all.proven, { image, digest, at: now() }),
       }),
     });

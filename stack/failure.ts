@@ -9,6 +9,8 @@ export const exitCodes = {
   trouble: 1,
   /** The command line has a mistake. */
   usage: 2,
+  /** What was begun has not shown yet how it ends. */
+  unproved: 3,
   /** Somebody pressed Ctrl-C. */
   interrupted: 130,
 } as const;

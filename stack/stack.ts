@@ -22,6 +22,8 @@ export interface Stack {
   readonly version: string | undefined;
   readonly stateMachine: string | undefined;
   readonly memoryTable: string | undefined;
+  /** What rolls images out; `undefined` where targets.yml had no rollout when it was deployed. */
+  readonly rolloutMachine: string | undefined;
   readonly alertTopic: string | undefined;
   readonly alarmTopic: string | undefined;
 }
@@ -56,6 +58,7 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
     version: output('Version'),
     stateMachine: output('StateMachineArn'),
     memoryTable: output('MemoryTable'),
+    rolloutMachine: output('RolloutAliasArn'),
     alertTopic: output('AlertTopicArn'),
     alarmTopic: output('AlarmTopicArn'),
   };

@@ -90,6 +90,7 @@ describe.runIf(path !== undefined)('the contract with Runpod’s API v2', () => 
     const account = createRunpodAccount(client, settings);
     world.runpod.delegations.push({ account: '123456789012', region: 'us-east-1', repository: 'team/worker' });
     await listDelegations(client, settings);
+    await account.delegate('arn:aws:ecr:us-east-1:123456789012:repository/team/other');
     await account.listCredentials();
     const { id } = await account.createCredential('another', { username: 'AWS', password: 'x' });
     await account.requireChanges('4m7x2k9q');

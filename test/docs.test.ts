@@ -15,21 +15,29 @@ const thrown = [...errors.passingErrors, ...errors.refusedErrors, ...errors.ourE
   (ErrorClass) => new ErrorClass('').name as string,
 );
 const alarms = [
-  ...[...read('infra/alerts.yml').matchAll(/^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm)].map(
-    ([, name]) => name ?? '',
-  ),
+  ...[
+    ...`${read('infra/alerts.yml')}${read('infra/rollout.yml')}`.matchAll(
+      /^ {2}(\w+):\n {4}Type: AWS::CloudWatch::Alarm$/gm,
+    ),
+  ].map(([, name]) => name ?? ''),
   'TokenEndsSoon', // infra/alarms.ts
 ];
 /** Errors that AWS names itself have a section for each family of them. */
 const families = errorFamilies.map(({ section }) => section);
 const kinds = ['delayed', 'degraded', 'recovered', 'digest'];
+/** How rollouts end that people hear of. */
+const rollouts = [...read('functions/lib/report/rollout-alerts.ts').matchAll(/'(Rollout\w+)'/g)].map(
+  ([, name = '']) => name,
+);
 
 describe('the runbook', () => {
   const sections = [...read('docs/runbook.md').matchAll(/^### (.+)$/gm)].map(([, name]) => name ?? '');
 
   it('has a section for every alarm, error and kind of alert, and for nothing else', () => {
     expect(alarms.length).toBeGreaterThan(8);
-    expect(sections.toSorted()).toEqual([...alarms, ...thrown, ...verdicts, ...families, ...kinds].toSorted());
+    expect(sections.toSorted()).toEqual(
+      [...alarms, ...thrown, ...verdicts, ...families, ...kinds, ...new Set(rollouts)].toSorted(),
+    );
   });
 
   it('says in each what it means, how urgent it is, what to check, what to do, and when it is over', () => {

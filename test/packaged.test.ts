@@ -5,6 +5,7 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
 import { stackName } from '../simulator/aws/stack.ts';
+import { targetsWithRollout } from '../simulator/inputs.ts';
 import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
 
@@ -19,7 +20,7 @@ const handlers = new Map<string, { handler: Handler; variables: Record<string, s
 
 beforeAll(async () => {
   packaged = packageStack();
-  world = await World.begin();
+  world = await World.begin({ targets: targetsWithRollout });
   for (const name of functionNames) {
     const folder = packaged.unpack(name);
     const { handler } = (await import(pathToFileURL(join(folder, 'functions', `${name}.mjs`)).href)) as {

@@ -46,6 +46,28 @@ describe('the report', () => {
     });
   });
 
+  it('of a run names a template whose image is gone', async () => {
+    world = await World.begin();
+    const image = world.push('team/worker', 'v1');
+    world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
+    const gone = image.replace(':v1', ':v0');
+    world.runpod.templates.push({ id: 't1', name: 'base', registry: '6n2k8v4d', image: gone });
+    world.runpod.pods.push({ id: 'p1', name: 'pod', registry: '6n2k8v4d', image });
+    const { status, output } = await world.refresh();
+    expect(status).toBe('SUCCEEDED');
+    expect(JSON.parse(output ?? '')).toMatchObject({
+      targets: [
+        {
+          proofs: { tested: 1, degraded: 1 },
+          endpoints: [
+            { endpoint: 'template base (t1)', proof: 'degraded', evidence: expect.stringContaining(':v0') },
+            { endpoint: '4m7x2k9q', proof: 'tested' },
+          ],
+        },
+      ],
+    });
+  });
+
   it('names each of its fields and reasons in its documentation', () => {
     const text = readFileSync(new URL('../docs/report.md', import.meta.url), 'utf8');
     const fields = [...JSON.stringify(schema).matchAll(/"(\w+)":\{"(?:type|anyOf|enum|const)"/g)].map(

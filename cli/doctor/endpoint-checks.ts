@@ -126,10 +126,10 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
           isDelegated(delegations, image),
         );
         return covered.length === 0
-          ? ok('No ECR delegation of Runpod’s covers these images, so the credential is needed.')
+          ? ok('Runpod pulls none of these images by ECR delegation: the credential is needed.')
           : warning(
-              `An ECR delegation of Runpod’s covers ${covered.join(', ')}.`,
-              'Try the endpoint without a credential: where that pulls, you need no token, and none of this. Runpod’s pages disagree on serverless.',
+              `${covered.join(', ')}: the repository is delegated to Runpod, which says that it pulls it without a credential. These endpoints still pull with theirs, and it is kept fresh.`,
+              'To do without: take the credential from one endpoint, and see a new worker pull. Nobody has shown that for serverless: README.md, "When not to use this".',
             );
       },
     },

@@ -8,6 +8,7 @@ export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly undo?: boolean;
   /** Whether to undo although a stack that is deployed lives on it. */
   readonly evenDeployed?: boolean;
+  readonly delegate?: boolean;
   readonly keyStdin?: boolean;
   readonly rotateKey?: boolean;
   readonly kmsKey?: string;

@@ -14,6 +14,7 @@ import { createAsk, isInterruption } from './ask.ts';
 import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
+import { prepareDelegate } from './delegate.ts';
 import { createFindHurt, describeHurt, type EcrEndpoint, ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
@@ -339,7 +340,8 @@ export const setup = async (options: SetupOptions, context: CommandContext, term
         if (options.json !== true) terminal.print(line);
       },
     };
-    change = await (options.undo === true ? prepareUndo : prepareSetup)(journalPath, conversation);
+    const prepare = options.undo === true ? prepareUndo : options.delegate === true ? prepareDelegate : prepareSetup;
+    change = await prepare(journalPath, conversation);
   } catch (error) {
     if (!isInterruption(error) && !context.interrupted.aborted) throw error;
     terminal.printError('\nStopped. Nothing was changed.');

@@ -5,6 +5,7 @@ import {
   methodNotAllowed,
   notFound,
   pathNotFound,
+  problem,
   type RunpodRequest,
   readObject,
   readToken,
@@ -47,6 +48,22 @@ const showCredential = ({ id, name }: SimulatedCredential) => ({ id, name });
 const registries: Operations = {
   'GET registries/delegations': {
     answer: ({ delegations, clock }) => json(200, { delegations: delegations.map(showDelegation(clock.now())) }),
+  },
+  'POST registries/delegations': {
+    scope: 'secrets:write',
+    answer: ({ delegations, clock }, { body }) => {
+      const { resource } = readObject(body);
+      const [, region, account, repository] =
+        /^arn:aws[a-z-]*:ecr:([a-z0-9-]+):(\d{12}):repository\/(.+)$/.exec(String(resource)) ?? [];
+      if (region === undefined || account === undefined || repository === undefined) {
+        return unprocessable('$.resource: expected the ARN of an ECR repository');
+      }
+      const isKnown = delegations.some((each) => each.repository === repository && each.account === account);
+      if (isKnown) return problem(409, 'Conflict', 'a delegation for this repository exists');
+      const delegation = { account, region, repository };
+      delegations.push(delegation);
+      return json(201, showDelegation(clock.now())(delegation));
+    },
   },
   'GET registries': {
     scope: 'secrets:read',

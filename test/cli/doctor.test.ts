@@ -242,7 +242,7 @@ const cases: readonly Case[] = [
     what: 'a delegation that would serve',
     happen: () =>
       void world.runpod.delegations.push({ account: '123456789012', region: 'us-east-1', repository: 'team/worker' }),
-    line: /! An ECR delegation of Runpod’s covers .*team\/worker:v1/,
+    line: /! .*team\/worker:v1: the repository is delegated to Runpod, which says that it pulls it without a credential/,
     code: 0,
   },
   {

@@ -511,4 +511,16 @@ describe('setup, through pipes', () => {
     );
     expect(code).toBe(1);
   });
+
+  it('leaves a credential that an endpoint uses which is on no first page of Runpod’s list', async () => {
+    await piped(['--yes', '--key-stdin', '--credential', 'new'], apiKey);
+    const created = [...world.runpod.credentials.keys()].at(-1) ?? '';
+    Object.assign(world.runpod.endpoints.get('public00') ?? {}, { registry: created });
+    for (let index = 0; index < 1000; index += 1) {
+      world.runpod.addEndpoint({ id: `later${index}`, name: '', image: 'runpod/base:latest', registry: null });
+    }
+    const { printed } = await piped(['--undo', '--yes']);
+    expect(printed).toMatch(new RegExp(`left credential .*${created}.*public00`));
+    expect(world.runpod.credentials.has(created)).toBe(true);
+  });
 });

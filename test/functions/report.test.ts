@@ -208,9 +208,38 @@ describe('conclude-target', () => {
     });
   });
 
+  it('says of templates and pods by name whose images cannot be pulled', async () => {
+    const images = [
+      { image: 'good', digest: 'sha256:1' },
+      { image: 'gone', problem: 'it is gone' },
+      { image: 'slow', problem: 'ECR was slow', isPassing: true },
+    ];
+    const users = ['good', 'gone', 'slow', 'elsewhere'].map((image) => ({ name: `template ${image}`, image }));
+    const state = { discovered: { ...discovered, otherUsers: users }, images: { images } };
+    const endpoints = [{ endpoint: 'ep', proof: 'tested', reason: 'token-pulled' }];
+    const watch = { ...settled, endpoints, proofs: { tested: 1 } };
+    expect(await conclude({ ...state, stored, watch })).toMatchObject({
+      proofs: { tested: 1, degraded: 1 },
+      endpoints: [
+        {
+          endpoint: 'template gone',
+          proof: 'degraded',
+          reason: 'image-not-pullable',
+          evidence: 'The new token is stored, but its image cannot be pulled with it: it is gone.',
+        },
+        ...endpoints,
+      ],
+    });
+    // Nothing is said of them where no token was stored.
+    expect(await conclude({ ...state, failure: { Error: 'X', Cause: '' } })).toMatchObject({
+      proofs: {},
+      endpoints: [],
+    });
+  });
+
   it('keeps what people should know besides', async () => {
     const outcome = await conclude({
-      discovered: { ...discovered, otherUsers: ['pod p'], warnings: ['w'] },
+      discovered: { ...discovered, otherUsers: [{ name: 'pod p', image: 'i' }], unmanaged: ['e'], warnings: ['w'] },
       stored: { ...stored, unsupportedApis: ['v2'] },
       watch: settled,
       delay: { rounds: 2 },
@@ -220,6 +249,7 @@ describe('conclude-target', () => {
     expect(outcome).toMatchObject({
       refreshed: true,
       otherUsers: ['pod p'],
+      unmanaged: ['e'],
       warnings: ['w'],
       missingWays: ['v2'],
       delayedRounds: 2,

@@ -85,7 +85,7 @@ const calls: Array<{
     invoke: update,
     but: { '404': 'fine', '405': 'fine', '410': 'fine' },
   },
-  { call: 'list the endpoints at a look', on: /GET \/v2\/serverless$/, invoke: verify },
+  { call: 'list the endpoints at a look', on: /GET \/v2\/serverless(\?|$)/, invoke: verify },
   { call: 'list the workers', on: /\/workers$/, invoke: verify },
   {
     call: 'show a worker’s log',

@@ -3,13 +3,29 @@ import { packImages } from '../../functions/lib/ecr/packed-images.ts';
 import { PullError } from '../../functions/lib/ecr/registry.ts';
 import type { PullProblem } from '../../functions/lib/ecr/registry-answer.ts';
 import { createVerifyImagePull } from '../../functions/verify-image-pull.ts';
+import { createMemoryOf } from '../support/memories.ts';
 
 const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
 const good = `${registry}/good:v1`;
 
+const noon = Date.parse('2026-11-23T12:00:00Z');
+
+/** What it needs besides a registry: five hours between runs, and a memory. */
+const around = (held?: string, now: () => number = () => noon) => ({
+  memory: createMemoryOf(held === undefined ? {} : { 'target t': { expiresAt: held } }),
+  now,
+  scheduleMs: 5 * 3_600_000,
+});
+
 /** Images named after what happens to them. */
-const verify = (images: readonly string[], onToken?: PullProblem, registries: readonly string[] = []) =>
+const verify = (
+  images: readonly string[],
+  onToken?: PullProblem,
+  registries: readonly string[] = [],
+  needs = around(),
+) =>
   createVerifyImagePull({
+    ...needs,
     unseal: async () => ({ username: 'AWS', password: 'p' }),
     listPushes: async () => undefined,
     registryClient: {
@@ -100,6 +116,40 @@ describe('verify-image-pull', () => {
     });
   });
 
+  it.each([
+    ['2026-11-23T11:00:00Z', false],
+    ['2026-11-23T17:00:00Z', false],
+    ['2026-11-23T17:00:01Z', true],
+    [undefined, true],
+  ])('withholds one that may pull nothing, or that is refused, only while one that ends %s is known to do better: %s', async (held, isWithheld) => {
+    for (const images of [of('repository-forbidden'), of('token-refused'), []]) {
+      const answer = verify(images, 'token-refused', [], around(held));
+      if (isWithheld) await expect(answer).rejects.toThrow(/refused|may pull none/);
+      else expect((await answer).images).toHaveLength(images.length);
+    }
+    await expect(verify([], undefined, ['docker.io'], around(held))).rejects.toMatchObject({
+      name: 'WrongRegistryError',
+    });
+    await expect(verify(of('throttled'), undefined, [], around(held))).rejects.toMatchObject({
+      name: 'EcrThrottledError',
+    });
+  });
+
+  it('leaves what it has no time for to the next run', async () => {
+    let time = noon;
+    const needs = around(undefined, () => {
+      time += 60_000;
+      return time;
+    });
+    const { images } = await verify(
+      [good, ...of('image-missing', 'archived', 'key-lost', 'no-image')],
+      undefined,
+      [],
+      needs,
+    );
+    expect(images.filter(({ problem }) => problem?.startsWith('There was no time left'))).toHaveLength(2);
+  });
+
   it.each<readonly [PullProblem, string]>([
     ['token-refused', 'TokenRejectedError'],
     ['repository-forbidden', 'TokenRejectedError'],
@@ -111,6 +161,7 @@ describe('verify-image-pull', () => {
 
   it('passes on what is no fault of the registry', async () => {
     const broken = createVerifyImagePull({
+      ...around(),
       unseal: async () => ({ username: 'AWS', password: 'p' }),
       listPushes: async () => undefined,
       registryClient: {

@@ -8,7 +8,13 @@ import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
 import { maxLookMs } from '../../functions/lib/runpod/look-at-all.ts';
 import { maxListMs } from '../../functions/lib/runpod/pages.ts';
 import { maxSubmitMs } from '../../functions/submit-canary.ts';
-import { type Definition, definitionUrl, parseDefinition, statesOf } from '../../runner/definition.ts';
+import {
+  type Definition,
+  definitionUrl,
+  parseDefinition,
+  rolloutDefinitionUrl,
+  statesOf,
+} from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 import {
   maxPackagingMs,
@@ -43,6 +49,14 @@ const only = (type: string): Resource['Properties'] => {
   expect(found, type).toHaveLength(1);
   return found[0]?.[1].Properties ?? {};
 };
+
+/** The state machines that ship, by the names that the template has for them and for what belongs to them. */
+const machines = [
+  { machine: 'StateMachine', version: 'StateMachineVersion', alias: 'LiveAlias', url: definitionUrl },
+  { machine: 'RolloutMachine', version: 'RolloutMachineVersion', alias: 'RolloutAlias', url: rolloutDefinitionUrl },
+] as const;
+
+const named = (id: string): Resource['Properties'] => template.Resources[id]?.Properties ?? {};
 
 const list = <Item>(value: Item | Item[]): Item[] => (Array.isArray(value) ? value : [value]);
 
@@ -90,6 +104,8 @@ const settings = readSettings({});
 const { UPSTREAM_TIMEOUT_SECONDS: upstreamSeconds, LOG_LISTEN_SECONDS: listenSeconds } = settings;
 /** Each try has the time once until an answer begins, and once more until it ends. */
 const awsSeconds = awsClientDefaults(settings).maxAttempts * 2 * upstreamSeconds;
+/** Nothing waits long for the memory. */
+const memorySeconds = 2 * 2 * 3;
 const quietSeconds = maxPatienceMs / 1000;
 /** A list's last page is begun just in time, and waits for its turn. */
 const listSeconds = maxListMs / 1000 + quietSeconds + upstreamSeconds;
@@ -128,7 +144,34 @@ describe('least privilege', () => {
         ...logging,
       ],
     ],
-    ['VerifyImagePullRole', ['ecr:DescribeImages', 'kms:Decrypt', ...logging]],
+    ['VerifyImagePullRole', ['dynamodb:GetItem', 'ecr:DescribeImages', 'kms:Decrypt', ...logging]],
+    [
+      'StartRolloutsRole',
+      [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'ecr:DescribeImages',
+        'kms:Decrypt',
+        ...logging,
+        'states:DescribeExecution',
+        'states:StartExecution',
+      ],
+    ],
+    ['PlanRolloutRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['ApplyRolloutRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    [
+      'WatchRolloutRole',
+      [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
+        'kms:Decrypt',
+        ...logging,
+        'ssm:GetParameter',
+        'states:DescribeExecution',
+        'states:StartExecution',
+      ],
+    ],
+    ['RollBackRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['UpdateRunpodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
@@ -160,14 +203,20 @@ describe('least privilege', () => {
         if (list(Resource).some((each) => text(each) === '*')) wide.push(`${name}.${Sid}`);
       }
     }
-    expect(wide.sort()).toEqual(['FetchTokenRole.MintToken', 'StateMachineRole.DeliverLogs', 'StateMachineRole.Trace']);
+    expect(wide.sort()).toEqual([
+      'FetchTokenRole.MintToken',
+      'RolloutMachineRole.DeliverLogs',
+      'RolloutMachineRole.Trace',
+      'StateMachineRole.DeliverLogs',
+      'StateMachineRole.Trace',
+    ]);
   });
 
   it('says beside each of those which AWS page knows no narrower', () => {
-    const sources = ['infra/permissions.ts', 'infra/workflow.yml', 'infra/key.yml']
+    const sources = ['infra/permissions.ts', 'infra/workflow.yml', 'infra/rollout.yml', 'infra/key.yml']
       .map((path) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
       .join('\n');
-    expect(sources.match(/no narrower resource[ (:]+"/g)).toHaveLength(3);
+    expect(sources.match(/no narrower resource[ (:]+"/g)).toHaveLength(5);
   });
 
   it('allows no wildcard in an action but the family of data keys', () => {
@@ -177,7 +226,7 @@ describe('least privilege', () => {
   });
 
   it('lets tokens be sealed and opened only for an execution and a target', () => {
-    for (const role of ['FetchTokenRole', 'VerifyImagePullRole', 'UpdateRunpodRole']) {
+    for (const role of ['FetchTokenRole', 'VerifyImagePullRole', 'UpdateRunpodRole', 'StartRolloutsRole']) {
       const statement = statementsOf(role).find(({ Sid }) => /^(?:SealTokens|OpenSealedTokens)$/.test(Sid ?? ''));
       expect(statement?.Resource).toEqual({ 'Fn::GetAtt': ['SealKey', 'Arn'] });
       expect(statement?.Condition).toEqual({
@@ -217,12 +266,18 @@ describe('least privilege', () => {
     }
   });
 
-  it('lets the machine call its functions’ versions and run its own children, and nothing else', () => {
-    const invoke = statementsOf('StateMachineRole').find(({ Sid }) => Sid === 'InvokeOwnFunctions');
-    const called = list(invoke?.Resource).map(text);
-    expect(called).toHaveLength(functionNames.length - 1);
+  it.each(machines)('lets $machine call its functions’ versions and run its own children, and nothing else', ({
+    machine,
+  }) => {
+    const { DefinitionSubstitutions } = named(machine);
+    const functions = Object.keys(DefinitionSubstitutions as object).filter((name) => name.endsWith('FunctionArn'));
+    const invoke = statementsOf(`${machine}Role`).filter(({ Action }) =>
+      list(Action).includes('lambda:InvokeFunction'),
+    );
+    const called = invoke.flatMap(({ Resource }) => list(Resource).map(text));
+    expect(called).toHaveLength(functions.length);
     expect(called.every((each) => each.endsWith('LambdaFunction.Arn}:*'))).toBe(true);
-    const children = statementsOf('StateMachineRole').filter(({ Action }) =>
+    const children = statementsOf(`${machine}Role`).filter(({ Action }) =>
       list(Action).some((each) => each.startsWith('states:')),
     );
     for (const { Resource } of children) {
@@ -237,13 +292,13 @@ describe('the functions', () => {
       expect(Properties).toMatchObject({ Runtime: 'nodejs24.x', Architectures: ['arm64'] });
     }
     const groups = ofType('AWS::Logs::LogGroup');
-    expect(groups).toHaveLength(functionNames.length + 1);
+    expect(groups).toHaveLength(functionNames.length + machines.length);
     for (const [, { Properties }] of groups) expect(Properties.RetentionInDays).toBe(30);
   });
 
   it('end before the state that waits for them', () => {
-    const { Definition } = only('AWS::StepFunctions::StateMachine') as { Definition: Definition };
-    const waits = [...statesOf(Definition)].flatMap(({ name, state: { Resource = '', TimeoutSeconds = 0 } }) => {
+    const states = machines.flatMap(({ machine }) => [...statesOf(named(machine).Definition as Definition)]);
+    const waits = states.flatMap(({ name, state: { Resource = '', TimeoutSeconds = 0 } }) => {
       const called = /^\$\{(\w+)FunctionArn\}$/.exec(Resource)?.[1];
       return called === undefined ? [] : [{ name, called, TimeoutSeconds }];
     });
@@ -273,6 +328,15 @@ describe('the functions', () => {
       runpod: 5,
       seconds: maxLookMs / 1000 + quietSeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
     },
+    // The key; what is remembered read, and changed once, twice or three times; the endpoint; and what each does besides.
+    'plan-rollout': { aws: 2, runpod: 1, seconds: quietSeconds + 3 * memorySeconds },
+    'apply-rollout': { aws: 4, runpod: 4, seconds: quietSeconds + 7 * memorySeconds },
+    'watch-rollout': {
+      aws: 4, // a refresh is started, too
+      runpod: 5,
+      seconds: quietSeconds + 5 * memorySeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
+    },
+    'roll-back': { aws: 4, runpod: 5, seconds: quietSeconds + 5 * memorySeconds },
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },
@@ -281,7 +345,9 @@ describe('the functions', () => {
 
   it('have the time that their calls may take', () => {
     // How many images there are, and of how many layers, nobody knows beforehand: it gets what a slow day takes.
-    expect(Object.keys(callsOf)).toEqual(functionNames.filter((name) => name !== 'verify-image-pull'));
+    expect(Object.keys(callsOf)).toEqual(
+      functionNames.filter((name) => name !== 'verify-image-pull' && name !== 'start-rollouts'),
+    );
     for (const [name, { aws, runpod = 0, seconds = 0 }] of Object.entries(callsOf)) {
       const worst = aws * awsSeconds + runpod * upstreamSeconds + seconds;
       expect(timeoutOf(pascalCase(name)), name).toBeGreaterThan(worst);
@@ -311,20 +377,20 @@ describe('the functions', () => {
   });
 });
 
-describe('the state machine', () => {
+describe.each(machines)('the state machine $machine', ({ machine, version, alias, url }) => {
   it('has every placeholder filled in, and nothing filled in that it does not use', () => {
-    const { Definition, DefinitionSubstitutions } = only('AWS::StepFunctions::StateMachine');
+    const { Definition, DefinitionSubstitutions } = named(machine);
     const used = new Set([...JSON.stringify(Definition).matchAll(/\$\{(\w+)\}/g)].map(([, name]) => name));
     expect([...used].sort()).toEqual(Object.keys(DefinitionSubstitutions as object).sort());
   });
 
   it('is the very file that the tests run', () => {
-    const { Definition } = only('AWS::StepFunctions::StateMachine');
-    expect(Definition).toEqual(parseDefinition(readFileSync(definitionUrl, 'utf8')));
+    const { Definition } = named(machine);
+    expect(Definition).toEqual(parseDefinition(readFileSync(url, 'utf8')));
   });
 
   it('stays within what CloudFormation and Step Functions take, with every alias written out', () => {
-    const { Definition } = only('AWS::StepFunctions::StateMachine');
+    const { Definition } = named(machine);
     // https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
     expect(Buffer.byteLength(JSON.stringify(Definition))).toBeLessThan(1024 * 1024);
     // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
@@ -332,15 +398,12 @@ describe('the state machine', () => {
   });
 
   it('calls the published version of each function', () => {
-    const substitutions = only('AWS::StepFunctions::StateMachine').DefinitionSubstitutions as Record<
-      string,
-      { Ref?: string }
-    >;
+    const substitutions = named(machine).DefinitionSubstitutions as Record<string, { Ref?: string }>;
     for (const [name, { Ref = '' }] of Object.entries(substitutions)) {
       if (!name.endsWith('FunctionArn')) continue;
-      const version = template.Resources[Ref];
-      expect(version?.Type, name).toBe('AWS::Lambda::Version');
-      const { Ref: functionId = '' } = version?.Properties.FunctionName as { Ref?: string };
+      const called = template.Resources[Ref];
+      expect(called?.Type, name).toBe('AWS::Lambda::Version');
+      const { Ref: functionId = '' } = called?.Properties.FunctionName as { Ref?: string };
       const { FunctionName } = template.Resources[functionId]?.Properties ?? {};
       expect(`${pascalCase(String(FunctionName).replace(`runpod-ecr-refresh-${packagedStage}-`, ''))}FunctionArn`).toBe(
         name,
@@ -349,16 +412,16 @@ describe('the state machine', () => {
   });
 
   it('is versioned behind an alias, logs errors without data, traces, and encrypts', () => {
-    expect(only('AWS::StepFunctions::StateMachine')).toMatchObject({
+    expect(named(machine)).toMatchObject({
       StateMachineType: 'STANDARD',
       LoggingConfiguration: { Level: 'ERROR', IncludeExecutionData: false },
       TracingConfiguration: { Enabled: true },
       EncryptionConfiguration: { Type: 'CUSTOMER_MANAGED_KMS_KEY', KmsKeyId: { 'Fn::GetAtt': ['StackKey', 'Arn'] } },
     });
-    expect(only('AWS::StepFunctions::StateMachineVersion')).toMatchObject({
-      StateMachineRevisionId: { 'Fn::GetAtt': ['StateMachine', 'StateMachineRevisionId'] },
+    expect(named(version)).toMatchObject({
+      StateMachineRevisionId: { 'Fn::GetAtt': [machine, 'StateMachineRevisionId'] },
     });
-    expect(only('AWS::StepFunctions::StateMachineAlias')).toMatchObject({
+    expect(named(alias)).toMatchObject({
       Name: 'live',
       DeploymentPreference: { Type: 'ALL_AT_ONCE' },
     });
@@ -512,9 +575,12 @@ describe('the stack', () => {
       'AWS::URLSuffix',
       'AWS::StackName',
     ]);
-    const { StateMachine, ...others } = template.Resources;
-    const { Definition: _, ...machine } = StateMachine?.Properties ?? {};
-    const json = JSON.stringify([others, machine, template.Outputs]);
+    const { StateMachine, RolloutMachine, ...others } = template.Resources;
+    const properties = [StateMachine, RolloutMachine].map((machine) => {
+      const { Definition: _, ...rest } = machine?.Properties ?? {};
+      return rest;
+    });
+    const json = JSON.stringify([others, properties, template.Outputs]);
     const referred = [
       ...[...json.matchAll(/"Ref":"([^"]+)"/g)].map(([, name]) => name),
       ...[...json.matchAll(/"Fn::GetAtt":\["([^"]+)"/g)].map(([, name]) => name),

@@ -12,6 +12,7 @@ const judge = (status: string, stateMachine: string | undefined) =>
       version: '1',
       stateMachine,
       memoryTable: 'memory',
+      rolloutMachine: undefined,
       alertTopic: undefined,
       alarmTopic: undefined,
     },

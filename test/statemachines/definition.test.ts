@@ -2,7 +2,14 @@ import { existsSync, readFileSync } from 'node:fs';
 import aslValidator from 'asl-validator';
 import { describe, expect, it } from 'vitest';
 import * as errors from '../../functions/lib/errors.ts';
-import { type CatchRule, definitionUrl, parseDefinition, type RetryRule, statesOf } from '../../runner/definition.ts';
+import {
+  type CatchRule,
+  definitionUrl,
+  parseDefinition,
+  type RetryRule,
+  rolloutDefinitionUrl,
+  statesOf,
+} from '../../runner/definition.ts';
 import { functionNames, pascalCase } from '../../runner/functions.ts';
 
 const text = readFileSync(definitionUrl, 'utf8');
@@ -48,8 +55,9 @@ describe('the state machine', () => {
     expect(names).toEqual([...new Set(names)]);
   });
 
-  it('uses each function but start-refresh, by the name of its file', () => {
-    const used = new Set([...text.matchAll(/\$\{(\w+)FunctionArn\}/g)].map(([, name]) => name));
+  it('uses, together with the rollout’s, each function but start-refresh, by the name of its file', () => {
+    const both = `${text}${readFileSync(rolloutDefinitionUrl, 'utf8')}`;
+    const used = new Set([...both.matchAll(/\$\{(\w+)FunctionArn\}/g)].map(([, name]) => name));
     const expected = functionNames.filter((name) => name !== 'start-refresh');
     expect([...used].sort()).toEqual(expected.map(pascalCase).sort());
     for (const name of functionNames) {
@@ -199,7 +207,12 @@ const handling: Readonly<Record<string, Handling>> = {
   },
   // A canary costs GPU time: it is never submitted twice.
   SubmitCanary: { timeout: 260, retried: [], caught: [all('VerifyEndpointPull', '$.canaries')] },
-  VerifyEndpointPull: { timeout: 610, retried: onRunpod, caught: [all('ConcludeTarget', '$.watchFailure')] },
+  VerifyEndpointPull: { timeout: 610, retried: onRunpod, caught: [all('WantsRollouts', '$.watchFailure')] },
+  StartRollouts: {
+    timeout: 610,
+    retried: [...onPlatform, retry(['EcrUnavailableError', 'KmsUnavailableError'], passing)],
+    caught: [all('ConcludeTarget', '$.rolloutFailure')],
+  },
   PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('ConcludeTarget', '$.planFailure')] },
   NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
   ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [all('TargetNotConcluded', '$.concludeFailure')] },

@@ -32,7 +32,7 @@ const proofsOf = (execution: Execution) =>
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
 const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
-const checkOnce = ['VerifyEndpointPull', 'ProofsSettled'];
+const checkOnce = ['VerifyEndpointPull', 'ProofsSettled', 'WantsRollouts'];
 const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
 const succeed = ['ConcludeTarget', ...end];

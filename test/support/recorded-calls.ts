@@ -75,6 +75,11 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
   const pushed = [...world.stepFunctions.executions.values()].at(-1);
   if (pushed !== undefined) await world.clock.until(pushed.ended);
 
+  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
+  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
+  await world.refresh();
+  forbid();
+
   // An outage is waited out.
   const end = world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 503, headers: {}, body: '{}' } } });
   const waiting = world.start();

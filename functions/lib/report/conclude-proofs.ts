@@ -1,3 +1,4 @@
+import { type TriedImages, trialOf } from '../ecr/tried-images.ts';
 import { addSettled, type Watch } from '../runpod/watch.ts';
 import { type Failure, messageOfFailure } from './cause.ts';
 import type { EndpointOutcome } from './outcome.ts';
@@ -32,4 +33,22 @@ export const concludeWatch = (
   if (unseen === 0) return known;
   const others = addSettled(known, [notLooked(watch === undefined ? 'all' : 'others', why)]);
   return { ...others, proofs: { ...others.proofs, degraded: (others.proofs.degraded ?? 0) + unseen - 1 } };
+};
+
+/**
+ * Adds templates and pods whose images cannot be pulled: nothing of theirs runs for a run to watch, and what starts from
+ * them next will fail.
+ */
+export const concludeOthers = (
+  watched: Pick<Watch, 'endpoints' | 'proofs'>,
+  users: ReadonlyArray<{ readonly name: string; readonly image: string }>,
+  images: TriedImages = { images: [] },
+): Pick<Watch, 'endpoints' | 'proofs'> => {
+  const troubled = users.flatMap(({ name, image }): EndpointOutcome[] => {
+    const trial = trialOf(images, image);
+    if (trial === undefined || !('problem' in trial) || trial.isPassing) return [];
+    const evidence = `The new token is stored, but its image cannot be pulled with it: ${trial.problem}.`;
+    return [{ endpoint: name, proof: 'degraded', reason: 'image-not-pullable', evidence }];
+  });
+  return addSettled(watched, troubled);
 };

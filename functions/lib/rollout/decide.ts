@@ -64,7 +64,7 @@ export interface Decision {
 }
 
 /** The digest that a reference stands for in its repository. */
-const digestOf = (image: string, images: readonly RepositoryImage[]): string | undefined => {
+export const digestOf = (image: string, images: readonly RepositoryImage[]): string | undefined => {
   const reference = parseImageReference(image);
   if (reference === undefined) return undefined;
   const { digest, tag = 'latest' } = reference;

@@ -70,6 +70,8 @@ export type EndedRollout = z.output<typeof endedSchema>;
 export const rolloutRecordSchema = z.object({
   /** What the endpoint was last seen with outside of a rollout; without a digest where ECR had none for its reference. */
   earlier: z.object({ image: text, digest: z.optional(text) }),
+  /** What it had before its last proven rollout. */
+  previous: z.optional(pinnedSchema),
   /** When it was given which digest, the newest last. */
   given: z.array(provenSchema),
   proven: z.array(provenSchema),

@@ -58,7 +58,7 @@ describe('what a run asks of Runpod', () => {
   });
   afterAll(() => world.end());
 
-  it.each([1, 3])('with %d endpoints that settle at once is no more than is planned with', async (count) => {
+  it.each([1, 3, 30])('with %d endpoints that settle at once is no more than is planned with', async (count) => {
     world.runpod.endpoints.clear();
     const image = world.push('team/worker', 'v1');
     for (let index = 0; index < count; index += 1) {

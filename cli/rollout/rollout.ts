@@ -1,0 +1,109 @@
+import { createMemory } from '../../functions/lib/memory/memory.ts';
+import { createRolloutMemory, type RolloutMemory, rolloutForm } from '../../functions/lib/rollout/memory.ts';
+import { readTargets } from '../../functions/lib/targets.ts';
+import { wallClock } from '../../runner/engine.ts';
+import { type Caller, type CallerOptions, readCaller } from '../../stack/caller.ts';
+import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
+import { deployCommand, readStack } from '../../stack/stack.ts';
+import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
+import { ownPlatform } from '../refresh/run.ts';
+import type { Terminal } from '../terminal.ts';
+import { followersOf, takeBack, takeOffRefusals } from './changes.ts';
+import { prepare } from './prepare.ts';
+import { rollOutHere } from './run.ts';
+import { showRollouts } from './show.ts';
+import { rollOutByStack } from './stack.ts';
+
+interface RolloutOptions extends CallerOptions, CommonOptions {
+  readonly hold?: string;
+  readonly resume?: string;
+  readonly back?: string;
+  readonly retry?: string;
+  readonly endpoint?: string;
+  readonly to?: string;
+  readonly wait?: boolean;
+}
+
+const onlyOne = (options: RolloutOptions): void => {
+  const given = (['hold', 'resume', 'back', 'retry', 'to'] as const).filter((name) => options[name] !== undefined);
+  if (given.length > 1) throw new UsageError(`--${given[1]}: expected one thing to do, found --${given[0]}, too.`);
+  if (options.to !== undefined && options.endpoint === undefined)
+    throw new UsageError('--to: expected the endpoint that gets it, with --endpoint, found nothing.');
+  if (options.endpoint !== undefined && options.to === undefined)
+    throw new UsageError('--endpoint: expected what it gets, with --to, found nothing.');
+};
+
+/** How a rollout that was waited for ended, as an exit code: 0 proven, 3 unproved, 1 everything else. */
+const exitCodeOf = (verdict: string): number =>
+  verdict === 'proven' ? exitCodes.well : verdict === 'unproved' ? exitCodes.unproved : exitCodes.trouble;
+
+/** What is remembered, where a stack remembers. */
+const memoryOf = ({ settings }: Caller, table: string) => {
+  const own = { ...settings, MEMORY_TABLE: table };
+  return { memory: createRolloutMemory({ settings: own }), all: () => createMemory(own).readAll(rolloutForm) };
+};
+
+/** Shows rollouts, or does with one what is asked for. @returns the exit code */
+export const rollout = async (
+  options: RolloutOptions,
+  context: CommandContext,
+  terminal: Terminal,
+): Promise<number> => {
+  onlyOne(options);
+  const { clock = wallClock, interrupted } = context;
+  const caller = readCaller(options, interruptible(context));
+  const targets = readTargets(caller.settings.TARGETS_FILE, context.folder);
+  const stack = await readStack(caller);
+  const platform = ownPlatform(caller, clock.now, interrupted);
+  const remembered = stack?.memoryTable === undefined ? undefined : memoryOf(caller, stack.memoryTable);
+  const needMemory = (): RolloutMemory => {
+    if (remembered !== undefined && stack?.rolloutMachine !== undefined) return remembered.memory;
+    throw new CommandError(
+      `The stack ${caller.stackName} rolls nothing out: it is not deployed, or targets.yml had no rollout then. Deploy it: ${deployCommand(caller)}.`,
+    );
+  };
+
+  const { hold, resume, back, retry, to, endpoint } = options;
+  if (hold !== undefined || resume !== undefined) {
+    const id = hold ?? resume ?? '';
+    const after = await needMemory().change(id, (before) => {
+      if (before === undefined) return before;
+      const { heldSince: _, ...rest } = before;
+      return hold === undefined ? rest : { ...rest, heldSince: clock.now() };
+    });
+    if (after === undefined) throw new CommandError(`Nothing is remembered of endpoint ${id}: no run has seen it yet.`);
+    terminal.print(
+      hold === undefined
+        ? `${id} follows again what targets.yml says: the next run gives it what it wants.`
+        : `${id} is held: it is given nothing any more, until npm run rollout -- --resume ${id}.`,
+    );
+    return exitCodes.well;
+  }
+  if (to === undefined && back === undefined && retry === undefined) {
+    const records = remembered === undefined ? new Map() : await remembered.all();
+    if (remembered === undefined)
+      terminal.printError('There is no stack that remembers: what was refused is not known.');
+    await showRollouts(followersOf(targets), records, platform, terminal, options.json === true);
+    return exitCodes.well;
+  }
+
+  const id = back ?? retry ?? endpoint ?? '';
+  if (stack?.rolloutMachine === undefined || remembered === undefined) {
+    if (to === undefined) needMemory();
+    terminal.printError(
+      'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.',
+    );
+    const prepared = await prepare(targets, id, to ?? '', platform, undefined);
+    const ending = await rollOutHere(prepared, platform, clock, interrupted, (text) => terminal.printError(text));
+    terminal.print(ending.text);
+    return exitCodeOf(ending.verdict);
+  }
+  const { memory } = remembered;
+  const before = await memory.read(id);
+  const wanted =
+    back !== undefined ? takeBack(before, id) : retry !== undefined ? takeOffRefusals(before, id) : (to ?? '');
+  const prepared = await prepare(targets, id, wanted, platform, memory);
+  const ending = await rollOutByStack(prepared, memory, caller, stack.rolloutMachine, clock, options.wait === true);
+  terminal.print(ending.text);
+  return options.wait === true ? exitCodeOf(ending.verdict) : exitCodes.well;
+};

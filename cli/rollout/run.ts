@@ -1,0 +1,104 @@
+import { defined } from '../../functions/lib/defined.ts';
+import type { BasePlatform } from '../../functions/lib/platform.ts';
+import { nameOf } from '../../functions/lib/rollout/decide.ts';
+import { createProcessMemory } from '../../functions/lib/rollout/memory.ts';
+import type { RolloutOrder } from '../../functions/lib/rollout/order.ts';
+import { claim, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
+import { readDefinition, rolloutDefinitionUrl } from '../../runner/definition.ts';
+import { createEngine, type EngineClock } from '../../runner/engine.ts';
+import { createInvokeFunction, functionNames } from '../../runner/functions.ts';
+import { CommandError } from '../../stack/failure.ts';
+import type { Prepared } from './prepare.ts';
+
+/** How a rollout ended, and what to print about it. */
+export interface Ending {
+  readonly verdict: string;
+  readonly text: string;
+}
+
+/** What a person's order is for an execution. */
+export const orderOf = ({ id, target, settings }: Prepared, digest: string, attempt: number): RolloutOrder =>
+  defined({
+    endpoint: id,
+    attempt,
+    digest,
+    target: { name: target.name, runpod: defined(target.runpod) },
+    proveWithinMinutes: settings.proveWithinMinutes,
+    canary: settings.canary,
+    waiting: [],
+  });
+
+/** Says how a rollout ended by what is remembered of it. */
+export const endingOf = (id: string, record: RolloutRecord | undefined, attempt: number): Ending => {
+  const { current, ended } = record ?? {};
+  if (current?.attempt === attempt && current.phase === 'watching') {
+    return {
+      verdict: 'unproved',
+      text: `! ${id} has ${nameOf(current.image)}, and no worker has shown yet that it works.`,
+    };
+  }
+  if (ended?.attempt !== attempt) return { verdict: 'stopped', text: `✗ ${id}: the rollout was stopped by an error.` };
+  const image = nameOf(ended.image);
+  switch (ended.verdict) {
+    case 'proven':
+      return { verdict: 'proven', text: `✓ ${id} runs ${image}: ${ended.why}.` };
+    case 'broken':
+      return {
+        verdict: 'broken',
+        text: `✗ ${id} refused ${image}: ${ended.why}. Its earlier image ${ended.back === 'not ours' ? 'was not put back, for it has another one by now' : ended.back === 'broken' ? 'is back, and does not start either' : 'is back'}.`,
+      };
+    default:
+      return { verdict: ended.verdict, text: `✗ ${id} was not given ${image}: ${ended.why}.` };
+  }
+};
+
+/** Runs the rollout's state machine in this process, with a memory that lasts as long. */
+export const rollOutHere = async (
+  prepared: Prepared,
+  platform: BasePlatform,
+  clock: EngineClock,
+  signal: AbortSignal,
+  tell: (text: string) => void,
+): Promise<Ending> => {
+  const memory = createProcessMemory();
+  const { id, wanted } = prepared;
+  const record = await memory.change(id, () => claim(prepared.record, wanted, clock.now(), true));
+  const attempt = record?.current?.attempt ?? 1;
+  const rolloutPlatform = { ...platform, rolloutMemory: memory };
+  const invoke = createInvokeFunction(rolloutPlatform, { notify: () => async () => ({ published: 0 }) });
+  const arnOf = (name: string): string => `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
+  const definition = readDefinition({ functionArn: arnOf, alertTopicArn: arnOf('nobody') }, rolloutDefinitionUrl);
+  const failures: string[] = [];
+  const call = async (resource: string, payload: unknown): Promise<unknown> => {
+    const name = functionNames.find((each) => arnOf(each) === resource);
+    if (name === undefined) return {};
+    if (signal.aborted) throw new CommandError('Interrupted.');
+    try {
+      return await invoke(name, payload);
+    } catch (error) {
+      failures.push(error instanceof Error ? error.message : String(error));
+      throw error;
+    }
+  };
+  const execution = createEngine(
+    clock,
+    definition,
+    call,
+  )(orderOf(prepared, wanted.digest, attempt), {
+    id: 'arn:aws:states:us-east-1:000000000000:execution:rollout-here:1',
+    name: 'rollout-here',
+  });
+  const stop = (): void => execution.abort();
+  signal.addEventListener('abort', stop);
+  for await (const event of execution.events) {
+    if (event.type !== 'StateEntered') continue;
+    if (event.state.name === 'ApplyRollout') tell(`Giving ${id} ${nameOf(wanted.image)} …`);
+    if (event.state.name === 'WaitToLook') tell('Waiting for a worker to show that it works …');
+    if (event.state.name === 'RollBack') tell('It does not work: the earlier image goes back …');
+  }
+  await execution.result.catch(() => undefined);
+  signal.removeEventListener('abort', stop);
+  const ending = endingOf(id, await memory.read(id), attempt);
+  if (signal.aborted) throw new CommandError(`Interrupted. Look at what ${id} has in the Runpod console.`);
+  return ending.verdict === 'stopped' ? { ...ending, text: `${ending.text} ${failures.at(-1) ?? ''}`.trim() } : ending;
+};

@@ -1,0 +1,55 @@
+import { createStartExecution } from '../../functions/lib/aws/start-execution.ts';
+import { nameOf } from '../../functions/lib/rollout/decide.ts';
+import type { RolloutMemory } from '../../functions/lib/rollout/memory.ts';
+import { executionNameOf } from '../../functions/lib/rollout/order.ts';
+import { claim, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts';
+import type { EngineClock } from '../../runner/engine.ts';
+import type { Caller } from '../../stack/caller.ts';
+import { CommandError } from '../../stack/failure.ts';
+import type { Prepared } from './prepare.ts';
+import { type Ending, endingOf, orderOf } from './run.ts';
+
+const lookEveryMs = 5000;
+const minuteMs = 60_000;
+
+/** Has the stack roll out what a person asks for: it goes before what the endpoint follows, what it refused, and a hold. */
+export const rollOutByStack = async (
+  prepared: Prepared,
+  memory: RolloutMemory,
+  caller: Caller,
+  machineArn: string,
+  clock: EngineClock,
+  isAwaited: boolean,
+): Promise<Ending> => {
+  const { id, wanted, record: seen, settings } = prepared;
+  const claimed = await memory.change(id, (before) => {
+    if (before?.current?.phase === 'returning') {
+      throw new CommandError(`Endpoint ${id} is being given its earlier image back. Try again when that has ended.`);
+    }
+    const record = before === undefined ? seen : { ...before, earlier: seen.earlier };
+    // What the person's choice replaces is not given again by itself, and the choice is no longer refused.
+    const { refused: all } = takeHandMadeChoice(record, wanted, clock.now());
+    const refused = all.filter(({ digest }) => digest !== wanted.digest);
+    return claim({ ...record, refused }, wanted, clock.now(), true);
+  });
+  const attempt = claimed?.current?.attempt ?? 0;
+  const order = orderOf(prepared, wanted.digest, attempt);
+  await createStartExecution(caller.settings, machineArn)(executionNameOf(order), order);
+  const name = nameOf(wanted.image);
+  if (!isAwaited) return { verdict: 'started', text: `${id} is given ${name}. npm run rollout shows how it fares.` };
+  const giveUpAt = clock.now() + (settings.proveWithinMinutes + 60) * minuteMs;
+  for (;;) {
+    await new Promise<void>((resolve) => {
+      clock.setTimeout(resolve, lookEveryMs);
+    });
+    const record = await memory.read(id);
+    const { current, ended } = record ?? {};
+    const appliedAt = current?.attempt === attempt && current.phase === 'watching' ? current.appliedAt : undefined;
+    const isOver =
+      (ended?.attempt ?? 0) >= attempt ||
+      (current?.attempt ?? 0) > attempt ||
+      (appliedAt !== undefined && clock.now() > appliedAt + settings.proveWithinMinutes * minuteMs + minuteMs) ||
+      clock.now() > giveUpAt;
+    if (isOver) return endingOf(id, record, attempt);
+  }
+};

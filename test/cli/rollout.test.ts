@@ -1,0 +1,125 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
+import { registryHost, type World } from '../../simulator/world.ts';
+import { run } from '../support/command.ts';
+import { beginFollowing, digestOfTag, followerId, pinned, rollOut, rolloutRecord } from '../support/rollouts.ts';
+
+let world: World;
+let endpoint: SimulatedEndpoint;
+
+const begin = async (...options: Parameters<typeof beginFollowing>): Promise<void> => {
+  ({ world, endpoint } = await beginFollowing(...options));
+};
+afterEach(() => world.end());
+
+const rollout = (...words: string[]) =>
+  world.clock.until(run(world, ['rollout', ...words], { clock: world.clock, now: world.clock.now }));
+
+describe('a rollout from the command line, without a stack', () => {
+  const beginAlone = async (options: { readonly isWarm?: boolean } = {}): Promise<string> => {
+    await begin(undefined, options);
+    world.deployment.status = undefined;
+    world.push('team/worker', 'v2');
+    return digestOfTag(world, 'v2');
+  };
+
+  it('gives an endpoint the image, proves it, says what it cannot know, and ends with 0', async () => {
+    const digest = await beginAlone();
+    const { code, printed, printedErrors } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printedErrors).toMatch(
+      /whether the endpoint is held, and whether it has refused this image before, is not known/,
+    );
+    expect(printed).toMatch(/✓ 4m7x2k9q runs team\/worker:v2@\S+: worker \w+ pulled/);
+    expect(endpoint.image).toBe(pinned('v2', digest));
+    expect(code).toBe(0);
+  });
+
+  it('ends with 3 where no worker has shown it in time', async () => {
+    const digest = await beginAlone({ isWarm: false });
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(/! 4m7x2k9q has team\/worker:v2@\S+, and no worker has shown yet that it works\./);
+    expect(endpoint.image).toBe(pinned('v2', digest));
+    expect(code).toBe(3);
+  });
+
+  it('takes back what does not work, and ends with 1', async () => {
+    const digest = await beginAlone();
+    const earlier = await digestOfTag(world, 'production');
+    world.runpod.programFaults.set(digest, 'cannot start');
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(/✗ 4m7x2k9q refused team\/worker:v2@\S+: .*no such file or directory.* is back\./);
+    expect(endpoint.image).toBe(pinned('production', earlier));
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    [['--to', 'v3'], /ECR has no image v3 in team\/worker/],
+    [['--to', 'arm'], /is not rolled out: .*amd64/],
+  ])('changes nothing where it is asked for %j', async (words, message) => {
+    await beginAlone();
+    world.push('team/worker', 'arm', { architecture: 'arm64' });
+    const { code, printedErrors } = await rollout('--endpoint', followerId, ...words, '--wait');
+    expect(printedErrors).toMatch(message);
+    expect(code).toBe(1);
+    expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
+  });
+
+  it.each([
+    [['--to', 'v2'], /--to: expected the endpoint/],
+    [['--endpoint', followerId], /--endpoint: expected what it gets/],
+    [['--hold', 'a', '--back', 'b'], /--back: expected one thing to do, found --hold, too/],
+  ])('refuses %j', async (words, message) => {
+    await beginAlone();
+    const { code, printedErrors } = await rollout(...words);
+    expect(printedErrors).toMatch(message);
+    expect(code).toBe(2);
+  });
+});
+
+describe('a rollout from the command line, with a stack', () => {
+  it('shows what runs, what is wanted, and what was refused and why', async () => {
+    await begin();
+    world.push('team/worker', 'production');
+    world.runpod.programFaults.set(await digestOfTag(world, 'production'), 'cannot start');
+    await rollOut(world);
+    const { code, printed } = await rollout();
+    expect(printed).toMatch(/^4m7x2k9q follows tag production\n {2}runs {4}team\/worker:production@/);
+    expect(printed).toMatch(/ {2}refused team\/worker:production@\S+ at \S+ \S+: worker \w+ logged/);
+    expect(code).toBe(0);
+  });
+
+  it('holds an endpoint, and lets it go', async () => {
+    await begin();
+    expect((await rollout('--hold', followerId)).code).toBe(0);
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
+    await rollout('--resume', followerId);
+    await rollOut(world);
+    expect(endpoint.image).toBe(pinned('production', await digestOfTag(world, 'production')));
+  });
+
+  it('gives back what the endpoint had before, and it stays so', async () => {
+    await begin();
+    const before = await digestOfTag(world, 'production');
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    const { code, printed } = await rollout('--back', followerId, '--wait');
+    expect(printed).toMatch(/✓ 4m7x2k9q runs/);
+    expect(code).toBe(0);
+    await rollOut(world);
+    expect(endpoint.image).toContain(`@${before}`);
+  });
+
+  it('tries again what was refused', async () => {
+    await begin();
+    world.push('team/worker', 'production');
+    const digest = await digestOfTag(world, 'production');
+    world.runpod.programFaults.set(digest, 'cannot start');
+    await rollOut(world);
+    world.runpod.programFaults.clear();
+    expect((await rollout('--retry', followerId, '--wait')).code).toBe(0);
+    expect(endpoint.image).toBe(pinned('production', digest));
+    expect((await rolloutRecord(world)).refused).toEqual([]);
+  });
+});
