@@ -261,16 +261,19 @@ export const describePermissions = (targets: readonly Target[], place: StackPlac
 /** EventBridge takes an event pattern of 2,048 characters: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html */
 const maxPatternCharacters = 2048;
 /** What the rest of the pattern, its source and its kind, takes at most. */
-const patternFrame = 100;
+const patternFrame = 130;
 
 /**
- * Which ECR pushes are worth a run, as the `detail` of an event pattern. Children of an index are pushed without a tag.
+ * Which ECR pushes are worth a run, as the `detail` of an event pattern. Children of an index are pushed without a tag. An
+ * image that comes by replication makes no push where it arrives, but a replication: "Amazon ECR events and EventBridge",
+ * https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+ *
  * Repositories matter only where every target says which are its own, and all of them fit.
  */
 export const pushDetail = (targets: readonly Target[]): object => {
   const repositories = targets.map(({ ecr }) => ecr.repositories);
   const named = repositories.filter((each) => each !== undefined);
-  const any = { 'action-type': ['PUSH'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] };
+  const any = { 'action-type': ['PUSH', 'REPLICATE'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] };
   const some = { ...any, 'repository-name': unique(named.flat()) };
   const fits = JSON.stringify(some).length + patternFrame <= maxPatternCharacters;
   return named.length === repositories.length && fits ? some : any;

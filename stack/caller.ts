@@ -19,6 +19,8 @@ export interface Caller {
   readonly stackName: string;
   readonly stage: string;
   readonly region: string;
+  /** The AWS profile that --profile named. */
+  readonly profile?: string;
   readonly settings: Settings;
   /** What AWS clients of this region are made with. */
   readonly aws: ReturnType<typeof awsClientDefaults> & { readonly region: string };
@@ -60,6 +62,7 @@ export const readCaller = (
     stackName: `runpod-ecr-refresh-${stage}`,
     stage,
     region: chosen,
+    ...defined({ profile }),
     settings,
     aws: { ...awsClientDefaults(settings, maxAnswerBytes), region: chosen },
   };

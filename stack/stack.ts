@@ -64,10 +64,17 @@ export const readStack = async ({ aws, stackName }: Caller): Promise<Stack | und
   };
 };
 
+type Place = Pick<Caller, 'stage' | 'region' | 'profile'>;
+
+/** The options by which a command of ours meets the same stack, to be copied. */
+export const placeOptions = ({ stage, region, profile }: Place): string =>
+  `--stage ${stage} --region ${region}${profile === undefined ? '' : ` --profile ${profile}`}`;
+
+const serverless = (command: string, { stage, region, profile }: Place): string =>
+  `npx serverless ${command} --stage ${stage} --region ${region}${profile === undefined ? '' : ` --aws-profile ${profile}`}`;
+
 /** The command that deploys a stage. */
-export const deployCommand = ({ stage, region }: Caller): string =>
-  `npx serverless deploy --stage ${stage} --region ${region}`;
+export const deployCommand = (place: Place): string => serverless('deploy', place);
 
 /** The command that removes a stage. */
-export const removeCommand = ({ stage, region }: Caller): string =>
-  `npx serverless remove --stage ${stage} --region ${region}`;
+export const removeCommand = (place: Place): string => serverless('remove', place);

@@ -1,7 +1,7 @@
 import { defined } from '../../functions/lib/defined.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
-import { deployCommand } from '../../stack/stack.ts';
+import { deployCommand, placeOptions } from '../../stack/stack.ts';
 import { plain } from '../terminal.ts';
 import { newCredential } from './conversation.ts';
 import { type EcrEndpoint, nameOf } from './endpoints.ts';
@@ -122,6 +122,6 @@ export const nextSteps = (
           'Create a Runpod endpoint with your ECR image, and select the credential under Container Registry Auth; or run this again then.',
         ]),
     `Deploy: ${deployCommand(caller)}`,
-    `See how it fares: npm run status -- --stage ${caller.stage} --region ${caller.region}`,
+    `See how it fares: npm run status -- ${placeOptions(caller)}`,
   ];
 };

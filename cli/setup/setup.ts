@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
-import { hostOf, isSameRegistry } from '../../functions/lib/ecr/host.ts';
+import { hostOf, isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
+import { placeOptions } from '../../stack/stack.ts';
 import { type CommandContext, interruptible } from '../context.ts';
 import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
@@ -14,7 +15,7 @@ import { make, type Secrets, type Workshop } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
 import { prepareDelegate } from './delegate.ts';
-import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoints.ts';
+import { createFindHurt, describeHurt, type EcrEndpoint, ecrEndpointsOf, nameOf } from './endpoints.ts';
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
 import { findKeyParameter } from './key-parameter.ts';
@@ -96,6 +97,16 @@ const describeToken = (token: SetupToken | undefined, { identity }: Conversation
   return token.isNarrow
     ? 'the token that was just tried, which may pull and nothing else'
     : `the token that was just tried, which may do in ECR whatever ${identity.arn} may, until the first run replaces it or for 12 hours`;
+};
+
+/** Why an endpoint that pulls from ECR is not kept running by this setup, and what would. */
+const describeLeft = (endpoint: EcrEndpoint, host: string): string => {
+  const uses =
+    endpoint.registry === null ? 'no credential' : `credential ${endpoint.registry}, which no target keeps fresh`;
+  const remedy = isSameRegistry(endpoint.host, host)
+    ? 'run this again and select the credential for it'
+    : `its registry, ${endpoint.host}, is another one: npm run setup -- --name ${parseEcrHost(endpoint.host)?.region ?? 'other'} --image-registry ${endpoint.host}`;
+  return `${nameOf(endpoint)} uses ${uses}; ${remedy}`;
 };
 
 /** What nobody can use: Runpod wants a password. */
@@ -291,14 +302,21 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
     const count = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
     if (count < planned.length) {
       terminal.printError(
-        `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo`,
+        `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`,
       );
       return exitCodes.interrupted;
     }
     if (options.json === true) terminal.print(JSON.stringify({ version: 1, changes, next }, undefined, 2));
     print('\nNext');
     printList(next);
-    if (planned.length > 0) print('\nUndo it all: npm run setup -- --undo');
+    const left = pulling.filter(
+      (each) => !watched.includes(each) && !targets.some((one) => one.runpod.registry === each.registry),
+    );
+    if (left.length > 0) {
+      print('\nThese stay unprotected');
+      printList(left.map((each) => plain(describeLeft(each, host))));
+    }
+    if (planned.length > 0) print(`\nUndo it all: npm run setup -- --undo ${placeOptions(caller)}`);
     return exitCodes.well;
   };
 };

@@ -120,7 +120,7 @@ const requirePlace = (journal: Journal, { caller, identity }: Conversation): voi
   const name = basename(journal.path);
   if (account !== identity.account || region !== caller.region) {
     throw new CommandError(
-      `${name} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}. Name that region and its profile: npm run setup -- --undo --region ${region} --profile <profile>`,
+      `${name} records changes in account ${account}, ${region}; this is ${identity.account}, ${caller.region}. Name that region, and a profile of that account with --profile: npm run setup -- --undo --region ${region}`,
     );
   }
   for (const { change } of journal.entries) {

@@ -372,3 +372,20 @@ describe('the KMS key of the API key', () => {
     expect((await setup(['--yes', '--kms-key', customerKeyArn])).printed).toContain('Everything is right already');
   });
 });
+
+describe('what setup ends with', () => {
+  it('names the endpoints that stay unprotected and why, and commands to copy with their place', async () => {
+    const elsewhere = '210987654321.dkr.ecr.eu-west-1.amazonaws.com';
+    world.runpod.addEndpoint({ id: 'far00000', name: 'far', image: `${elsewhere}/a:1`, registry: null });
+    world.runpod.addEndpoint({ id: 'near0000', name: 'near', image, registry: '6n2k8v4d' });
+    const words = ['--yes', '--key-stdin', '--credential', 'new', '--stage', 'prod'];
+    const { printed } = await setup(words, apiKey);
+    const text = inOneLine(printed);
+    expect(text).toContain('These stay unprotected 1. ');
+    expect(text).toContain('far (far00000) uses no credential; its registry,');
+    expect(text).toContain(`npm run setup -- --name eu-west-1 --image-registry ${elsewhere}`);
+    expect(text).toContain('near (near0000) uses credential 6n2k8v4d, which no target keeps fresh; run this again');
+    expect(printed).toContain('npx serverless deploy --stage prod --region us-east-1');
+    expect(printed).toContain('Undo it all: npm run setup -- --undo --stage prod --region us-east-1');
+  });
+});

@@ -446,8 +446,8 @@ describe('the triggers', () => {
     expect(template.Resources.PushRule?.Properties).toMatchObject({
       EventPattern: {
         source: ['aws.ecr'],
-        'detail-type': ['ECR Image Action'],
-        detail: { 'action-type': ['PUSH'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] },
+        'detail-type': ['ECR Image Action', 'ECR Replication Action'],
+        detail: { 'action-type': ['PUSH', 'REPLICATE'], result: ['SUCCESS'], 'image-tag': [{ 'anything-but': [''] }] },
       },
       Targets: [{ DeadLetterConfig: { Arn: { 'Fn::GetAtt': ['DeadLetterQueue', 'Arn'] } } }],
     });
