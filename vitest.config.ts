@@ -19,8 +19,8 @@ export default defineConfig({
     // Tests wait for time-outs and processes a good part of their time, so more of them than cores run side by side.
     maxWorkers: 4,
     // A busy machine is no failure: only what hangs comes near this.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     projects: [
       {
         extends: true,

@@ -142,7 +142,7 @@ With --wait it ends with 0 where the image is proven, 3 where no worker has show
   npm run alert -- --kind failed --to arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-alerts
                                                       sends it to the deployed topic, marked as a rehearsal`,
   )
-    .option('--kind <kind>', 'delayed, failed, degraded, recovered or digest')
+    .option('--kind <kind>', 'delayed, failed, degraded, recovered, rollout or digest')
     .option('--severity <severity>', 'critical, warning or info')
     .option('--to <reader>', "who would get it; an SNS topic's ARN really gets it", 'you@example.com')
     .option('--html <file>', 'the file to write the page to')

@@ -13,6 +13,7 @@ What stays when ${stackName} is removed:
 - what CloudWatch and X-Ray have measured, until it expires${
             deploymentBucket ? `;\n- the bucket ${deploymentBucket}, without what was deployed through it` : ''
           }.
+Rollouts that are under way end within a minute or two, and leave their endpoints on one of two images: npm run rollout shows which. Put the earlier one back by hand where the new one does not work.
 Functions, roles, topics, alarms, the queue with what lies in it, and all logs go.
 
 `,

@@ -5,7 +5,7 @@ import { defined } from '../functions/lib/defined.ts';
 import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
 import { type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
-import type { EndpointOutcome } from '../functions/lib/report/outcome.ts';
+import type { EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
@@ -28,6 +28,8 @@ export interface TargetStatus {
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** Of those that follow something, what that run made of it. */
+  readonly rollouts?: readonly RolloutOutcome[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
   readonly warnings?: readonly string[];
 }
@@ -180,6 +182,7 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         error: last?.outcome.error,
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
+        rollouts: last?.outcome.rollouts,
         warnings: last?.outcome.warnings,
       }),
     )

@@ -3,6 +3,7 @@ import type { TargetMemories } from '../../functions/lib/memory/target-memory.ts
 import { type Alert, composeAlerts, composeDelay, composeDigest } from '../../functions/lib/report/alerts.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
+import { composeRollout, type RolloutNotice } from '../../functions/lib/report/rollout-alerts.ts';
 
 /** An alert as it may come one day, composed by what composes the real ones. */
 export interface Rehearsal {
@@ -15,6 +16,8 @@ const hourMs = 3_600_000;
 const target = 'production';
 const scheduleMs = 5 * hourMs;
 const shortScheduleMs = 2 * hourMs;
+
+const repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString();
 
@@ -74,6 +77,20 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
     );
     return alert === undefined ? [] : [alert];
   };
+  const endsAtOnce = 'worker 8x2m4k7q9a started its program 3 times, and it ended each time at once';
+  const rollout = (ending: Pick<RolloutNotice['ending'], 'verdict' | 'why' | 'back'>) =>
+    composeRollout({
+      kind: 'rollout',
+      execution: 'arn:aws:states:us-east-1:123456789012:execution:runpod-ecr-refresh-prod-rollout:rehearsal-1',
+      target,
+      endpoint: '4m7x2k9q',
+      ending: {
+        ...ending,
+        image: `${repository}:production@sha256:${'9f'.repeat(32)}`,
+        earlier: `${repository}:production@sha256:${'4b'.repeat(32)}`,
+        isTold: true,
+      },
+    });
   return [
     rehearse(delay(5.5)),
     rehearse(delay(10.5)),
@@ -96,6 +113,8 @@ export const composeRehearsals = (now: number): readonly Rehearsal[] => {
       ),
     ),
     rehearse(compose(stored(0), [ago(5, refused), ago(10)])),
+    rehearse(rollout({ verdict: 'broken', why: endsAtOnce, back: 'broken' })),
+    rehearse(rollout({ verdict: 'broken', why: endsAtOnce, back: 'works' })),
     rehearse(composeDigest(remembered([ago(2), ago(7), ago(12), ago(17), ago(22)], scheduleMs), now)),
     rehearse(composeDigest(remembered([ago(2, refused), ago(7)], scheduleMs), now)),
     rehearse(composeDigest(remembered([ago(2, refused), ago(7, refused), ago(12)], scheduleMs), now)),

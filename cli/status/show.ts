@@ -17,7 +17,7 @@ const bar = (leftMs: number, width: number): string => {
 };
 
 const showTarget = (
-  { name, expiresAt, lookedAt, error, proofs, endpoints, warnings = [] }: TargetStatus,
+  { name, expiresAt, lookedAt, error, proofs, endpoints, rollouts = [], warnings = [] }: TargetStatus,
   now: number,
   label: (text: string) => string,
   { paint, columns }: Terminal,
@@ -46,6 +46,7 @@ const showTarget = (
     ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
     ...listed,
     ...(unlisted.length > 0 ? [`  ${label('')}and more: ${unlisted.join(', ')}`] : []),
+    ...rollouts.map(({ endpoint, state, why }) => `  ${label(endpoint)}rollout ${state}: ${paint('dim', plain(why))}`),
     ...warnings.map((each) => `  ${paint('yellow', '!')} ${plain(each)}`),
   ];
 };

@@ -32,6 +32,8 @@ describe('each kind of alert in each severity', () => {
       'failed critical',
       'degraded warning',
       'recovered info',
+      'rollout critical',
+      'rollout warning',
       'digest info',
       'digest warning',
       'digest critical',
@@ -101,7 +103,7 @@ describe('npm run alert', () => {
   });
 
   it.each([
-    [['--kind', 'odd'], '--kind: expected one of delayed, failed, degraded, recovered, digest, found "odd".'],
+    [['--kind', 'odd'], '--kind: expected one of delayed, failed, degraded, recovered, rollout, digest, found "odd".'],
     [['--kind', 'recovered', '--severity', 'critical'], '--severity: expected one of info, found "critical".'],
     [['--to', 'nobody'], '--to: expected an email address'],
     [['--to', 'arn:aws:sns:us-east-1:123456789012:alerts'], '--kind: say which alert'],

@@ -269,3 +269,19 @@ describe('pushes in bursts', () => {
     expect(await record()).toMatchObject({ ended: { verdict: 'proven', digest } });
   });
 });
+
+describe('the last rollout taken out of targets.yml while one is under way', () => {
+  it('leaves the endpoint on one of its two images, and refreshes go on', async () => {
+    await begin(undefined, { isWarm: false });
+    const digest = await push();
+    world.start();
+    await world.clock.advance(5 * minuteMs);
+    expect(executions().map(({ status }) => status)).toEqual(['RUNNING']);
+    world.writeTargets(targetsFollowing(followerId));
+    const execution = await world.refresh();
+    await settle(world);
+    expect(execution.status).toBe('SUCCEEDED');
+    expect(executions().map(({ status }) => status)).toEqual(['FAILED']);
+    expect(endpoint.image).toBe(ours(digest));
+  });
+});

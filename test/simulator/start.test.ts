@@ -58,7 +58,9 @@ describe('npm start', () => {
     });
     expect(start('--scenario', 'nonsense')).toMatchObject({
       status: 2,
-      stderr: expect.stringContaining("argument 'nonsense' is invalid. Allowed choices are expired, push, outage."),
+      stderr: expect.stringContaining(
+        "argument 'nonsense' is invalid. Allowed choices are expired, push, outage, rollout.",
+      ),
     });
     expect(start('--nonsense')).toMatchObject({ status: 2 });
   });

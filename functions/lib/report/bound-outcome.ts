@@ -26,9 +26,11 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
       inTrouble(each) ? each : { endpoint: each.endpoint, proof: each.proof, reason: each.reason },
     ),
     images: outcome.images?.filter(({ problem }) => problem !== undefined),
+    rollouts: outcome.rollouts?.filter(({ state, isTold }) => isTold === true || state !== 'current'),
   }),
   ({ images: _, ...outcome }) => ({
     ...outcome,
+    rollouts: outcome.rollouts?.filter(({ isTold }) => isTold === true).slice(0, 3),
     warnings: outcome.warnings?.slice(0, 2).map((each) => cut(each, 200)),
     unmanaged: outcome.unmanaged?.slice(0, 5),
     endpoints: outcome.endpoints.filter(inTrouble).map((each) => shorten(each, 200)),
@@ -38,7 +40,7 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
     error: outcome.error && { ...outcome.error, message: cut(outcome.error.message, 200) },
     endpoints: outcome.endpoints.slice(0, 3).map((each) => shorten(each, 60)),
   }),
-  ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, ...outcome }) => ({
+  ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, rollouts: _____, ...outcome }) => ({
     ...outcome,
     error: outcome.error && { name: cut(outcome.error.name, 32), message: '' },
     endpoints: [],

@@ -20,7 +20,7 @@ export const rolloutNoticeSchema = z.object({
     isTold: z.boolean(),
   }),
 });
-type RolloutNotice = z.output<typeof rolloutNoticeSchema>;
+export type RolloutNotice = z.output<typeof rolloutNoticeSchema>;
 
 /** An error that stopped an execution. */
 export const rolloutStoppedSchema = z.object({

@@ -191,7 +191,9 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
   const { current, earlier, wanted } = record;
   const replaced: PinnedImage[] = [
     ...(wanted === undefined ? [] : [wanted]),
-    ...(earlier.digest === undefined ? [] : [{ image: earlier.image, digest: earlier.digest }]),
+    ...(current === undefined && earlier.digest !== undefined
+      ? [{ image: earlier.image, digest: earlier.digest }]
+      : []),
     ...(current === undefined ? [] : [current]),
   ];
   const refused = replaced
