@@ -115,9 +115,16 @@ export class EmbeddedSource implements Source {
     };
   }
 
-  /** Begins a world in which both refreshers have just started. */
+  /** Begins a world in which both refreshers have just started. The guide's endpoint is none of ours. */
   static async begin(): Promise<EmbeddedSource> {
     const world = await World.begin({
+      targets: `
+targets:
+  - name: production
+    ecr: { region: ${region} }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: ${credentials[ours]} }
+    ignore: [7k2m9x4q]
+`,
       environment: { UPSTREAM_TIMEOUT_SECONDS: String(upstreamTimeoutSeconds), LOG_LISTEN_SECONDS: '0.05' },
     });
     const source = new EmbeddedSource(world);

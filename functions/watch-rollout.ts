@@ -124,7 +124,7 @@ export const createWatchRollout =
         proven: remember(all.proven, { image, digest, at: now() }),
       }),
     });
-    meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs, { Endpoint: id });
+    meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs);
     if (order.waiting.length > 0) {
       const input = { trigger: 'rollout', targets: order.waiting };
       await startRefresh(`proven-${id}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80), input).catch(

@@ -27,8 +27,10 @@ export const rollOutByStack = async (
       throw new CommandError(`Endpoint ${id} is being given its earlier image back. Try again when that has ended.`);
     }
     const record = before === undefined ? seen : { ...before, earlier: seen.earlier };
-    // What the person's choice replaces is not given again by itself, and the choice is no longer refused.
-    const { refused: all } = takeHandMadeChoice(record, wanted, clock.now());
+    // What a person's choice replaces is not given again by itself, unless it is what the endpoint wants anyway; and the
+    // choice is no longer refused.
+    const isOwnWish = record.wanted?.digest === wanted.digest;
+    const { refused: all } = isOwnWish ? record : takeHandMadeChoice(record, wanted, clock.now());
     const refused = all.filter(({ digest }) => digest !== wanted.digest);
     return claim({ ...record, refused }, wanted, clock.now(), true);
   });

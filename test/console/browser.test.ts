@@ -118,7 +118,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   it('shows a state’s input and output, by mouse and by keys, with the token sealed', async () => {
     await page.click('[data-state="FetchToken"]');
-    await expect.poll(() => page.locator('#state').innerText()).toContain('"sealed": "v1.');
+    await expect.poll(() => page.locator('#state').innerText()).toContain('"sealed": "v2.');
     expect(await page.getAttribute('[data-state="FetchToken"]', 'aria-pressed')).toBe('true');
     await page.focus('[data-state="Report"]');
     await page.keyboard.press('Enter');

@@ -7,6 +7,7 @@ targets:
   - name: production
     ecr: { region: us-east-1 }
     runpod: { apiKey: "ssm:/key", registry: 6n2k8v4d }
+    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]
 settings: { permissionsBoundary: "${boundary}", deploymentBucket: team-deployments }
 `;
 
