@@ -191,9 +191,7 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
   const { current, earlier, wanted } = record;
   const replaced: PinnedImage[] = [
     ...(wanted === undefined ? [] : [wanted]),
-    ...(current === undefined && earlier.digest !== undefined
-      ? [{ image: earlier.image, digest: earlier.digest }]
-      : []),
+    ...(earlier.digest === undefined ? [] : [{ image: earlier.image, digest: earlier.digest }]),
     ...(current === undefined ? [] : [current]),
   ];
   const refused = replaced
