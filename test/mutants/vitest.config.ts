@@ -4,7 +4,14 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/functions/**/*.test.ts'],
-    // What goes through every failure of every upstream waits for time-outs.
-    exclude: ['test/functions/upstream-*.test.ts', 'test/functions/bad-input.test.ts'],
+    // What goes through every failure of every upstream, or through every log, in a world waits for time-outs.
+    exclude: [
+      'test/functions/upstream-*.test.ts',
+      'test/functions/bad-input.test.ts',
+      'test/functions/worker-logs.test.ts',
+      'test/functions/start-refresh.test.ts',
+    ],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });
