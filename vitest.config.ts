@@ -33,7 +33,7 @@ export default defineConfig({
       reporter: ['text', 'html'],
       skipFull: true,
       // A line that ran is not a line that is tested: mutants gate that (test/mutants).
-      thresholds: { lines: 99, branches: 97, functions: 98, statements: 99 },
+      thresholds: { lines: 85, branches: 80, functions: 85, statements: 85 },
     },
   },
 });
