@@ -11,11 +11,11 @@ import { requireSetting } from './lib/env.ts';
 import { type Log, lambda, type Platform, parseInput } from './lib/platform.ts';
 import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { type Decision, decideRollout, nameOf, type RolloutView } from './lib/rollout/decide.ts';
+import { type Follower, followersOf } from './lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { executionNameOf, type RolloutOrder } from './lib/rollout/order.ts';
 import { claim, type RolloutRecord } from './lib/rollout/record.ts';
-import type { RolloutSettings } from './lib/rollout/settings.ts';
-import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
+import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
 
 /** What start-rollouts needs from outside. */
 interface StartRolloutsDeps {
@@ -38,20 +38,6 @@ const inputSchema = z.object({
   registry: z.string(),
   endpoints: z.array(z.object({ id: z.string(), image: z.string() })),
 });
-
-/** An endpoint of targets.yml that follows something. */
-interface Follower {
-  readonly id: string;
-  readonly settings: RolloutSettings;
-  readonly target: Target;
-}
-
-const followersOf = (targets: readonly Target[]): Follower[] =>
-  targets.flatMap((target) =>
-    (target.endpoints ?? []).flatMap(({ id, rollout }) =>
-      rollout === undefined ? [] : [{ id, settings: rollout, target }],
-    ),
-  );
 
 /** No endpoint is begun with later than this, so that the last one ends within the function's time. */
 const maxFollowMs = 6 * 60_000;

@@ -1,21 +1,5 @@
 import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
-import type { RolloutSettings } from '../../functions/lib/rollout/settings.ts';
-import type { Target } from '../../functions/lib/targets.ts';
 import { CommandError } from '../../stack/failure.ts';
-
-/** An endpoint of targets.yml that follows something. */
-export interface Follower {
-  readonly id: string;
-  readonly settings: RolloutSettings;
-  readonly target: Target;
-}
-
-export const followersOf = (targets: readonly Target[]): Follower[] =>
-  targets.flatMap((target) =>
-    (target.endpoints ?? []).flatMap(({ id, rollout }) =>
-      rollout === undefined ? [] : [{ id, settings: rollout, target }],
-    ),
-  );
 
 const unknown = (id: string): CommandError =>
   new CommandError(`Nothing is remembered of endpoint ${id}: no run has seen it yet. Name an image with --to.`);

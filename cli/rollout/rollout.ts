@@ -1,4 +1,5 @@
 import { createMemory } from '../../functions/lib/memory/memory.ts';
+import { followersOf } from '../../functions/lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutMemory, rolloutForm } from '../../functions/lib/rollout/memory.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { wallClock } from '../../runner/engine.ts';
@@ -8,7 +9,7 @@ import { deployCommand, readStack } from '../../stack/stack.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import { ownPlatform } from '../refresh/run.ts';
 import type { Terminal } from '../terminal.ts';
-import { followersOf, takeBack, takeOffRefusals } from './changes.ts';
+import { takeBack, takeOffRefusals } from './changes.ts';
 import { prepare } from './prepare.ts';
 import { rollOutHere } from './run.ts';
 import { showRollouts } from './show.ts';

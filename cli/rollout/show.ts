@@ -1,11 +1,11 @@
 import type { BasePlatform } from '../../functions/lib/platform.ts';
 import { nameOf } from '../../functions/lib/rollout/decide.ts';
+import type { Follower } from '../../functions/lib/rollout/followers.ts';
 import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import { describeFollowed } from '../../functions/lib/rollout/settings.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { plain, type Terminal } from '../terminal.ts';
-import type { Follower } from './changes.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(0, 16).replace('T', ' ');
 
