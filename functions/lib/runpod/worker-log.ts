@@ -24,7 +24,11 @@ const maxTail = 5000;
 const maxCharacters = 1024 * 1024;
 /** Of one connection. */
 const maxBytes = 4 * 1024 * 1024;
+/** Of one connection: twice what is backfilled, where a few hundred come while we listen. */
+const maxEvents = 2 * maxTail;
 const maxConnections = 3;
+/** Of one event. Hosts' lines are a few hundred characters long; a longer one is cut where it is read. */
+const maxFrameCharacters = 1024 * 1024;
 /** How long a pull that is under way may have been silent: without lines from before the update it seems to begin with it. */
 const leadMs = 15 * 60_000;
 
@@ -57,10 +61,10 @@ const newestOf = (lines: readonly LogLine[]): readonly LogLine[] => {
 const createNewest = () => {
   let lines: readonly LogLine[] = [];
   let added: LogLine[] = [];
-  let taken = 0;
+  let [taken, characters] = [0, 0];
   const kept = (): readonly LogLine[] => {
     lines = newestOf([...lines, ...added]);
-    added = [];
+    [added, characters] = [[], 0];
     return lines;
   };
   return {
@@ -69,11 +73,12 @@ const createNewest = () => {
     add: (line: LogLine): boolean => {
       added.push(line);
       taken += 1;
-      if (added.length >= maxTail) kept();
+      characters += line.line.length;
+      if (added.length >= maxTail || characters > maxCharacters) kept();
       return true;
     },
     clear: (): void => {
-      [lines, added, taken] = [[], [], 0];
+      [lines, added, taken, characters] = [[], [], 0, 0];
     },
   };
 };
@@ -127,12 +132,20 @@ export const createReadWorkerLog = (
     if (lastEventId === undefined) buffer.clear();
     let newestId = lastEventId;
     let isFull = false;
+    let events = 0;
     const decoder = new TextDecoder();
     const parser = createParser({
+      maxBufferSize: maxFrameCharacters,
+      // A frame without end: whatever follows it cannot be told apart any more.
+      onError: ({ type }) => {
+        isFull ||= type === 'max-buffer-size-exceeded';
+      },
       onEvent: ({ id, data }) => {
         newestId = id ?? newestId;
-        const line = readFrame(data);
-        if (line !== undefined && !isFull) isFull = !buffer.add(line);
+        events += 1;
+        isFull ||= events > maxEvents;
+        const line = isFull ? undefined : readFrame(data);
+        if (line !== undefined) isFull = !buffer.add(line);
       },
     });
     let bytes = 0;
