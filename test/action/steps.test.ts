@@ -157,7 +157,7 @@ describe('the action', () => {
     });
     // The endpoint's workers live in the world's time, and the command in its own.
     while (!isOver) {
-      await world.clock.advance(1000);
+      await world.clock.advance(3000);
       await new Promise((resolve) => {
         setTimeout(resolve, 100);
       });
