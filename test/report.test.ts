@@ -5,8 +5,9 @@ import * as z from 'zod/mini';
 import { reportSchema } from '../functions/lib/report/report.ts';
 import { maxPayloadBytes } from '../runner/engine.ts';
 import { inputs } from '../simulator/inputs.ts';
+import { beginWithTargets } from '../simulator/many-targets.ts';
 import { World } from '../simulator/world.ts';
-import { beginWithTargets, largestPayload, reportOf, troubles } from './support/many-targets.ts';
+import { largestPayload, reportOf, troubles } from './support/many-targets.ts';
 
 const schemaPath = new URL('../docs/report.schema.json', import.meta.url);
 const schema = z.toJSONSchema(reportSchema, { target: 'draft-2020-12' });

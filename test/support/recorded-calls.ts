@@ -72,8 +72,8 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
     times: 1,
   });
   await world.deliverPush('team/worker', 'v1');
-  const pushed = [...world.stepFunctions.executions.values()].at(-1);
-  if (pushed !== undefined) await world.clock.until(pushed.ended);
+  await world.deliverPush('team/model', 'v1', pullRole.account);
+  for (const { ended } of world.stepFunctions.executions.values()) await world.clock.until(ended);
 
   // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
   const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
