@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 const others = {
   /** Packages again and again, with settings of every kind. Part of `npm run check`. */
   package: ['test/infra/{account-settings,deploy-package,packaged-settings}.test.ts'],
-  /** Thousands of targets, simulated weeks, and hostile answers in processes of their own. */
+  /** Thousands of targets, simulated weeks, ten thousand random worlds, and hostile answers in processes of their own. */
   scale: ['test/scale/**/*.test.ts', 'test/bench/availability.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],
