@@ -75,17 +75,17 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
   await world.deliverPush('team/model', 'v1', pullRole.account);
   for (const { ended } of world.stepFunctions.executions.values()) await world.clock.until(ended);
 
-  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
-  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
-  await world.refresh();
-  forbid();
-
   // An outage is waited out.
   const end = world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 503, headers: {}, body: '{}' } } });
   const waiting = world.start();
   await world.clock.advance(hourMs);
   end();
   await world.clock.until(waiting.ended);
+
+  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
+  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
+  await world.refresh();
+  forbid();
 
   // A run that fails tells people, reads what they know from earlier runs, and is told of plainly where notify cannot.
   world.runpod.credentials.clear();
