@@ -31,6 +31,8 @@ const environmentOf = (world: World, more: Record<string, string | undefined>): 
 };
 
 interface CommandOptions {
+  /** The program's file, where it is not the one of this clone. */
+  readonly program?: string;
   readonly folder?: string;
   readonly environment?: Record<string, string | undefined>;
 }
@@ -108,8 +110,8 @@ export const run = async (
 const spawnCommand = (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {} }: CommandOptions = {},
-) => spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
+  { program = main, folder = tmpdir(), environment = {} }: CommandOptions = {},
+) => spawn(process.execPath, [program, ...words], { cwd: folder, env: environmentOf(world, environment) });
 
 /** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (
