@@ -8,7 +8,7 @@ const others = {
     'test/packaging/installed.test.ts',
     'test/action/steps.test.ts',
   ],
-  /** Thousands of targets, simulated weeks, and hostile answers in processes of their own. */
+  /** Thousands of targets, simulated weeks, ten thousand random worlds, and hostile answers in processes of their own. */
   scale: ['test/scale/**/*.test.ts', 'test/bench/availability.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],

@@ -40,7 +40,7 @@ const inputSchema = z.object({
   rolloutFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
-  notified: z.optional(z.unknown()),
+  notified: z.optional(z.object({ published: z.catch(z.number(), 1) })),
   failure: z.optional(failureSchema),
 });
 
@@ -85,7 +85,7 @@ export const createConcludeTarget =
           : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
       ]),
       delayedRounds: input.delay?.rounds,
-      delayTold: input.notified === undefined ? undefined : true,
+      delayTold: (input.notified?.published ?? 0) > 0 ? true : undefined,
     });
     return boundOutcome(outcome, input.outcomeBytes);
   };

@@ -33,7 +33,7 @@ const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
 const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
 const checkOnce = ['VerifyEndpointPull', 'ProofsSettled', 'WantsRollouts'];
-const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
+const begin = ['IsPush', 'ResolveTargets', 'IsForPushes', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
 const succeed = ['ConcludeTarget', ...end];
 const fail = ['ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed'];
