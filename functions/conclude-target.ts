@@ -74,7 +74,7 @@ export const createConcludeTarget =
       seconds: Math.round((now() - input.startAt) / 1000),
       proofs: watched.proofs,
       endpoints: watched.endpoints,
-      images: input.images?.images,
+      images: unlessEmpty(input.images?.images),
       rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
       unmanaged: unlessEmpty(discovered?.unmanaged),

@@ -31,7 +31,15 @@ const proofsOf = (execution: Execution) =>
 
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
-const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
+const mainPath = [
+  'WaitForTurn',
+  'DiscoverEndpoints',
+  'FetchToken',
+  'VerifyImagePull',
+  'ImagesTried',
+  'UpdateRunpod',
+  'TokenStored',
+];
 const checkOnce = ['VerifyEndpointPull', 'ProofsSettled', 'WantsRollouts'];
 const begin = ['IsPush', 'ResolveTargets', 'IsForPushes', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
