@@ -44,7 +44,7 @@ const inputSchema = z.object({
   failure: z.optional(failureSchema),
 });
 
-const unlessEmpty = (items: readonly string[] = []): string[] | undefined =>
+const unlessEmpty = <Item>(items: readonly Item[] = []): Item[] | undefined =>
   items.length === 0 ? undefined : [...items];
 
 /** Sums up what became of a target, in as many bytes as the run allows it. */

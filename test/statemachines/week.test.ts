@@ -69,11 +69,12 @@ describe('a week of twenty-eight runs', () => {
     await world.clock.advance(3 * hourMs);
     await goOn(108, 168);
 
+    // Both targets wait for the same, and one message says so.
     expect(told()).toEqual([
       'Tue 00h critical failed one',
       'Wed 00h info recovered one',
       ...delayedBoth('Thu 00h warning'),
-      'Thu 02h info recovered one and 1 more',
+      'Thu 02h info recovered two',
       ...delayedBoth('Fri 00h warning'),
       'Fri 04h critical failed one and 1 more',
       // The next run is delayed as well, which nobody needs to hear who knows that it fails.
