@@ -39,6 +39,7 @@ const events: Record<(typeof functionNames)[number], unknown> = {
   'apply-rollout': inputs.rollout(),
   'watch-rollout': inputs.rollout(),
   'roll-back': inputs.rollout(),
+  'canary-pod': inputs.canaryPod(),
   'plan-retry': { giveUpAt: '2100-01-01T00:00:00Z' },
   'conclude-target': { name: 'production', outcomeBytes: 10_000, startAt: '2026-01-01T00:00:00Z' },
   report: { execution: executionArn, startedAt: '2026-01-01T00:00:00Z', run: {} },

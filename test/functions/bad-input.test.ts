@@ -61,6 +61,7 @@ beforeAll(async () => {
     'apply-rollout': inputs.rollout(),
     'watch-rollout': inputs.rollout({ step: { watched: { failed: [], jobId: 'job', jobUntil: 0, jobs: 1 } } }),
     'roll-back': inputs.rollout(),
+    'canary-pod': inputs.canaryPod(),
     'plan-retry': {
       giveUpAt: '2100-01-01T00:00:00Z',
       delay: { rounds: 1, failingSince: '2026-11-23T12:00:00Z' },
