@@ -5,7 +5,7 @@ import { defined } from '../functions/lib/defined.ts';
 import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
 import { type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
-import type { EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
+import type { CanaryPodOutcome, EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
@@ -28,6 +28,8 @@ export interface TargetStatus {
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** What the target's last canary pod showed. */
+  readonly canaryPod?: CanaryPodOutcome;
   /** Of those that follow something, what that run made of it. */
   readonly rollouts?: readonly RolloutOutcome[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
@@ -182,6 +184,7 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         error: last?.outcome.error,
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
+        canaryPod: last?.outcome.canaryPod,
         rollouts: last?.outcome.rollouts,
         warnings: last?.outcome.warnings,
       }),
@@ -221,9 +224,10 @@ const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => 
       `The last run ended ${lastRun.status}${lastRun.error === undefined ? '' : `: ${lastRun.error.name}`}.`,
     );
   }
-  for (const { name, expiresAt, proofs } of targets) {
+  for (const { name, expiresAt, proofs, canaryPod } of targets) {
     if (expiresAt === undefined) troubles.push(`${name}: no run on record stored a token.`);
     else if (Date.parse(expiresAt) <= now) troubles.push(`${name}: its token has expired.`);
+    if (canaryPod?.proof === 'failed') troubles.push(`${name}: a pod could not pull with what Runpod holds.`);
     if ((proofs.failed ?? 0) > 0) troubles.push(`${name}: ${proofs.failed} of its endpoints cannot pull.`);
   }
   if (schedule === undefined) troubles.push('There is no schedule. Deploy again.');

@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await World.begin({
     passwordMark,
     apiKey: keyMark,
-    targets: targetsWithRollout,
+    targets: `${targetsWithRollout}    canaryPod: { image: runpod-canary:v1, everyHours: 24 }\n`,
     environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5', LOG_LISTEN_SECONDS: '0.02' },
   });
   image = world.push('team/worker', 'v1');

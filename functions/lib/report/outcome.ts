@@ -54,9 +54,12 @@ export const rolloutOutcomeSchema = z.object({
 /** What a run made of an endpoint that follows a tag, a range of versions, or the newest image. */
 export type RolloutOutcome = z.output<typeof rolloutOutcomeSchema>;
 
+/** What a canary pod may come to. */
+export const podProofs = ['observed', 'degraded', 'failed', 'not-tried'] as const;
+
 /** What a pod showed that pulled with the credential as Runpod holds it. Times are ISO 8601. */
 export const canaryPodOutcomeSchema = z.object({
-  proof: z.enum(['observed', 'degraded', 'failed', 'not-tried']),
+  proof: z.enum(podProofs),
   reason: text,
   /** One sentence. Left out where it would not fit. */
   evidence: z.optional(text),
