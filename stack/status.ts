@@ -5,7 +5,7 @@ import { defined } from '../functions/lib/defined.ts';
 import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
 import { commandTrigger, type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
-import type { EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
+import type { CanaryPodOutcome, EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
@@ -28,6 +28,8 @@ export interface TargetStatus {
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** What the target's last canary pod showed. */
+  readonly canaryPod?: CanaryPodOutcome;
   /** Of those that follow something, what that run made of it. */
   readonly rollouts?: readonly RolloutOutcome[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
@@ -200,6 +202,7 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         error: last?.outcome.error,
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
+        canaryPod: last?.outcome.canaryPod,
         rollouts: last?.outcome.rollouts,
         warnings: last?.outcome.warnings,
       }),
@@ -258,9 +261,11 @@ const troublesOf = (status: Omit<Status, 'troubles'>, caller: Caller, now: numbe
       `docs/runbook.md, ${error ?? 'RunFailed'}. ${refresh}`,
     );
   }
-  for (const { name, expiresAt, proofs } of targets) {
+  for (const { name, expiresAt, proofs, canaryPod } of targets) {
     if (expiresAt === undefined) add(`${name}: no run on record stored a token.`, refresh);
     else if (Date.parse(expiresAt) <= now) add(`${name}: its token has expired.`, refresh);
+    if (canaryPod?.proof === 'failed')
+      add(`${name}: a pod could not pull with what Runpod holds.`, 'docs/runbook.md, EndpointNotPullingError.');
     if ((proofs.failed ?? 0) > 0)
       add(`${name}: ${proofs.failed} of its endpoints cannot pull.`, 'docs/runbook.md, EndpointNotPullingError.');
   }

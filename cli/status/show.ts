@@ -1,5 +1,5 @@
 import { span } from '../../functions/lib/report/alerts.ts';
-import type { EndpointOutcome } from '../../functions/lib/report/outcome.ts';
+import type { CanaryPodOutcome, EndpointOutcome } from '../../functions/lib/report/outcome.ts';
 import { colourOfProof } from '../../stack/proof-colour.ts';
 import type { CommandRunStatus, RunStatus, Status, TargetStatus } from '../../stack/status.ts';
 import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
@@ -33,7 +33,7 @@ const labelFor = (texts: readonly string[], gap = 1): Label => {
 };
 
 const showTarget = (
-  { name, expiresAt, lookedAt, error, proofs, endpoints, rollouts = [], warnings = [] }: TargetStatus,
+  { name, expiresAt, lookedAt, error, proofs, endpoints, canaryPod, rollouts = [], warnings = [] }: TargetStatus,
   now: number,
   { label, endpointColumn }: { readonly label: Label; readonly endpointColumn: Label },
   { paint, columns }: Terminal,
@@ -61,11 +61,16 @@ const showTarget = (
     .map(([proof, count]) => ({ proof, count: count - endpoints.filter((each) => each.proof === proof).length }))
     .filter(({ count }) => count > 0)
     .map(({ proof, count }) => paint(colourOfProof(proof), `${count} ${proof}`));
+  const showPod = ({ proof, reason, evidence = '', at = lookedAt ?? '' }: CanaryPodOutcome): string => {
+    const podAge = span(Math.max(0, now - Date.parse(at) || 0));
+    return `  ${label('canary pod')}${paint(colourOfProof(proof), `${proof}: ${reason}`)} ${podAge} ago  ${paint('dim', plain(evidence))}`;
+  };
   return [
     `${paint('bold', label(name))}  ${paint(colour, bar(leftMs, width))}  ${paint(colour, words)}`,
     ...(error === undefined ? [] : [`  ${paint('red', `✗ ${error.name}`)} ${plain(error.message)}`]),
     ...listed,
     ...(unlisted.length > 0 ? [`  ${endpointColumn('')}and more: ${unlisted.join(', ')}`] : []),
+    ...(canaryPod === undefined ? [] : [showPod(canaryPod)]),
     ...rollouts.map(
       ({ endpoint, state, why }) => `  ${labelOf(endpoint)}rollout ${state}: ${paint('dim', plain(why))}`,
     ),
