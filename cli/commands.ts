@@ -106,12 +106,14 @@ without secrets; run it again after an interruption to go on.`,
 
   describeWithStack(
     program.command('status'),
-    'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms.',
+    'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms; and what to do.',
     `  npm run status -- --stage prod            once
   npm run status -- --stage prod --watch    again every ten seconds
+  npm run status -- --full                  sentences whole, where they are longer than a line
   npm run -s status -- --json | jq .troubles     for machines`,
   )
     .option('--watch', 'show it again every ten seconds, until Ctrl-C')
+    .option('--full', 'show sentences whole, on as many lines as they take')
     .action(perform(async () => (await import('./status/status.ts')).status));
 
   describeWithStack(

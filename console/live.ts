@@ -9,6 +9,7 @@ import { requireStack } from '../stack/stack-state.ts';
 import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
 import { EventLog, shownMs } from './event-log.ts';
 import { readRunHistory } from './run-history.ts';
+import { podId, shownPod } from './shown-pod.ts';
 import type { Source, StateDetail } from './source.ts';
 
 /** Milliseconds between two checks: a check is about thirty calls to AWS. */
@@ -93,19 +94,26 @@ export class LiveSource implements Source {
     const shown = soonestFirst.slice(0, targetsShown);
     const names = new Set(shown.map(({ name }) => name));
     for (const { id } of this.eventLog.all('refreshers')) if (!names.has(id)) this.eventLog.remove('refreshers', id);
-    const watched = new Set(shown.flatMap(({ endpoints }) => endpoints.map(({ endpoint }) => endpoint)));
+    const watched = new Set(
+      shown.flatMap(({ name, endpoints, canaryPod }) => [
+        ...endpoints.map(({ endpoint }) => endpoint),
+        ...(canaryPod === undefined ? [] : [podId(name)]),
+      ]),
+    );
     for (const { id } of this.eventLog.all('endpoints')) if (!watched.has(id)) this.eventLog.remove('endpoints', id);
     const which =
       shown.length < soonestFirst.length
         ? `: the ${shown.length} of ${soonestFirst.length} targets whose tokens end first`
         : '';
     this.eventLog.set({ title: `${this.#caller.stackName} in ${this.#caller.region}, as it is${which}` });
-    for (const { name, endpoints, lookedAt } of shown) {
+    for (const { name, endpoints, canaryPod, lookedAt } of shown) {
       this.eventLog.put('refreshers', { id: name, title: name });
       for (const { endpoint, proof, evidence = '' } of endpoints) {
         const at = Date.parse(lookedAt ?? '') || 0;
         this.eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
       }
+      if (canaryPod !== undefined)
+        this.eventLog.put('endpoints', shownPod(name, canaryPod, Date.parse(lookedAt ?? '') || 0));
     }
     for (const name of names) {
       for (const { storedAt, expiresAt } of memories.get(name)?.runs ?? []) {

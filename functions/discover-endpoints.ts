@@ -10,7 +10,14 @@ import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
-import { accountOf, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
+import {
+  accountOf,
+  type CanaryPodSettings,
+  createLoadTargets,
+  type LoadTargets,
+  type Target,
+  targetOf,
+} from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
@@ -42,6 +49,8 @@ interface DiscoverEndpointsOutput {
   readonly warnings: readonly string[];
   /** There where an endpoint follows what is pushed. */
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
+  /** There where the target has one. */
+  readonly canaryPod?: CanaryPodSettings;
 }
 
 const maxOtherUsers = 50;
@@ -127,6 +136,7 @@ export const createDiscoverEndpoints =
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
       followers: followers.length === 0 ? undefined : followers,
+      canaryPod: found.canaryPod,
     });
   };
 

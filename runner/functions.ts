@@ -1,5 +1,6 @@
 import type { Context } from 'aws-lambda';
 import { buildApplyRollout } from '../functions/apply-rollout.ts';
+import { buildCanaryPod } from '../functions/canary-pod.ts';
 import { buildConcludeTarget } from '../functions/conclude-target.ts';
 import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
@@ -37,6 +38,7 @@ export const functionNames = [
   'apply-rollout',
   'watch-rollout',
   'roll-back',
+  'canary-pod',
   'plan-retry',
   'conclude-target',
   'report',
@@ -63,6 +65,7 @@ const deployed: Builders = {
   'apply-rollout': buildApplyRollout,
   'watch-rollout': buildWatchRollout,
   'roll-back': buildRollBack,
+  'canary-pod': buildCanaryPod,
   'plan-retry': buildPlanRetry,
   'conclude-target': buildConcludeTarget,
   report: buildReport,

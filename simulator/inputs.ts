@@ -62,6 +62,14 @@ export const inputs = {
     registry: token.registry,
     endpoints,
   }),
+  canaryPod: (more: object = {}) => ({
+    name: 'production',
+    execution: executionArn,
+    discovered: { target, canaryPod: { image: 'runpod-canary:v1', everyHours: 24 } },
+    token: { registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com' },
+    stored: { storedAt: '2026-11-23T12:00:00Z' },
+    ...more,
+  }),
   rollout: (more: object = {}) => ({
     endpoint: '4m7x2k9q',
     attempt: 1,
@@ -72,6 +80,15 @@ export const inputs = {
     ...more,
   }),
 };
+
+/** The content of targets.yml with a canary pod. */
+export const targetsWithPod = `
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
+    canaryPod: { image: runpod-canary:v1, everyHours: 24 }
+`;
 
 /** The content of targets.yml with one endpoint, which follows a tag. */
 export const targetsWithRollout = `

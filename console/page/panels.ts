@@ -68,7 +68,7 @@ const drawEndpoint = (
       : html(
           'p',
           {},
-          html('b', { class: classOf[colourOfProof(proof)] }, proof),
+          html('b', { class: classOf[colourOfProof(proof.replace(/:.*/, ''))] }, proof),
           ` ${at === undefined ? '' : `${span(now - at)} ago. `}${evidence}`,
         );
   const lines = newest.flatMap((worker) =>

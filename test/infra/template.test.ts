@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
+import { maxFlavours, maxSwept } from '../../functions/lib/runpod/canary-pod.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
 import { maxLookMs } from '../../functions/lib/runpod/look-at-all.ts';
 import { maxListMs } from '../../functions/lib/runpod/pages.ts';
@@ -176,6 +177,7 @@ describe('least privilege', () => {
     ],
     ['RollBackRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['UpdateRunpodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['CanaryPodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['PlanRetryRole', logging],
@@ -342,6 +344,12 @@ describe('the functions', () => {
       seconds: quietSeconds + 5 * memorySeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
     },
     'roll-back': { aws: 4, runpod: 5, seconds: quietSeconds + 5 * memorySeconds },
+    // The key; the memory read, and changed twice; the pods, those that are swept, the catalogue, tries to create one.
+    'canary-pod': {
+      aws: 2,
+      runpod: maxSwept + 1 + maxFlavours,
+      seconds: quietSeconds + listSeconds + 5 * memorySeconds,
+    },
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },

@@ -45,7 +45,7 @@ export interface Ended {
 }
 
 /** What a process would find in its environment, for a command that has none of its own. */
-const connectionOf = (environment: Record<string, string>): AwsConnection => {
+export const connectionOf = (environment: Record<string, string>): AwsConnection => {
   const { AWS_ENDPOINT_URL: endpoint = '', AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment;
   return {
     endpoint,

@@ -14,6 +14,7 @@ targets:
     ecr: { region: ${region}, repositories: [team/worker, team/other] }
     runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
     endpoints: [{ id: 4m7x2k9q, canary: { input: { prompt: hello } } }, { id: 5n8y3l1r }]
+    canaryPod: { image: team/worker:v1, everyHours: 24 }
   - name: elsewhere
     ecr: { region: ${region}, registryId: "${pullRole.account}", roleArn: "${pullRole.arn}", externalId: ${pullRole.externalId}, repositories: [team/model] }
     runpod: { apiKey: "secretsmanager:runpod/key", registry: 7p3m9w5e }
