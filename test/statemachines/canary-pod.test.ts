@@ -118,7 +118,8 @@ describe('a canary pod', () => {
 
   it('whose program does not run has pulled all the same', async () => {
     world.runpod.programFaults.set(await digestOfTag(world, 'v1', 'runpod-canary'), 'cannot start');
-    expect(podOf(await world.refresh())).toMatchObject({ proof: 'observed' });
+    const pod = podOf(await world.refresh());
+    expect(pod, JSON.stringify(pod)).toMatchObject({ proof: 'observed' });
   });
 });
 
