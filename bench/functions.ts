@@ -29,8 +29,9 @@ const { output } = await world.refresh();
 const report: unknown = JSON.parse(output ?? '');
 
 const events: Record<(typeof functionNames)[number], unknown> = {
-  'start-refresh': { account: '123456789012', region: 'us-east-1' },
+  'start-refresh': { account: '123456789012', region: 'us-east-1', detail: { 'repository-name': 'team/worker' } },
   'resolve-targets': inputs.resolveTargets(),
+  'find-concerned': inputs.findConcerned(),
   'discover-endpoints': inputs.discoverEndpoints(),
   'fetch-token': inputs.fetchToken(),
   'verify-image-pull': inputs.verifyImagePull(token, [image]),

@@ -44,11 +44,11 @@ const inputSchema = z.object({
   canaryPodFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
-  notified: z.optional(z.unknown()),
+  notified: z.optional(z.object({ published: z.catch(z.number(), 1) })),
   failure: z.optional(failureSchema),
 });
 
-const unlessEmpty = (items: readonly string[] = []): string[] | undefined =>
+const unlessEmpty = <Item>(items: readonly Item[] = []): Item[] | undefined =>
   items.length === 0 ? undefined : [...items];
 
 /** Sums up what became of a target, in as many bytes as the run allows it. */
@@ -78,7 +78,7 @@ export const createConcludeTarget =
       seconds: Math.round((now() - input.startAt) / 1000),
       proofs: watched.proofs,
       endpoints: watched.endpoints,
-      images: input.images?.images,
+      images: unlessEmpty(input.images?.images),
       canaryPod: concludePod(input.canaryPod?.outcome, input.canaryPodFailure),
       rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
@@ -90,7 +90,7 @@ export const createConcludeTarget =
           : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
       ]),
       delayedRounds: input.delay?.rounds,
-      delayTold: input.notified === undefined ? undefined : true,
+      delayTold: (input.notified?.published ?? 0) > 0 ? true : undefined,
     });
     return boundOutcome(outcome, input.outcomeBytes);
   };

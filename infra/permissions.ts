@@ -214,7 +214,13 @@ export const keyPermissions = (targets: readonly Target[], place: StackPlace): T
   permissionsOfKeys(
     targets.map(({ runpod: { apiKey } }) => apiKey),
     [
-      ...['DiscoverEndpointsRole', 'UpdateRunpodRole', 'SubmitCanaryRole', 'VerifyEndpointPullRole'],
+      ...[
+        'FindConcernedRole',
+        'DiscoverEndpointsRole',
+        'UpdateRunpodRole',
+        'SubmitCanaryRole',
+        'VerifyEndpointPullRole',
+      ],
       ...(hasRollouts(targets) ? ['PlanRolloutRole', 'WatchRolloutRole'] : []),
     ],
     'Runpod keys',

@@ -4,6 +4,7 @@ import { buildCanaryPod } from '../functions/canary-pod.ts';
 import { buildConcludeTarget } from '../functions/conclude-target.ts';
 import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
+import { buildFindConcerned } from '../functions/find-concerned.ts';
 import { createSeal, createUnseal } from '../functions/lib/aws/seal.ts';
 import { type BasePlatform, type LambdaFunction, type Platform, withPlatform } from '../functions/lib/platform.ts';
 import { createLoadTargets } from '../functions/lib/targets.ts';
@@ -25,6 +26,7 @@ import { buildWatchRollout } from '../functions/watch-rollout.ts';
 export const functionNames = [
   'start-refresh',
   'resolve-targets',
+  'find-concerned',
   'discover-endpoints',
   'fetch-token',
   'verify-image-pull',
@@ -51,6 +53,7 @@ export type Builders = Record<FunctionName, (platform: Platform) => LambdaFuncti
 const deployed: Builders = {
   'start-refresh': buildStartRefresh,
   'resolve-targets': buildResolveTargets,
+  'find-concerned': buildFindConcerned,
   'discover-endpoints': buildDiscoverEndpoints,
   'fetch-token': buildFetchToken,
   'verify-image-pull': buildVerifyImagePull,

@@ -19,7 +19,15 @@ export const fetchToken = (world: World, of: object = target): Promise<FetchToke
 /** What each function is called with, for a target with one endpoint and image. */
 export const inputs = {
   resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
-  discoverEndpoints: () => ({ name: 'production', execution: executionArn }),
+  findConcerned: () => ({
+    resolved: {
+      trigger: 'push',
+      names: ['production'],
+      giveUpAt: '2026-11-23T16:30:00Z',
+      pushed: { account: '123456789012', region: 'us-east-1', waitUntil: Date.parse('2026-11-23T12:00:05Z') },
+    },
+  }),
+  discoverEndpoints: () => ({ name: 'production', execution: executionArn, trigger: 'schedule' }),
   fetchToken: () => ({ execution: executionArn, target }),
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
     execution: executionArn,

@@ -369,9 +369,12 @@ export class World {
     return `${registryHost}/${repository}:${tag}`;
   }
 
-  /** Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. */
-  async deliverPush(repository: string, tag: string): Promise<unknown> {
-    const event = pushEvent({ account, region, repository, tag, at: this.clock.now() });
+  /**
+   * Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. That of another
+   * account's registry was forwarded.
+   */
+  async deliverPush(repository: string, tag: string, registryAccount = account): Promise<unknown> {
+    const event = pushEvent({ account: registryAccount, region, repository, tag, at: this.clock.now() });
     if (!matchesPattern(resourceOf(this.iam, 'PushRule').properties.EventPattern, event)) return undefined;
     const functionName = `${stackName}-start-refresh`;
     this.triggers.requireInvocation('PushRule', this.#functionArn('start-refresh'), event);

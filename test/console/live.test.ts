@@ -141,9 +141,9 @@ describe('a history', () => {
 });
 
 describe('npm run console', () => {
-  const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   const begin = (words: readonly string[]) => {
-    const child = spawn(process.execPath, [start, ...words], { env: world.processEnvironment() });
+    const child = spawn(process.execPath, [main, 'console', ...words], { env: world.processEnvironment() });
     let [printed, printedErrors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       printed += chunk.toString();
@@ -157,7 +157,7 @@ describe('npm run console', () => {
 
   it.each([[[]], [['--live']]])('serves a page that opens, and ends by Ctrl-C (%j)', async (words) => {
     const { child, ended, printed } = begin([...words, '--json']);
-    await expect.poll(printed, { timeout: 20_000 }).toContain('\n');
+    await expect.poll(printed, { timeout: 120_000 }).toContain('\n');
     const { url } = JSON.parse(printed()) as { url: string };
     const opened = await fetch(url, { redirect: 'manual' });
     const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? '';

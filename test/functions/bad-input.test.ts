@@ -50,6 +50,7 @@ beforeAll(async () => {
       targets: ['production'],
       waitUntil: '2026-11-23T12:00:00Z',
     }),
+    'find-concerned': inputs.findConcerned(),
     'discover-endpoints': inputs.discoverEndpoints(),
     'fetch-token': inputs.fetchToken(),
     'verify-image-pull': inputs.verifyImagePull(token, [image]),

@@ -125,6 +125,8 @@ describe('least privilege', () => {
     [
       'StartRefreshRole',
       [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
         'kms:Decrypt',
         'kms:GenerateDataKey',
         ...logging,
@@ -134,6 +136,7 @@ describe('least privilege', () => {
       ],
     ],
     ['ResolveTargetsRole', logging],
+    ['FindConcernedRole', ['dynamodb:Query', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['DiscoverEndpointsRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     [
       'FetchTokenRole',
@@ -317,8 +320,10 @@ describe('the functions', () => {
   const callsOf: Readonly<
     Record<string, { readonly aws: number; readonly runpod?: number; readonly seconds?: number }>
   > = {
-    'start-refresh': { aws: 2 }, // start, describe
+    'start-refresh': { aws: 2, seconds: 2 * memorySeconds }, // start, describe; what was pushed is read and written
     'resolve-targets': { aws: 0 },
+    // The last key; before it what was pushed, and four minutes of other keys.
+    'find-concerned': { aws: 2, seconds: memorySeconds + 240 + quietSeconds + listSeconds },
     // The credential in two APIs, endpoints, templates beside pods.
     'discover-endpoints': { aws: 2, runpod: 2, seconds: quietSeconds + 2 * listSeconds },
     'fetch-token': { aws: 3 }, // STS, ECR, KMS
@@ -331,7 +336,7 @@ describe('the functions', () => {
       seconds: maxLookMs / 1000 + quietSeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
     },
     // The key; what is remembered read, and changed once, twice or three times; the endpoint; and what each does besides.
-    'plan-rollout': { aws: 2, runpod: 1, seconds: quietSeconds + 3 * memorySeconds },
+    'plan-rollout': { aws: 2, runpod: 2, seconds: quietSeconds + 3 * memorySeconds },
     'apply-rollout': { aws: 4, runpod: 4, seconds: quietSeconds + 7 * memorySeconds },
     'watch-rollout': {
       aws: 4, // a refresh is started, too

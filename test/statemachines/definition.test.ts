@@ -192,6 +192,7 @@ const handling: Readonly<Record<string, Handling>> = {
     retried: onPlatform,
     caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
   },
+  FindConcerned: { timeout: 440, retried: onRunpod, caught: [all('NothingConcerned')] },
   RefreshTargets: { retried: [], caught: [all('Report')] },
   DiscoverEndpoints: { timeout: 280, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },

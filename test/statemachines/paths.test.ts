@@ -31,9 +31,17 @@ const proofsOf = (execution: Execution) =>
 
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
-const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
+const mainPath = [
+  'WaitForTurn',
+  'DiscoverEndpoints',
+  'FetchToken',
+  'VerifyImagePull',
+  'ImagesTried',
+  'UpdateRunpod',
+  'TokenStored',
+];
 const checkOnce = ['VerifyEndpointPull', 'ProofsSettled', 'WantsRollouts'];
-const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
+const begin = ['IsPush', 'ResolveTargets', 'IsForPushes', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
 const succeed = ['WantsCanaryPod', 'ConcludeTarget', ...end];
 const fail = ['WantsCanaryPod', 'ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed'];

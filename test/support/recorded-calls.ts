@@ -73,13 +73,8 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
     times: 1,
   });
   await world.deliverPush('team/worker', 'v1');
-  const pushed = [...world.stepFunctions.executions.values()].at(-1);
-  if (pushed !== undefined) await world.clock.until(pushed.ended);
-
-  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
-  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
-  await world.refresh();
-  forbid();
+  await world.deliverPush('team/model', 'v1', pullRole.account);
+  for (const { ended } of world.stepFunctions.executions.values()) await world.clock.until(ended);
 
   // An outage is waited out.
   const end = world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 503, headers: {}, body: '{}' } } });
@@ -87,6 +82,11 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
   await world.clock.advance(hourMs);
   end();
   await world.clock.until(waiting.ended);
+
+  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
+  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
+  await world.refresh();
+  forbid();
 
   // A run that fails tells people, reads what they know from earlier runs, and is told of plainly where notify cannot.
   world.runpod.credentials.clear();

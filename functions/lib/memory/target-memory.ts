@@ -48,6 +48,9 @@ export type TargetMemories = ReadonlyMap<string, TargetMemory>;
 
 export const targetForm: MemoryForm<typeof recordSchema> = { kind: 'target', schema: recordSchema };
 
+/** What is said to have started a run that `npm run refresh` made beside the stack. */
+export const commandTrigger = 'command';
+
 /** A day of hourly runs. */
 const maxRuns = 24;
 /** DynamoDB's items hold 400 KB, and a page of a thousand targets must be read at once. */

@@ -28,7 +28,7 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
   ({ otherUsers: _, ...outcome }) => ({
     ...outcome,
     endpoints: outcome.endpoints.map((each) =>
-      inTrouble(each) ? each : { endpoint: each.endpoint, proof: each.proof, reason: each.reason },
+      inTrouble(each) ? each : { endpoint: each.endpoint, name: each.name, proof: each.proof, reason: each.reason },
     ),
     images: outcome.images?.filter(({ problem }) => problem !== undefined),
     rollouts: outcome.rollouts?.filter(({ state, isTold }) => isTold === true || state !== 'current'),
