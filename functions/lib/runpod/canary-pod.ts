@@ -59,7 +59,10 @@ export const podNameOf = (stack: string, target: string, startedAt: number): str
   `${stack}_${target}_until_${isoSeconds(startedAt + maxPodMs).replaceAll(':', '-')}`;
 
 /** Reads the name of a pod. @returns `undefined` of one that is not this stack's */
-const readPodName = (name: string, stack: string): { readonly target: string; readonly until: number } | undefined => {
+export const readPodName = (
+  name: string,
+  stack: string,
+): { readonly target: string; readonly until: number } | undefined => {
   const [owner, target = '', word, end = '', ...more] = name.split('_');
   if (owner !== stack || word !== 'until' || more.length > 0) return undefined;
   const until = Date.parse(end.replace(/T(\d\d)-(\d\d)-(\d\d)Z$/, 'T$1:$2:$3Z'));
