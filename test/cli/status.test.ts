@@ -27,7 +27,7 @@ beforeAll(async () => {
     });
   }
   await world.refresh({ trigger: 'schedule' });
-}, 60_000);
+});
 
 afterAll(() => world.end());
 
