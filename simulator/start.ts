@@ -13,6 +13,7 @@ const names = Object.keys({ expired: true, push: true, outage: true, rollout: tr
 const program = new Command('npm start')
   .description('Runs the whole workflow on an embedded AWS and Runpod, on 127.0.0.1. Nothing leaves this machine.')
   .addOption(new Option('--scenario <name>', 'only one scenario').choices(names))
+  .option('--fast', 'print all at once, where a terminal gets three lines a second')
   .option('--json', 'print one JSON event a line, for machines')
   .addHelpText(
     'after',
