@@ -12,6 +12,22 @@ const types: Readonly<Record<string, string>> = {
   svg: 'image/svg+xml',
 };
 
+const escapeHtml = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+
+/** The runbook as a page whose sections have addresses; its Markdown is shown as it stands. */
+const buildRunbook = (): Uint8Array => {
+  const runbook = readFileSync(new URL('../docs/runbook.md', import.meta.url), 'utf8');
+  const sections = runbook.split(/^#{2,3} /m).map((section) => {
+    const [name = '', ...lines] = section.replace(/^# /, '').split('\n');
+    return `<section id="${escapeHtml(name.toLowerCase())}"><h2>${escapeHtml(name)}</h2><pre>${escapeHtml(lines.join('\n').trim())}</pre></section>`;
+  });
+  const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Runbook</title><link rel="stylesheet" href="/page.css">`;
+  return Buffer.from(
+    `<!doctype html><html lang="en"><head>${head}</head><body><main>${sections.join('')}</main></body></html>`,
+  );
+};
+
 /** Builds the page. @returns its files, by the path at which they are served */
 export const buildPage = async (): Promise<PageFiles> => {
   const { outputFiles } = await build({
@@ -27,9 +43,9 @@ export const buildPage = async (): Promise<PageFiles> => {
   const built = outputFiles.map(({ path, contents }) => [path.slice(source.length), contents] as const);
   const copied = ['index.html', 'icon.svg'].map((name) => [name, readFileSync(join(source, name))] as const);
   return new Map(
-    [...built, ...copied].map(([name, content]) => [
+    [...built, ...copied, ['runbook', buildRunbook()] as const].map(([name, content]) => [
       name === 'index.html' ? '/' : `/${name}`,
-      { type: types[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream', content },
+      { type: types[name.split('.').at(-1) ?? ''] ?? 'text/html; charset=utf-8', content },
     ]),
   );
 };

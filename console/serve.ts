@@ -1,9 +1,8 @@
 import { once, setMaxListeners } from 'node:events';
-import { readDefinition } from '../runner/definition.ts';
 import { type CallerOptions, readCaller } from '../stack/caller.ts';
 import { buildPage } from './build.ts';
 import { EmbeddedSource } from './embedded.ts';
-import { layOut } from './layout.ts';
+import { drawMachines } from './layout.ts';
 import { LiveSource } from './live.ts';
 import { serveConsole } from './server.ts';
 import type { Source } from './source.ts';
@@ -17,15 +16,14 @@ export interface ConsoleOptions extends CallerOptions {
 
 /** Serves the console until Ctrl-C. */
 export const serve = async ({ live = false, port, json = false, ...caller }: ConsoleOptions): Promise<void> => {
-  const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-  const [files, drawing] = await Promise.all([buildPage(), layOut(definition)]);
+  const [files, drawings] = await Promise.all([buildPage(), drawMachines()]);
   const interruption = new AbortController();
   // Each request under way listens.
   setMaxListeners(0, interruption.signal);
   const source: Source = live
     ? await LiveSource.begin(readCaller(caller, { aws: { signal: interruption.signal } }))
     : await EmbeddedSource.begin();
-  const served = await serveConsole(source, files, drawing, port);
+  const served = await serveConsole(source, files, drawings, port);
   process.stdout.write(
     json
       ? `${JSON.stringify({ url: served.url })}\n`
