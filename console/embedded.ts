@@ -205,6 +205,7 @@ targets:
     this.#everyGuide(guide, `${environment.RUNPOD_REST_URL}/containerregistryauth`);
     this.#everyGuide(repaired, `${environment.RUNPOD_API_URL}/registries`);
     this.#every(90 * minuteMs, async () => this.#replaceWorkers());
+    this.#every(3 * minuteMs, async () => this.#giveUpPulling());
     this.#every(hourMs, async () => this.#forget());
     if (livedHours > 0) await clock.advance(livedHours * hourMs);
     this.#showNow();
@@ -470,6 +471,15 @@ targets:
     for (const endpoint of Object.values(this.#endpoints)) {
       for (const old of endpoint.workers.splice(0, endpoint.workers.length - 1)) old.terminate();
       this.#world.runpod.startWorker(endpoint);
+    }
+  }
+
+  /** A worker beside us that cannot pull tries for some minutes and no longer: thousands of tries would keep the clock. */
+  #giveUpPulling(): void {
+    const now = this.#world.clock.now();
+    for (const refresher of [guide, repaired] as const) {
+      for (const worker of this.#endpoints[refresher].workers)
+        if (worker.status === 'INITIALIZING' && now - worker.startedAt > 5 * minuteMs) worker.terminate();
     }
   }
 

@@ -20,6 +20,7 @@ export const serve = async ({ live = false, port, json = false, ...caller }: Con
   const interruption = new AbortController();
   // Each request under way listens.
   setMaxListeners(0, interruption.signal);
+  if (!live && !json) process.stdout.write('The simulated world lives a day first, which takes some seconds …\n');
   const source: Source = live
     ? await LiveSource.begin(readCaller(caller, { aws: { signal: interruption.signal } }))
     : await EmbeddedSource.begin();

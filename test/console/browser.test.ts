@@ -107,6 +107,18 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(errors).toEqual([]);
   });
 
+  it('lives a normal week, of which the guide’s Lambda as pasted is without pulls for most', async () => {
+    await page.click('#drawer summary');
+    await turn('story week');
+    await expect.poll(() => page.locator('#caption').innerText()).toMatch(/^Day 1 of a normal week/);
+    await expect.poll(() => page.locator('#caption').innerText(), { timeout: 170_000 }).toMatch(/^A week is over/);
+    expect(await rowOf('production')).toMatch(/never without pulls in the 7 d \d+ h on record/);
+    expect(await rowOf('guide')).toMatch(/15\d h \d+ min without pulls in 7 d/);
+    expect(await rowOf('guide-repaired')).toMatch(/never without pulls/);
+    await shoot('console-week');
+    expect(errors).toEqual([]);
+  });
+
   it('tells of an image that is broken, and shows the rollout that came back on the lane and as a path', async () => {
     await until(() => all('runs').some(({ status }) => status === 'SUCCEEDED'));
     await page.click('#drawer summary');
