@@ -2,9 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 /** What is run besides `npm test`, each by a command of its own: by project, its files. */
 const others = {
-  /** Packages again and again, with settings of every kind. Part of `npm run check`. */
-  package: ['test/infra/{account-settings,deploy-package,packaged-settings}.test.ts'],
-  /** Thousands of targets, simulated weeks, and hostile answers in processes of their own. */
+  /** Packages again and again, with settings of every kind, installs what `npm run build` made, and runs the action's steps. Part of `npm run check`. */
+  package: [
+    'test/infra/{account-settings,deploy-package,packaged-settings}.test.ts',
+    'test/packaging/installed.test.ts',
+    'test/action/steps.test.ts',
+  ],
+  /** Thousands of targets, simulated weeks, ten thousand random worlds, and hostile answers in processes of their own. */
   scale: ['test/scale/**/*.test.ts', 'test/bench/availability.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],

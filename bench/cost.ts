@@ -1,7 +1,8 @@
 import { alarmsOf } from '../infra/alarms.ts';
 import { stackName } from '../simulator/aws/stack.ts';
+import type { Execution } from '../simulator/aws/step-functions.ts';
+import { beginWithTargets } from '../simulator/many-targets.ts';
 import type { World } from '../simulator/world.ts';
-import { beginWithTargets } from '../test/support/many-targets.ts';
 
 /**
  * List prices of us-east-1 in dollars, without free tiers, as of November 2026: the pricing pages of Step Functions, Lambda
@@ -62,8 +63,8 @@ interface Counts {
   logBytes: number;
 }
 
-/** Lets scheduled runs pass in a settled world, and counts what AWS would bill. */
-const count = async (world: World, runs: number) => {
+/** Lets runs pass in a settled world, and counts what AWS would bill. @param hours between two of them */
+const count = async (world: World, runs: number, hours: number, run: () => Promise<Execution>) => {
   const counts: Counts = { transitions: 0, invocations: 0, kmsRequests: 0, tableWrites: 0, tableReads: 0, logBytes: 0 };
   const metricHours = new Set<string>();
   await world.refresh();
@@ -77,10 +78,10 @@ const count = async (world: World, runs: number) => {
     counts.invocations += 1;
     return invoke(name, event);
   };
-  for (let run = 0; run < runs; run += 1) {
+  for (let done = 0; done < runs; done += 1) {
     world.forget(0);
-    await world.clock.advance(scheduleHours * 3_600_000);
-    const { events } = await world.refresh();
+    await world.clock.advance(hours * 3_600_000);
+    const { events } = await run();
     counts.transitions += events.filter(({ type }) => type === 'StateEntered' || type === 'StateRetried').length;
     for (const { message } of world.logs) counts.logBytes += bytesPerLine + message.length;
     counts.logBytes += world.measurements.length * bytesPerLine;
@@ -92,6 +93,35 @@ const count = async (world: World, runs: number) => {
   return { counts, metricHours: [...metricHours] };
 };
 
+/** What is paid for what was counted, so many times. */
+const billOf = (counts: Counts, times: number): Readonly<Record<string, number>> => ({
+  transitions: counts.transitions * times * prices.transition,
+  Lambda: counts.invocations * times * (prices.invocation + secondsPerCall * gigabytes * prices.gigabyteSecond),
+  'KMS requests': counts.kmsRequests * times * prices.kmsRequest,
+  table: times * (counts.tableWrites * prices.tableWrite + counts.tableReads * prices.tableRead),
+  logs: (counts.logBytes * times * prices.logGigabyte) / 1e9,
+});
+
+/** So many windows a day in which something is pushed. */
+const windowsPerDay = 100;
+
+/** What the windows of a month cost at so many targets, and the transitions of one: of a repository that so many use. */
+export const costOfPushes = async (targets: number, concerned: number) => {
+  const world = await beginWithTargets(targets);
+  const image = world.push('team/pushed', 'v1', { layers: 1 });
+  const endpoints = [...world.runpod.endpoints.values()].filter(({ name }) => name === 'a');
+  for (const endpoint of endpoints.slice(0, concerned)) endpoint.image = image;
+  const { counts } = await count(world, 1, 1, async () => {
+    await world.deliverPush('team/pushed', 'v1');
+    const execution = [...world.stepFunctions.executions.values()].at(-1);
+    if (execution === undefined) throw new Error('The push started no run.');
+    await world.clock.until(execution.ended);
+    return execution;
+  });
+  await world.end();
+  return { transitions: counts.transitions, dollars: sumOf(billOf(counts, (windowsPerDay * hoursPerMonth) / 24)) };
+};
+
 const isOwn = (metricHour: string): boolean => metricHour.startsWith('["TargetTokenSecondsLeft"');
 
 /** What a stack of so many targets of three endpoints costs a month, without pushes and without trouble. */
@@ -100,7 +130,7 @@ export const costOf = async (targets: number): Promise<MonthlyCost> => {
   const resources = [...world.iam.stack.resources.values()];
   const runs = runsSimulated(targets);
   const share = hoursPerMonth / scheduleHours / runs;
-  const { counts, metricHours } = await count(world, runs);
+  const { counts, metricHours } = await count(world, runs, scheduleHours, () => world.refresh());
   const own = alarmsOf(world.targets, stackName, '');
   await world.end();
 
@@ -121,21 +151,15 @@ export const costOf = async (targets: number): Promise<MonthlyCost> => {
       metrics: metricMonths * prices.metric,
       'polling queues': ofType('AWS::Lambda::EventSourceMapping').length * pollsPerMonth * prices.queueRequest,
     },
-    running: {
-      transitions: counts.transitions * share * prices.transition,
-      Lambda: counts.invocations * share * (prices.invocation + secondsPerCall * gigabytes * prices.gigabyteSecond),
-      'KMS requests': counts.kmsRequests * share * prices.kmsRequest,
-      table: share * (counts.tableWrites * prices.tableWrite + counts.tableReads * prices.tableRead),
-      logs: (counts.logBytes * share * prices.logGigabyte) / 1e9,
-    },
+    running: billOf(counts, share),
     // Its metric has data in the hours of runs alone, and is prorated by them.
     ownAlarms: own.hasTargetAlarms ? targets * (prices.alarmMetric + prices.metric / scheduleHours) : 0,
     dashboard: ofType('AWS::CloudWatch::Dashboard').length * prices.dashboard,
   };
 };
 
-/** Targets of the project: dollars a month. */
-export const limits = { fixed: 6, perTarget: 0.2 } as const;
+/** Targets of the project: dollars a month, and transitions. */
+export const limits = { fixed: 6, perTarget: 0.2, pushes: 1, pushTransitions: 8 } as const;
 
 const dollars = (amount: number): string => (amount === 0 ? '–' : amount < 0.01 ? '< 0.01' : amount.toFixed(2));
 
@@ -155,11 +179,23 @@ if (import.meta.main) {
   row('**running**', ({ running }) => sumOf(running));
   row('**running, a target**', ({ running, targets }) => sumOf(running) / targets);
   row('dashboard (three are free)', ({ dashboard }) => dashboard);
-  const areMet = costs.every(
-    ({ fixed, running, targets }) => sumOf(fixed) <= limits.fixed && sumOf(running) / targets <= limits.perTarget,
-  );
+  print(`\n| ${windowsPerDay} windows with pushes a day | transitions of one | dollars a month |\n|---|---:|---:|`);
+  const pushes: Array<{ readonly transitions: number; readonly dollars: number }> = [];
+  for (const targets of [1, 40, 1000]) {
+    for (const concerned of targets === 1000 ? [0] : [0, 1]) {
+      const cost = await costOfPushes(targets, concerned);
+      print(
+        `| ${targets.toLocaleString('en')} target${targets === 1 ? '' : 's'}, ${concerned} concerned | ${cost.transitions} | ${dollars(cost.dollars)} |`,
+      );
+      if (targets === 40 && concerned === 0) pushes.push(cost);
+    }
+  }
+  const areMet =
+    costs.every(
+      ({ fixed, running, targets }) => sumOf(fixed) <= limits.fixed && sumOf(running) / targets <= limits.perTarget,
+    ) && pushes.every((each) => each.dollars < limits.pushes && each.transitions <= limits.pushTransitions);
   print(
-    `\nAt most $${limits.fixed} fixed and $${limits.perTarget.toFixed(2)} a target: ${areMet ? 'met' : 'NOT MET'}.`,
+    `\nAt most $${limits.fixed} fixed and $${limits.perTarget.toFixed(2)} a target; pushes that concern none of 40 targets under $${limits.pushes} and ${limits.pushTransitions} transitions: ${areMet ? 'met' : 'NOT MET'}.`,
   );
   process.exitCode = areMet ? 0 : 1;
 }

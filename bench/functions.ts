@@ -16,7 +16,10 @@ const rounds = 5;
 const largestBundle = 600 * 1024;
 
 const packaged = packageStack();
-const world = await World.begin({ targets: targetsWithRollout, environment: { LOG_LISTEN_SECONDS: '0.12' } });
+const world = await World.begin({
+  targets: `${targetsWithRollout}    canaryPod: { image: runpod-canary:v1, everyHours: 24 }\n`,
+  environment: { LOG_LISTEN_SECONDS: '0.12' },
+});
 const image = world.push('team/worker', 'v1');
 world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
 world.runpod.addEndpoint({ id: 'canary', name: 'canary', image, registry: null });
@@ -26,8 +29,9 @@ const { output } = await world.refresh();
 const report: unknown = JSON.parse(output ?? '');
 
 const events: Record<(typeof functionNames)[number], unknown> = {
-  'start-refresh': { account: '123456789012', region: 'us-east-1' },
+  'start-refresh': { account: '123456789012', region: 'us-east-1', detail: { 'repository-name': 'team/worker' } },
   'resolve-targets': inputs.resolveTargets(),
+  'find-concerned': inputs.findConcerned(),
   'discover-endpoints': inputs.discoverEndpoints(),
   'fetch-token': inputs.fetchToken(),
   'verify-image-pull': inputs.verifyImagePull(token, [image]),
@@ -39,6 +43,7 @@ const events: Record<(typeof functionNames)[number], unknown> = {
   'apply-rollout': inputs.rollout(),
   'watch-rollout': inputs.rollout(),
   'roll-back': inputs.rollout(),
+  'canary-pod': inputs.canaryPod(),
   'plan-retry': { giveUpAt: '2100-01-01T00:00:00Z' },
   'conclude-target': { name: 'production', outcomeBytes: 10_000, startAt: '2026-01-01T00:00:00Z' },
   report: { execution: executionArn, startedAt: '2026-01-01T00:00:00Z', run: {} },

@@ -25,6 +25,11 @@ const describeWithStack = (command: Command, summary: string, examples: string):
     .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
     .option('--json', 'print JSON, for machines');
 
+const readPort = (port: string): number => {
+  if (/^\d{1,5}$/.test(port) && Number(port) < 65_536) return Number(port);
+  throw new UsageError(`--port: expected a number from 0 to 65535, found ${JSON.stringify(port)}.`);
+};
+
 /** Makes the program, which hands `end` the exit code of the command that was called. */
 const createProgram = (context: CommandContext, end: (exitCode: number) => void): Command => {
   const { stdout, stderr } = context;
@@ -101,12 +106,14 @@ without secrets; run it again after an interruption to go on.`,
 
   describeWithStack(
     program.command('status'),
-    'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms.',
+    'Shows how the deployed stack fares: hours left per target, runs, proof per endpoint, alarms; and what to do.',
     `  npm run status -- --stage prod            once
   npm run status -- --stage prod --watch    again every ten seconds
+  npm run status -- --full                  sentences whole, where they are longer than a line
   npm run -s status -- --json | jq .troubles     for machines`,
   )
     .option('--watch', 'show it again every ten seconds, until Ctrl-C')
+    .option('--full', 'show sentences whole, on as many lines as they take')
     .action(perform(async () => (await import('./status/status.ts')).status));
 
   describeWithStack(
@@ -130,6 +137,19 @@ With --wait it ends with 0 where the image is proven, 3 where no worker has show
     .option('--to <tag>', 'give the endpoint the image that this tag names now')
     .option('--wait', 'wait for how it ends')
     .action(perform(async () => (await import('./rollout/rollout.ts')).rollout));
+
+  describeWithStack(
+    program.command('console'),
+    'A window onto the workflow, as a page on 127.0.0.1, until Ctrl-C.',
+    `  npm run console                    over an embedded AWS and Runpod, with switches to break them
+  npm run console -- --live          over the deployed stack, through your own AWS credentials; changes nothing
+  npm run console -- --live --stage prod --region eu-west-1
+
+The address that is printed opens the page once.`,
+  )
+    .option('--live', 'look at the deployed stack')
+    .option('--port <number>', 'the port to serve on; 0 for one that is free', readPort, 0)
+    .action(perform(async () => (await import('../console/serve.ts')).serve));
 
   describe(
     program.command('alert'),

@@ -3,7 +3,9 @@ import { exitCodes } from '../stack/failure.ts';
 import { useProxy } from '../stack/proxy.ts';
 import { runCommand } from './commands.ts';
 
-const withoutProxy = useProxy(process.env, process.versions.node);
+// An embedded world is on this machine, where no proxy leads.
+const isEmbedded = process.argv[2] === 'console' && !process.argv.includes('--live');
+const withoutProxy = isEmbedded ? undefined : useProxy(process.env, process.versions.node);
 if (withoutProxy !== undefined) process.stderr.write(`${withoutProxy}\n`);
 
 const interruption = new AbortController();

@@ -1,16 +1,11 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { pageFiles } from './page-files.ts';
 import type { PageFiles } from './server.ts';
 
 const source = fileURLToPath(new URL('page/', import.meta.url));
-const types: Readonly<Record<string, string>> = {
-  html: 'text/html; charset=utf-8',
-  js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
-};
 
 const escapeHtml = (text: string): string =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
@@ -42,21 +37,5 @@ export const buildPage = async (): Promise<PageFiles> => {
   });
   const built = outputFiles.map(({ path, contents }) => [path.slice(source.length), contents] as const);
   const copied = ['index.html', 'icon.svg'].map((name) => [name, readFileSync(join(source, name))] as const);
-  return new Map(
-    [...built, ...copied, ['runbook', buildRunbook()] as const].map(([name, content]) => [
-      name === 'index.html' ? '/' : `/${name}`,
-      { type: types[name.split('.').at(-1) ?? ''] ?? 'text/html; charset=utf-8', content },
-    ]),
-  );
+  return pageFiles([...built, ...copied, ['runbook', buildRunbook()]]);
 };
-
-if (import.meta.main) {
-  const folder = fileURLToPath(new URL('../dist/console/', import.meta.url));
-  mkdirSync(folder, { recursive: true });
-  let bytes = 0;
-  for (const [path, { content }] of await buildPage()) {
-    writeFileSync(join(folder, path === '/' ? 'index.html' : path.slice(1)), content);
-    bytes += content.byteLength;
-  }
-  process.stdout.write(`The console's page is built: ${(bytes / 1024).toFixed(0)} KB in dist/console.\n`);
-}

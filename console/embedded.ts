@@ -486,7 +486,8 @@ targets:
   /** Shows workers whose status or log has changed, and of those that are gone. */
   #showWorkers(): void {
     const { eventLog } = this;
-    const gone = new Set(eventLog.all('workers').map(({ id }) => id));
+    const own = new Set(Object.values(this.#endpoints).map(({ id }) => id));
+    const gone = new Set(eventLog.all('workers').flatMap(({ id, endpoint }) => (own.has(endpoint) ? [id] : [])));
     for (const endpoint of Object.values(this.#endpoints)) {
       for (const { id, status, startedAt, lines } of endpoint.workers) {
         gone.delete(id);

@@ -18,6 +18,7 @@ import { EventLog } from './event-log.ts';
 import { shownMs } from './gaps.ts';
 import { type RunHistory, readRunHistory } from './run-history.ts';
 import { composeSentence, type Outage, upstreamOf } from './sentence.ts';
+import { podId, shownPod } from './shown-pod.ts';
 import type { RunRecord, Source } from './source.ts';
 import type { OpenedRun } from './view.ts';
 
@@ -154,7 +155,7 @@ export class LiveSource implements Source {
   #showTarget(name: string, { expiresAt, heldSince, last, runs }: TargetMemory): void {
     const { eventLog } = this;
     const before = eventLog.get('refreshers', name);
-    const { error, proofs, endpoints = [] } = last?.outcome ?? {};
+    const { error, proofs, endpoints = [], canaryPod } = last?.outcome ?? {};
     // A run that stored nothing has proven nothing either: what is known stays, with its age.
     const isNews = endpoints.length > 0;
     eventLog.put(
@@ -169,7 +170,8 @@ export class LiveSource implements Source {
       }),
     );
     if (isNews) {
-      const named = new Set(endpoints.map(({ endpoint }) => endpoint));
+      const pod = canaryPod === undefined ? [] : [podId(name)];
+      const named = new Set([...endpoints.map(({ endpoint }) => endpoint), ...pod]);
       for (const { id, refresher } of eventLog.all('endpoints'))
         if (refresher === name && !named.has(id)) eventLog.remove('endpoints', id);
     }
@@ -177,6 +179,7 @@ export class LiveSource implements Source {
       const at = timeOf(last?.at) ?? 0;
       eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
     }
+    if (canaryPod !== undefined) eventLog.put('endpoints', shownPod(name, canaryPod, timeOf(last?.at) ?? 0));
     const stored = runs.flatMap((run) => {
       const [storedAt, end] = [timeOf(run.storedAt), timeOf(run.expiresAt)];
       return storedAt === undefined || end === undefined ? [] : [{ storedAt, expiresAt: end }];

@@ -4,8 +4,9 @@ import { triedImagesSchema } from './lib/ecr/tried-images.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { boundOutcome } from './lib/report/bound-outcome.ts';
 import { failureSchema, messageOfFailure } from './lib/report/cause.ts';
+import { concludePod } from './lib/report/conclude-pod.ts';
 import { concludeOthers, concludeWatch } from './lib/report/conclude-proofs.ts';
-import { type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
+import { canaryPodOutcomeSchema, type Outcome, rolloutOutcomeSchema } from './lib/report/outcome.ts';
 import { watchSoFarSchema } from './lib/runpod/watch.ts';
 
 /** Everything a target's workflow has gathered. What it did not come to is not there. */
@@ -38,13 +39,16 @@ const inputSchema = z.object({
   rollouts: z.optional(z.object({ rollouts: z.array(rolloutOutcomeSchema) })),
   /** Why what endpoints want could not be found. */
   rolloutFailure: z.optional(failureSchema),
+  /** What the target's canary pod showed, and how following it broke down. */
+  canaryPod: z.optional(z.object({ outcome: z.optional(canaryPodOutcomeSchema) })),
+  canaryPodFailure: z.optional(failureSchema),
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
-  notified: z.optional(z.unknown()),
+  notified: z.optional(z.object({ published: z.catch(z.number(), 1) })),
   failure: z.optional(failureSchema),
 });
 
-const unlessEmpty = (items: readonly string[] = []): string[] | undefined =>
+const unlessEmpty = <Item>(items: readonly Item[] = []): Item[] | undefined =>
   items.length === 0 ? undefined : [...items];
 
 /** Sums up what became of a target, in as many bytes as the run allows it. */
@@ -74,7 +78,8 @@ export const createConcludeTarget =
       seconds: Math.round((now() - input.startAt) / 1000),
       proofs: watched.proofs,
       endpoints: watched.endpoints,
-      images: input.images?.images,
+      images: unlessEmpty(input.images?.images),
+      canaryPod: concludePod(input.canaryPod?.outcome, input.canaryPodFailure),
       rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
       unmanaged: unlessEmpty(discovered?.unmanaged),
@@ -85,7 +90,7 @@ export const createConcludeTarget =
           : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
       ]),
       delayedRounds: input.delay?.rounds,
-      delayTold: input.notified === undefined ? undefined : true,
+      delayTold: (input.notified?.published ?? 0) > 0 ? true : undefined,
     });
     return boundOutcome(outcome, input.outcomeBytes);
   };

@@ -10,7 +10,14 @@ import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
 import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
-import { accountOf, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
+import {
+  accountOf,
+  type CanaryPodSettings,
+  createLoadTargets,
+  type LoadTargets,
+  type Target,
+  targetOf,
+} from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
@@ -21,7 +28,7 @@ interface DiscoverEndpointsDeps {
   ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
 }
 
-const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema });
+const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema, trigger: z.string() });
 
 /** What uses a target's credential. */
 interface DiscoverEndpointsOutput {
@@ -31,7 +38,7 @@ interface DiscoverEndpointsOutput {
   readonly endpoints: number;
   /** The images of these, and of what else uses the credential, packed. */
   readonly images: string;
-  /** How many of them ask for a canary. */
+  /** How many of them ask for a canary, in a scheduled run. Others come too often for what costs GPU time. */
   readonly canaries: number;
   /** Templates and pods that use the credential, with their images, at most 50. */
   readonly otherUsers: ReadonlyArray<{ readonly name: string; readonly image: string }>;
@@ -42,6 +49,8 @@ interface DiscoverEndpointsOutput {
   readonly warnings: readonly string[];
   /** There where an endpoint follows what is pushed. */
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
+  /** There where the target has one. */
+  readonly canaryPod?: CanaryPodSettings;
 }
 
 const maxOtherUsers = 50;
@@ -67,7 +76,7 @@ const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
 export const createDiscoverEndpoints =
   ({ loadTargets, runpodFor }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
-    const { name, execution: ownAccount } = parseInput('discover-endpoints', inputSchema, event);
+    const { name, execution: ownAccount, trigger } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
     const found = targetOf(loadTargets, name);
     const { ecr, runpod } = found;
@@ -121,12 +130,13 @@ export const createDiscoverEndpoints =
       target: { name, ecr, runpod },
       endpoints: chosen.length,
       images: packed,
-      canaries: chosen.filter(({ canary }) => canary !== undefined).length,
+      canaries: trigger === 'schedule' ? chosen.filter(({ canary }) => canary !== undefined).length : 0,
       otherUsers: otherUsers.slice(0, maxOtherUsers),
       registries: registriesOf(behind.map(({ image }) => image)),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
       followers: followers.length === 0 ? undefined : followers,
+      canaryPod: found.canaryPod,
     });
   };
 

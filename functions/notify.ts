@@ -3,6 +3,7 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from './lib/aws/client.ts';
 import { createPublish, type Publish } from './lib/aws/publish.ts';
 import { requireSetting } from './lib/env.ts';
+import { isDelayTold } from './lib/memory/delay.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { foldReport, rememberReport } from './lib/memory/remember-report.ts';
 import { type TargetMemories, targetForm } from './lib/memory/target-memory.ts';
@@ -51,6 +52,11 @@ export const createNotify =
     if (notice.kind === 'rollout-stopped' && (await isKnownToHaveStopped(memory, notice))) return { published: 0 };
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
+    if (notice.kind === 'delayed' && first !== undefined) {
+      const of = { execution, error: notice.failure.Error, target: notice.name };
+      // One message for all targets that share an upstream and a moment.
+      if (await isDelayTold(memory, of, first.severity, now())) return { published: 0 };
+    }
     if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
     if (notice.kind === 'report') {
       const remembered = await rememberReport(memory, notice.report, memories, alerts).catch((error: unknown) => {

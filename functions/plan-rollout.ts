@@ -1,6 +1,6 @@
 import { lambda, parseInput } from './lib/platform.ts';
 import { isOfRollout } from './lib/rollout/decide.ts';
-import { endBy, type RolloutRunpod, rolloutRunpod } from './lib/rollout/execution.ts';
+import { endBy, isChosenSince, type RolloutRunpod, rolloutRunpod } from './lib/rollout/execution.ts';
 import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 
@@ -29,12 +29,17 @@ export const createPlanRollout =
     if (record.heldSince !== undefined && current.isAsked !== true && current.phase !== 'returning') {
       return end.with('held', 'it was held');
     }
-    const endpoint = await runpodFor(order.target.runpod.apiKey).management.getEndpoint(order.endpoint);
+    const { management, listImageReleases } = runpodFor(order.target.runpod.apiKey);
+    const endpoint = await management.getEndpoint(order.endpoint);
     if (endpoint === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
     if (endpoint.registry !== order.target.runpod.registry) {
       return end.with('superseded', 'the endpoint uses another credential');
     }
     if (!isOfRollout(current, endpoint.image)) return end.byHand(endpoint.image);
+    if (current.phase === 'planned' && current.earlier.byHand === true && current.isAsked !== true) {
+      const releases = await listImageReleases(order.endpoint);
+      if (isChosenSince(releases, endpoint.image, current.pushedAt)) return end.byHand(endpoint.image);
+    }
     if (current.phase === 'returning') return { next: 'back' };
     return { next: current.phase === 'watching' ? 'watch' : 'apply' };
   };

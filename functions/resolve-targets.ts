@@ -1,9 +1,10 @@
 import * as z from 'zod/mini';
+import { defined } from './lib/defined.ts';
 import { chooseTargets, executionInputSchema } from './lib/execution-input.ts';
+import type { PushWindow } from './lib/memory/push-window.ts';
 import { isoSeconds, lambda, moment, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
-import { outcomeBytesFor } from './lib/report/bound-outcome.ts';
 import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
-import { patienceMs, type TargetTurn, takeTurns } from './lib/turns.ts';
+import { patienceMs, type RunTargets, runTargets } from './lib/turns.ts';
 
 /** What resolve-targets needs from outside. */
 interface ResolveTargetsDeps {
@@ -22,18 +23,12 @@ const inputSchema = z.object({
 });
 
 /** Which targets this run concerns, and its bounds. */
-interface ResolveTargetsOutput {
+interface ResolveTargetsOutput extends RunTargets {
   readonly trigger: string;
-  /** Every target of the run; the report counts whoever does not answer as failed. */
-  readonly names: readonly string[];
-  /** Whether these are all the targets there are. */
-  readonly concernsAll: boolean;
-  /** Where the machine puts each target's outcome; until then its turn stands there, for both do not fit a state. */
-  readonly outcomes: readonly TargetTurn[];
   /** When a target stops waiting for a failing upstream (ISO 8601): half an hour before the next scheduled run. */
   readonly giveUpAt: string;
-  /** How many bytes of outcome each target may hand back, so that all of them fit the run's 256 KiB. */
-  readonly outcomeBytes: number;
+  /** There where the run is for what was pushed: then FindConcerned says which of the targets go on. */
+  readonly pushed?: PushWindow;
 }
 
 /**
@@ -50,15 +45,13 @@ export const createResolveTargets =
     const all = loadTargets();
     const chosen = chooseTargets(all, request, ownAccount);
 
-    const names = chosen.map(({ name }) => name);
-    return {
+    const { registry, waitUntil } = request;
+    return defined({
       trigger: request.trigger ?? 'manual',
-      names,
-      concernsAll: chosen.length === all.length,
-      outcomes: takeTurns(chosen, now(), requestsPerMinute),
+      ...runTargets(chosen, all, now(), requestsPerMinute),
       giveUpAt: isoSeconds(startedAt + patienceMs(scheduleHours)),
-      outcomeBytes: outcomeBytesFor(names),
-    };
+      pushed: registry === undefined || waitUntil === undefined ? undefined : { ...registry, waitUntil },
+    });
   };
 
 export const buildResolveTargets = ({

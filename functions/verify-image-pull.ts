@@ -4,13 +4,13 @@ import { cutToBytes } from './lib/bounded-text.ts';
 import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
-import { packedImagesSchema } from './lib/ecr/packed-images.ts';
+import { packedImagesSchema, packImages } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { isTokenProblem, reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
 import { PullError } from './lib/ecr/registry.ts';
 import { isPassing as isPassingProblem } from './lib/ecr/registry-answer.ts';
-import { boundTriedImages, type TriedImages } from './lib/ecr/tried-images.ts';
+import { boundTriedImages, type TriedImages, triedImagesSchema } from './lib/ecr/tried-images.ts';
 import { ImageNotPullableError, TokenRejectedError, WrongRegistryError } from './lib/errors.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
@@ -41,12 +41,17 @@ const inputSchema = z.object({
   images: packedImagesSchema,
   /** Where what uses the credential pulls from, whether it is watched or not. */
   registries: z.array(z.string()),
+  /** What this function answered the last time round; nothing at first. */
+  before: z.optional(z.partial(triedImagesSchema)),
 });
 
 const maxImagesAtOnce = 8;
-/** What is not begun by then is not tried in this run: the function has five minutes. */
+/** What is not begun by then is handed back: the function has five minutes. */
 const maxTryingMs = 200_000;
+/** A thousand images take a few of them. What is left after these is tried by the next run. */
+const maxLooks = 8;
 const maxProblemBytes = 400;
+const noTime = 'There was no time left in this run to try it';
 
 /**
  * Pulls a target's images with the new token, as a worker would, before Runpod ever sees it.
@@ -64,7 +69,11 @@ export const createVerifyImagePull =
   ({ unseal, registryClient, listPushes, memory, now, scheduleMs }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
-    const { sealed, registry, images: named, registries, ...sealedFor } = input;
+    const { sealed, registry, images: all, registries, before = {}, ...sealedFor } = input;
+    const { untried: left, looks = 0 } = before;
+    // What was tried with an earlier token is tried again, unless it has just been.
+    const named = left === undefined ? all : z.parse(packedImagesSchema, left);
+    const known: TriedImages | undefined = left === undefined ? undefined : { ...before, images: before.images ?? [] };
     if (registries.length > 0 && !registries.some((host) => isSameRegistry(host, registry))) {
       throw new WrongRegistryError(
         `What uses the credential pulls from ${registries.map((host) => quote(host)).join(', ')}, and nothing from ${registry}: this token would replace the one that it pulls with, so it was not stored. Give the target the credential of its own registry in targets.yml.`,
@@ -95,27 +104,40 @@ export const createVerifyImagePull =
     }
 
     const failures: PullError[] = [];
-    let untried = 0;
-    const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<ImageRecord> => {
-      if (now() - begunAt > maxTryingMs) {
-        untried += 1;
-        return { image, problem: 'There was no time left in this run to try it', isPassing: true };
-      }
-      try {
-        const [pulled, pushes] = await Promise.all([registryClient.tryImage(reference, token), listPushes(reference)]);
-        return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
-      } catch (error) {
-        if (!(error instanceof PullError)) throw error;
-        // One image may be refused what the registry as a whole is not.
-        if (isTokenProblem(error)) await tryToken();
-        failures.push(error);
-        const isPassing = isPassingProblem(error.problem) || undefined;
-        return defined({ image, problem: cutToBytes(error.advice, maxProblemBytes), isPassing });
-      }
-    });
-    const reason = reasonToWithhold(failures, images.length - untried);
+    const untried: string[] = [];
+    const tried = await mapConcurrent(
+      images,
+      maxImagesAtOnce,
+      async ({ image, reference }): Promise<ImageRecord | undefined> => {
+        if (now() - begunAt > maxTryingMs) {
+          untried.push(image);
+          return undefined;
+        }
+        try {
+          const [pulled, pushes] = await Promise.all([
+            registryClient.tryImage(reference, token),
+            listPushes(reference),
+          ]);
+          return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
+        } catch (error) {
+          if (!(error instanceof PullError)) throw error;
+          // One image may be refused what the registry as a whole is not.
+          if (isTokenProblem(error)) await tryToken();
+          failures.push(error);
+          const isPassing = isPassingProblem(error.problem) || undefined;
+          return defined({ image, problem: cutToBytes(error.advice, maxProblemBytes), isPassing });
+        }
+      },
+    );
+    // A token that was not withheld for the first images is not for the others.
+    const reason = known === undefined ? reasonToWithhold(failures, images.length - untried.length) : undefined;
     if (reason !== undefined) await withhold(reason);
-    return boundTriedImages(tried);
+    const records = tried.filter((each) => each !== undefined);
+    if (untried.length > 0 && looks + 1 < maxLooks) {
+      return { ...boundTriedImages(records, known), untried: packImages(untried).packed, looks: looks + 1 };
+    }
+    const late = untried.map((image): ImageRecord => ({ image, problem: noTime, isPassing: true }));
+    return boundTriedImages([...records, ...late], known);
   };
 
 export const buildVerifyImagePull = ({

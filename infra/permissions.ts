@@ -193,12 +193,34 @@ const withRollouts = (targets: readonly Target[]): Target[] =>
 /** Whether anything is rolled out at all: without, what does it is not in the stack. */
 export const hasRollouts = (targets: readonly Target[]): boolean => withRollouts(targets).length > 0;
 
+/** Targets that have a pod pull. */
+const withCanaryPods = (targets: readonly Target[]): Target[] =>
+  targets.filter(({ canaryPod }) => canaryPod !== undefined);
+
+/** Whether a pod pulls for any target: without, what has it pull is not in the stack. */
+export const hasCanaryPods = (targets: readonly Target[]): boolean => withCanaryPods(targets).length > 0;
+
+/** For the role that creates and deletes pods. */
+export const podKeyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
+  permissionsOfKeys(
+    withCanaryPods(targets).map(({ runpod: { apiKey, podKey = apiKey } }) => podKey),
+    ['CanaryPodRole'],
+    'Runpod pod keys',
+    place,
+  );
+
 /** For the roles that read Runpod keys. */
 export const keyPermissions = (targets: readonly Target[], place: StackPlace): TargetPermissions =>
   permissionsOfKeys(
     targets.map(({ runpod: { apiKey } }) => apiKey),
     [
-      ...['DiscoverEndpointsRole', 'UpdateRunpodRole', 'SubmitCanaryRole', 'VerifyEndpointPullRole'],
+      ...[
+        'FindConcernedRole',
+        'DiscoverEndpointsRole',
+        'UpdateRunpodRole',
+        'SubmitCanaryRole',
+        'VerifyEndpointPullRole',
+      ],
       ...(hasRollouts(targets) ? ['PlanRolloutRole', 'WatchRolloutRole'] : []),
     ],
     'Runpod keys',

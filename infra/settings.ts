@@ -21,10 +21,12 @@ import { readTargetsDocument, type Target } from '../functions/lib/targets.ts';
 import { alarmsOf, deadManPeriods } from './alarms.ts';
 import {
   describePermissions,
+  hasCanaryPods,
   hasRollouts,
   keyPermissions,
   mintPermissions,
   type PolicyStatement,
+  podKeyPermissions,
   pushDetail,
   rolloutKeyPermissions,
   type StackPlace,
@@ -76,6 +78,10 @@ export interface StackSettings {
   readonly hasRollouts: boolean;
   /** Statements for the roles that change endpoints. */
   readonly rolloutKeyStatements: readonly PolicyStatement[];
+  /** Whether a target has a canary pod: without any, what creates pods is not in the stack. */
+  readonly hasCanaryPods: boolean;
+  /** Statements for the role that creates and deletes pods. */
+  readonly podKeyStatements: readonly PolicyStatement[];
   /** Statements for the role that tells how far behind an image is. */
   readonly describeStatements: readonly PolicyStatement[];
   /** Statements for the role that mints: what it may pull is what a token may pull. */
@@ -226,6 +232,7 @@ export const readStackSettings = ({
   const firstSteps = readFirstSteps(projectFolder, page);
   const keys = keyPermissions(targets, place);
   const rolloutKeys = rolloutKeyPermissions(targets, place);
+  const podKeys = podKeyPermissions(targets, place);
   const mint = mintPermissions(targets, place);
   const describe = describePermissions(targets, place);
   return {
@@ -245,13 +252,16 @@ export const readStackSettings = ({
     },
     pushDetail: pushDetail(targets),
     hasRollouts: hasRollouts(targets),
+    hasCanaryPods: hasCanaryPods(targets),
     keyStatements: keys.statements,
     rolloutKeyStatements: rolloutKeys.statements,
+    podKeyStatements: podKeys.statements,
     describeStatements: describe.statements,
     mintStatements: mint.statements,
     managedPolicies: {
       ...keys.managedPolicies,
       ...rolloutKeys.managedPolicies,
+      ...podKeys.managedPolicies,
       ...mint.managedPolicies,
       ...describe.managedPolicies,
     },

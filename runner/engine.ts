@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { compileFunction } from 'node:vm';
 import type { StateMachine, StateMachineDefinition } from 'aws-local-stepfunctions';
 import { type Definition, statesOf } from './definition.ts';
+import { engineFile } from './engine-file.ts';
 
 type Engine = { readonly StateMachine: typeof StateMachine };
 /** Something that happened in an execution: a state entered, retried, caught, left. */
@@ -27,7 +28,6 @@ export const wallClock: EngineClock = {
   work: (job) => job(),
 };
 
-const engineFile = createRequire(import.meta.url).resolve('aws-local-stepfunctions');
 const engineScope = ['require', 'module', 'exports', 'setTimeout', 'clearTimeout', 'Date'];
 const evaluateEngine = compileFunction(readFileSync(engineFile, 'utf8'), engineScope, { filename: engineFile });
 

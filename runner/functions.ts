@@ -1,8 +1,10 @@
 import type { Context } from 'aws-lambda';
 import { buildApplyRollout } from '../functions/apply-rollout.ts';
+import { buildCanaryPod } from '../functions/canary-pod.ts';
 import { buildConcludeTarget } from '../functions/conclude-target.ts';
 import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
+import { buildFindConcerned } from '../functions/find-concerned.ts';
 import { createSeal, createUnseal } from '../functions/lib/aws/seal.ts';
 import { type BasePlatform, type LambdaFunction, type Platform, withPlatform } from '../functions/lib/platform.ts';
 import { createLoadTargets } from '../functions/lib/targets.ts';
@@ -24,6 +26,7 @@ import { buildWatchRollout } from '../functions/watch-rollout.ts';
 export const functionNames = [
   'start-refresh',
   'resolve-targets',
+  'find-concerned',
   'discover-endpoints',
   'fetch-token',
   'verify-image-pull',
@@ -35,6 +38,7 @@ export const functionNames = [
   'apply-rollout',
   'watch-rollout',
   'roll-back',
+  'canary-pod',
   'plan-retry',
   'conclude-target',
   'report',
@@ -49,6 +53,7 @@ export type Builders = Record<FunctionName, (platform: Platform) => LambdaFuncti
 const deployed: Builders = {
   'start-refresh': buildStartRefresh,
   'resolve-targets': buildResolveTargets,
+  'find-concerned': buildFindConcerned,
   'discover-endpoints': buildDiscoverEndpoints,
   'fetch-token': buildFetchToken,
   'verify-image-pull': buildVerifyImagePull,
@@ -60,6 +65,7 @@ const deployed: Builders = {
   'apply-rollout': buildApplyRollout,
   'watch-rollout': buildWatchRollout,
   'roll-back': buildRollBack,
+  'canary-pod': buildCanaryPod,
   'plan-retry': buildPlanRetry,
   'conclude-target': buildConcludeTarget,
   report: buildReport,

@@ -19,7 +19,15 @@ export const fetchToken = (world: World, of: object = target): Promise<FetchToke
 /** What each function is called with, for a target with one endpoint and image. */
 export const inputs = {
   resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
-  discoverEndpoints: () => ({ name: 'production', execution: executionArn }),
+  findConcerned: () => ({
+    resolved: {
+      trigger: 'push',
+      names: ['production'],
+      giveUpAt: '2026-11-23T16:30:00Z',
+      pushed: { account: '123456789012', region: 'us-east-1', waitUntil: Date.parse('2026-11-23T12:00:05Z') },
+    },
+  }),
+  discoverEndpoints: () => ({ name: 'production', execution: executionArn, trigger: 'schedule' }),
   fetchToken: () => ({ execution: executionArn, target }),
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
     execution: executionArn,
@@ -54,6 +62,14 @@ export const inputs = {
     registry: token.registry,
     endpoints,
   }),
+  canaryPod: (more: object = {}) => ({
+    name: 'production',
+    execution: executionArn,
+    discovered: { target, canaryPod: { image: 'runpod-canary:v1', everyHours: 24 } },
+    token: { registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com' },
+    stored: { storedAt: '2026-11-23T12:00:00Z' },
+    ...more,
+  }),
   rollout: (more: object = {}) => ({
     endpoint: '4m7x2k9q',
     attempt: 1,
@@ -64,6 +80,15 @@ export const inputs = {
     ...more,
   }),
 };
+
+/** The content of targets.yml with a canary pod. */
+export const targetsWithPod = `
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
+    canaryPod: { image: runpod-canary:v1, everyHours: 24 }
+`;
 
 /** The content of targets.yml with one endpoint, which follows a tag. */
 export const targetsWithRollout = `

@@ -123,21 +123,21 @@ const folderOfSources = (): string => {
   return join(packagings, hash.digest('hex').slice(0, 32));
 };
 
-/** The example, with a rollout: what rolls out is packaged, too. */
-const targetsWithRollout = (): string =>
+/** The example, with a rollout and a canary pod: what is there for these is packaged, too. */
+const targetsWithAll = (): string =>
   readFileSync(join(root, 'targets.example.yml'), 'utf8').replace(
     /^ {4}# endpoints: .*$/m,
-    '    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]',
+    '    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]\n    canaryPod: { image: runpod-canary:v1, everyHours: 24 }',
   );
 
-/** Packages the stack with a rollout in it, where that is not done yet for the sources as they are. */
+/** Packages the stack with all that there may be in it, where that is not done yet for the sources as they are. */
 export const packageStack = (): Packaged => {
   const folder = folderOfSources();
   alone(() => {
     if (existsSync(folder)) return;
     rmSync(packagings, { recursive: true, force: true });
     const begun = join(packagings, 'begun');
-    const project = projectOf(targetsWithRollout());
+    const project = projectOf(targetsWithAll());
     packageInto(project, begun, '--stage', packagedStage);
     rmSync(project, { recursive: true, force: true });
     renameSync(begun, folder);

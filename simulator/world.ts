@@ -8,7 +8,7 @@ import { ConfigurationError } from '../functions/lib/errors.ts';
 import { send } from '../functions/lib/http.ts';
 import type { BasePlatform } from '../functions/lib/platform.ts';
 import { parseTargets, readTargets, type Target } from '../functions/lib/targets.ts';
-import { rolloutFunctions } from '../infra/without-rollouts.ts';
+import { unusedFunctions } from '../infra/without-unused.ts';
 import { childrenOf, readDefinition, rolloutDefinitionUrl } from '../runner/definition.ts';
 import { createEngine, StateError } from '../runner/engine.ts';
 import {
@@ -369,9 +369,12 @@ export class World {
     return `${registryHost}/${repository}:${tag}`;
   }
 
-  /** Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. */
-  async deliverPush(repository: string, tag: string): Promise<unknown> {
-    const event = pushEvent({ account, region, repository, tag, at: this.clock.now() });
+  /**
+   * Delivers an ECR push event, as EventBridge does: to start-refresh, by way of an asynchronous invocation. That of another
+   * account's registry was forwarded.
+   */
+  async deliverPush(repository: string, tag: string, registryAccount = account): Promise<unknown> {
+    const event = pushEvent({ account: registryAccount, region, repository, tag, at: this.clock.now() });
     if (!matchesPattern(resourceOf(this.iam, 'PushRule').properties.EventPattern, event)) return undefined;
     const functionName = `${stackName}-start-refresh`;
     this.triggers.requireInvocation('PushRule', this.#functionArn('start-refresh'), event);
@@ -449,8 +452,8 @@ export class World {
     const substitutions = resourceOf(this.iam, 'StateMachine').properties.DefinitionSubstitutions;
     const version = isRecord(substitutions) ? substitutions[`${pascalCase(name)}FunctionArn`] : undefined;
     if (typeof version === 'string') return version;
-    // What rolls out is deployed later, if ever; then its functions' first versions are called.
-    return rolloutFunctions.includes(name)
+    // What is not asked for is deployed later, if ever; then its functions' first versions are called.
+    return unusedFunctions({ hasRollouts: false, hasCanaryPods: false }).includes(name)
       ? `arn:aws:lambda:${region}:${account}:function:${stackName}-${name}:1`
       : this.#deployedArn(name);
   }

@@ -75,9 +75,10 @@ export const awsFailure = (what: string, permission: string, error: unknown): Co
   return new CommandError(`AWS, asked to ${what}, answered ${came}. ${remedy}`, { cause: error });
 };
 
+/** An import says ERR_MODULE_NOT_FOUND and "package", a require MODULE_NOT_FOUND and "module". */
 const missingPackage = (error: unknown): string | undefined =>
-  error instanceof Error && 'code' in error && error.code === 'ERR_MODULE_NOT_FOUND'
-    ? /package '([^']+)'/.exec(error.message)?.[1]
+  error instanceof Error && 'code' in error && /^(?:ERR_)?MODULE_NOT_FOUND$/.test(String(error.code))
+    ? /(?:package|module) '([^'./][^']*)'/.exec(error.message)?.[1]
     : undefined;
 
 /** What to print of an error: ours are sentences that say what to do. */

@@ -4,6 +4,7 @@ const colours: ReadonlyMap<string, ProofColour> = new Map([
   ['observed', 'green'],
   ['tested', 'green'],
   ['degraded', 'yellow'],
+  ['not-tried', 'yellow'],
   ['failed', 'red'],
 ]);
 

@@ -17,7 +17,7 @@ export const useProxy = (environment: Environment, nodeVersion: string): string 
   if (named === undefined) return undefined;
   const [major = 0, minor = 0] = nodeVersion.split('.').map(Number);
   if (major < 24 || (major === 24 && minor < 5)) {
-    return `${named} is set, which Node ${nodeVersion} cannot heed: run npm ci, which brings Node 24 along.`;
+    return `${named} is set, which Node ${nodeVersion} cannot heed: run it by Node 24.5 or later, which npm ci brings along in a clone.`;
   }
   const proxyEnv = { ...environment };
   http.globalAgent = new http.Agent({ keepAlive: true, proxyEnv });

@@ -4,13 +4,13 @@ import { type ExecutionListItem, ListExecutionsCommand, SFNClient } from '@aws-s
 import { defined } from '../functions/lib/defined.ts';
 import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
-import { type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
-import type { EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
+import { commandTrigger, type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
+import type { CanaryPodOutcome, EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
-import { type DeployedStack, ownVersion, type Stack } from './stack.ts';
+import { type DeployedStack, deployCommand, ownVersion, placeOptions, type Stack } from './stack.ts';
 import { judgeStack, requireStack } from './stack-state.ts';
 
 /** How a target fares. Times are ISO 8601. */
@@ -28,6 +28,8 @@ export interface TargetStatus {
   readonly proofs: Readonly<Record<string, number>>;
   /** Endpoints with what was seen of them, as many as the run's report holds. */
   readonly endpoints: readonly EndpointOutcome[];
+  /** What the target's last canary pod showed. */
+  readonly canaryPod?: CanaryPodOutcome;
   /** Of those that follow something, what that run made of it. */
   readonly rollouts?: readonly RolloutOutcome[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
@@ -46,6 +48,22 @@ export interface RunStatus {
   readonly error?: { readonly name: string; readonly message: string };
 }
 
+/** What `npm run refresh` did beside the stack, by its note in the memory. Times are ISO 8601. */
+export interface CommandRunStatus {
+  readonly endedAt: string;
+  /** The targets that it stored a token for, and those that it did not, by name. */
+  readonly stored: readonly string[];
+  readonly failed: readonly string[];
+}
+
+/** Something that is wrong. */
+export interface Trouble {
+  /** A sentence. */
+  readonly text: string;
+  /** What to do about it. */
+  readonly remedy: string;
+}
+
 /** How a deployed stack fares. Times are ISO 8601. */
 export interface Status {
   readonly version: 1;
@@ -56,12 +74,14 @@ export interface Status {
   readonly targets: readonly TargetStatus[];
   /** The run that ended last. */
   readonly lastRun?: RunStatus;
+  /** The last refresh of `npm run refresh` that is on record, where it ended after that run. */
+  readonly lastCommandRun?: CommandRunStatus;
   readonly running: readonly RunStatus[];
   /** Left out where there is no schedule. */
   readonly schedule?: { readonly expression: string; readonly isEnabled: boolean; readonly nextRunAt?: string };
   readonly openAlarms: ReadonlyArray<{ readonly name: string; readonly description: string }>;
-  /** What is wrong, a sentence each. Empty where all is well. */
-  readonly troubles: readonly string[];
+  /** Empty where all is well. */
+  readonly troubles: readonly Trouble[];
 }
 
 const iso = (time: number | Date): string => new Date(time).toISOString();
@@ -182,11 +202,25 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         error: last?.outcome.error,
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
+        canaryPod: last?.outcome.canaryPod,
         rollouts: last?.outcome.rollouts,
         warnings: last?.outcome.warnings,
       }),
     )
     .toSorted((a, b) => a.name.localeCompare(b.name));
+
+/** The newest refresh by the command, where no run of the stack has ended since. */
+const lastCommandRunOf = (memories: TargetMemories, lastRun: RunStatus | undefined): CommandRunStatus | undefined => {
+  const runs = [...memories].flatMap(([target, memory]) =>
+    memory.runs.filter(({ trigger }) => trigger === commandTrigger).map((run) => ({ target, ...run })),
+  );
+  const newest = runs.toSorted((one, other) => other.endedAt.localeCompare(one.endedAt))[0];
+  if (newest === undefined || Date.parse(newest.endedAt) < Date.parse(lastRun?.endedAt ?? '')) return undefined;
+  const same = runs.filter(({ name }) => name === newest.name);
+  const namesOf = (isStored: boolean): string[] =>
+    same.filter(({ refreshed }) => refreshed === isStored).map(({ target }) => target);
+  return { endedAt: newest.endedAt, stored: namesOf(true), failed: namesOf(false) };
+};
 
 const nextRunOf = (expression: string, memories: TargetMemories): string | undefined => {
   const periodMs = periodOf(expression);
@@ -199,36 +233,47 @@ const nextRunOf = (expression: string, memories: TargetMemories): string | undef
 };
 
 /** Where somebody's subscription has ended, that and the way back; and where nobody is subscribed, or is any longer. */
-const silencesOf = (listeners: readonly Listeners[]): string[] =>
+const silencesOf = (listeners: readonly Listeners[]): Trouble[] =>
   listeners.flatMap((each) => {
     const what = each.topic.endsWith('-alarms') ? 'Alarms' : 'Alerts';
     const ended = endedText(what, each);
-    if (ended !== undefined) return [`${ended} Subscribe again: ${wayBack(each)}`];
+    if (ended !== undefined) return [{ text: ended, remedy: `Subscribe again: ${wayBack(each)}` }];
     const isNobody = each.confirmed.length === 0 && each.pending.length === 0;
-    return isNobody ? [`${what} reach nobody. See docs/alerts.md.`] : [];
+    return isNobody ? [{ text: `${what} reach nobody.`, remedy: 'Subscribe to the topic: docs/alerts.md.' }] : [];
   });
 
-const troublesOf = (status: Omit<Status, 'troubles'>, now: number): string[] => {
+/** What is wrong with the runs and what they left, in the order in which a person would see to it. */
+const troublesOf = (status: Omit<Status, 'troubles'>, caller: Caller, now: number): Trouble[] => {
   const { stack, targets, lastRun, schedule, openAlarms } = status;
-  const troubles: string[] = [];
-  if (targets.length === 0 && lastRun !== undefined) troubles.push('No token is on record for any target.');
-  if (stack.version !== ownVersion) {
-    troubles.push(`Deployed is version ${stack.version ?? 'unknown'}, this is ${ownVersion}. Deploy again.`);
-  }
-  if (lastRun === undefined) troubles.push('No run has ended yet. One starts by itself right after a deploy.');
+  const troubles: Trouble[] = [];
+  const add = (text: string, remedy: string): void => void troubles.push({ text, remedy });
+  const deploy = `${deployCommand(caller)}.`;
+  const refresh = `Refresh at once from here: npm run refresh -- ${placeOptions(caller)}.`;
+  if (targets.length === 0 && lastRun !== undefined) add('No token is on record for any target.', refresh);
+  if (stack.version !== ownVersion)
+    add(`Deployed is version ${stack.version ?? 'unknown'}, this is ${ownVersion}.`, `Deploy again: ${deploy}`);
+  if (lastRun === undefined)
+    add('No run has ended yet.', 'One starts by itself right after a deploy: look again in a few minutes.');
   else if (lastRun.status !== 'SUCCEEDED') {
-    troubles.push(
-      `The last run ended ${lastRun.status}${lastRun.error === undefined ? '' : `: ${lastRun.error.name}`}.`,
+    const error = lastRun.error?.name;
+    add(
+      `The last run ended ${lastRun.status}${error === undefined ? '' : `: ${error}`}.`,
+      `docs/runbook.md, ${error ?? 'RunFailed'}. ${refresh}`,
     );
   }
-  for (const { name, expiresAt, proofs } of targets) {
-    if (expiresAt === undefined) troubles.push(`${name}: no run on record stored a token.`);
-    else if (Date.parse(expiresAt) <= now) troubles.push(`${name}: its token has expired.`);
-    if ((proofs.failed ?? 0) > 0) troubles.push(`${name}: ${proofs.failed} of its endpoints cannot pull.`);
+  for (const { name, expiresAt, proofs, canaryPod } of targets) {
+    if (expiresAt === undefined) add(`${name}: no run on record stored a token.`, refresh);
+    else if (Date.parse(expiresAt) <= now) add(`${name}: its token has expired.`, refresh);
+    if (canaryPod?.proof === 'failed')
+      add(`${name}: a pod could not pull with what Runpod holds.`, 'docs/runbook.md, EndpointNotPullingError.');
+    if ((proofs.failed ?? 0) > 0)
+      add(`${name}: ${proofs.failed} of its endpoints cannot pull.`, 'docs/runbook.md, EndpointNotPullingError.');
   }
-  if (schedule === undefined) troubles.push('There is no schedule. Deploy again.');
-  else if (!schedule.isEnabled) troubles.push('The schedule is switched off.');
-  for (const { name } of openAlarms) troubles.push(`Alarm ${name} is open.`);
+  if (schedule === undefined) add('There is no schedule.', `Deploy again: ${deploy}`);
+  else if (!schedule.isEnabled)
+    add('The schedule is switched off.', `Switch it on: EventBridge Scheduler, ${stack.name}.`);
+  for (const { name } of openAlarms)
+    add(`Alarm ${name} is open.`, `docs/runbook.md, ${name.slice(stack.name.length + 1)}.`);
   return troubles;
 };
 
@@ -258,12 +303,15 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
     ownVersion,
     targets: targetsOf(memories),
     lastRun,
+    lastCommandRun: lastCommandRunOf(memories, lastRun),
     running: runs.filter((each) => each.status === 'RUNNING'),
     schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },
     openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
   });
   const { mark, text, remedy } = judgeStack(stack, caller);
   const broken =
-    mark === 'ok' || (mark === 'warning' && isBusy) ? [] : [`Stack ${name} ${text} (${status}). ${remedy}.`];
-  return { ...seen, troubles: [...broken, ...troublesOf(seen, now), ...silencesOf(listeners)] };
+    mark === 'ok' || (mark === 'warning' && isBusy)
+      ? []
+      : [{ text: `Stack ${name} ${text} (${status}).`, remedy: `${remedy.replace(/\.$/, '')}.` }];
+  return { ...seen, troubles: [...broken, ...troublesOf(seen, caller, now), ...silencesOf(listeners)] };
 };

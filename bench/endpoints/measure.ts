@@ -21,6 +21,7 @@ export interface MeasuredRun {
 const parentStates = new Set([
   'IsPush',
   'ResolveTargets',
+  'IsForPushes',
   'RefreshTargets',
   'Report',
   'Notify',

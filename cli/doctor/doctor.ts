@@ -46,7 +46,14 @@ const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandCo
   return [
     ...firstChecks(caller, identity, targets),
     ...known.flatMap((target) =>
-      targetChecks({ caller, target, targets: known, view: viewOf(target.runpod.apiKey), interrupted }),
+      targetChecks({
+        caller,
+        target,
+        targets: known,
+        view: viewOf(target.runpod.apiKey),
+        podKey: viewOf(target.runpod.podKey ?? target.runpod.apiKey),
+        interrupted,
+      }),
     ),
     ...stackChecks({ caller, identity, targets: () => need('targets.yml', targets()), now }),
   ];

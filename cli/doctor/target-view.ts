@@ -28,6 +28,10 @@ export interface TargetView {
   /** The endpoints that a run would watch. */
   readonly endpoints: () => Promise<readonly Endpoint[]>;
   readonly images: () => Promise<readonly PullTrial[]>;
+  /** The key that creates and deletes canary pods. */
+  readonly podKey: KeyView;
+  /** Tries an image of the target's registry, by its repository and tag. */
+  readonly canaryImage: (image: string) => Promise<PullTrial>;
 }
 
 export const createTargetView = ({
@@ -35,12 +39,14 @@ export const createTargetView = ({
   target,
   targets,
   view: key,
+  podKey,
   interrupted,
 }: {
   readonly caller: Caller;
   readonly target: Target;
   readonly targets: readonly Target[];
   readonly view: KeyView;
+  readonly podKey: KeyView;
   readonly interrupted: AbortSignal;
 }): TargetView => {
   const { ecr, runpod, endpoints: named } = target;
@@ -75,9 +81,14 @@ export const createTargetView = ({
     target,
     targets,
     key,
+    podKey,
     token,
     endpoints,
     credential: once(() => key.management.requireCredential(runpod.registry)),
+    canaryImage: async (image) => {
+      const minted = await need('a token', token());
+      return tryImage(`${minted.registry}/${image}`, minted);
+    },
     images: once(async () => {
       const minted = await need('a token', token());
       const images = new Set((await need('a list of its endpoints', endpoints())).map(({ image }) => image));

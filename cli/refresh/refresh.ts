@@ -7,6 +7,7 @@ import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { colourOfProof } from '../../stack/proof-colour.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
+import { noteRefresh } from './note.ts';
 import { createProgress } from './progress.ts';
 import { DryRunEnd, ownPlatform, runRefresh } from './run.ts';
 
@@ -137,6 +138,8 @@ export const refresh = async (
     interrupted.removeEventListener('abort', acknowledge);
     progress.end();
   }
+  const unnoted = isDryRun ? undefined : await noteRefresh(caller, report, options.endpoint !== undefined);
+  if (unnoted !== undefined) terminal.printError(unnoted);
   const isGood = isWell(report, isDryRun);
   if (isJson) {
     terminal.print(JSON.stringify(isDryRun ? asDryRun(report, isGood) : report, undefined, 2));

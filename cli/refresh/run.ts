@@ -79,15 +79,16 @@ const describeUpdate = (platform: Platform) => {
   };
 };
 
-const withoutRollouts = ({ endpoints, ...target }: Target): Target =>
-  defined({ ...target, endpoints: endpoints?.map(({ rollout: _, ...endpoint }) => endpoint) });
+/** What only a stack does, for it remembers what it has done. */
+const withoutMemory = ({ endpoints, canaryPod: _, ...target }: Target): Target =>
+  defined({ ...target, endpoints: endpoints?.map(({ rollout: __, ...endpoint }) => endpoint) });
 
 /** What is not as in the stack: tokens stay in memory, targets are those chosen here, and patience is what was asked for. */
 const platformOf = ({ platform, targets, patienceMinutes }: RefreshRun): Platform => ({
   ...platform,
   ...createMemorySeal(),
-  // A refresh from here never rolls anything out.
-  loadTargets: () => targets.map(withoutRollouts),
+  // A refresh from here never rolls anything out, and creates no pod.
+  loadTargets: () => targets.map(withoutMemory),
   // It stops being patient half an hour before the next run would begin.
   settings: { ...platform.settings, SCHEDULE_HOURS: (patienceMinutes + 30) / 60 },
 });

@@ -10,8 +10,8 @@ import { type CommandContext, type CommonOptions, interruptible } from '../conte
 import { ownPlatform } from '../refresh/run.ts';
 import type { Terminal } from '../terminal.ts';
 import { takeBack, takeOffRefusals } from './changes.ts';
-import { prepare } from './prepare.ts';
-import { rollOutHere } from './run.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import { type Ending, rollOutHere } from './run.ts';
 import { showRollouts } from './show.ts';
 import { rollOutByStack } from './stack.ts';
 
@@ -38,6 +38,18 @@ const onlyOne = (options: RolloutOptions): void => {
 const exitCodeOf = (verdict: string): number =>
   verdict === 'proven' ? exitCodes.well : verdict === 'unproved' ? exitCodes.unproved : exitCodes.trouble;
 
+/** Prints how a rollout ended; as JSON without the mark that its sentence begins with. */
+const printEnding = (
+  { id, wanted }: Prepared,
+  { verdict, text }: Ending,
+  terminal: Terminal,
+  isJson: boolean,
+): void => {
+  const sentence = text.replace(/^[✓!✗] /u, '');
+  const printed = { version: 1, endpoint: id, image: wanted.image, verdict, sentence };
+  terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : text);
+};
+
 /** What is remembered, where a stack remembers. */
 const memoryOf = ({ settings }: Caller, table: string) => {
   const own = { ...settings, MEMORY_TABLE: table };
@@ -51,6 +63,7 @@ export const rollout = async (
   terminal: Terminal,
 ): Promise<number> => {
   onlyOne(options);
+  const { json: isJson = false } = options;
   const { clock = wallClock, interrupted } = context;
   const caller = readCaller(options, interruptible(context));
   const targets = readTargets(caller.settings.TARGETS_FILE, context.folder);
@@ -84,7 +97,7 @@ export const rollout = async (
     const records = remembered === undefined ? new Map() : await remembered.all();
     if (remembered === undefined)
       terminal.printError('There is no stack that remembers: what was refused is not known.');
-    await showRollouts(followersOf(targets), records, platform, terminal, options.json === true);
+    await showRollouts(followersOf(targets), records, platform, terminal, isJson);
     return exitCodes.well;
   }
 
@@ -96,7 +109,7 @@ export const rollout = async (
     );
     const prepared = await prepare(targets, id, to ?? '', platform, undefined);
     const ending = await rollOutHere(prepared, platform, clock, interrupted, (text) => terminal.printError(text));
-    terminal.print(ending.text);
+    printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);
   }
   const { memory } = remembered;
@@ -105,6 +118,6 @@ export const rollout = async (
     back !== undefined ? takeBack(before, id) : retry !== undefined ? takeOffRefusals(before, id) : (to ?? '');
   const prepared = await prepare(targets, id, wanted, platform, memory);
   const ending = await rollOutByStack(prepared, memory, caller, stack.rolloutMachine, clock, options.wait === true);
-  terminal.print(ending.text);
+  printEnding(prepared, ending, terminal, isJson);
   return options.wait === true ? exitCodeOf(ending.verdict) : exitCodes.well;
 };

@@ -1,39 +1,85 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { defined } from '../../functions/lib/defined.ts';
+import { span } from '../../functions/lib/report/alerts.ts';
+import { type EngineClock, wallClock } from '../../runner/engine.ts';
 import { type Caller, type CallerOptions, readCaller } from '../../stack/caller.ts';
 import { describeFailure, exitCodes } from '../../stack/failure.ts';
 import { readStatus, type Status } from '../../stack/status.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
-import { type Terminal, truncate } from '../terminal.ts';
+import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 import { showStatus } from './show.ts';
 
 interface StatusOptions extends CallerOptions, CommonOptions {
   readonly watch?: boolean;
+  /** Whether sentences that are longer than a line are shown whole. */
+  readonly full?: boolean;
 }
 
 const watchMs = 10_000;
 
-/** Checks again and again until Ctrl-C. A check that fails is shown, and the next one follows all the same. */
+/** Waits, or until Ctrl-C. */
+const wait = (milliseconds: number, clock: EngineClock, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const end = (): void => {
+      clock.clearTimeout(timer);
+      signal.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = clock.setTimeout(end, milliseconds);
+    signal.addEventListener('abort', end);
+  });
+
+/** How old a picture is, in the unit that says it best. */
+const age = (milliseconds: number): string =>
+  milliseconds < 120_000 ? `${Math.round(milliseconds / 1000)} s` : span(milliseconds);
+
+const clockTime = (time: number): string => `${new Date(time).toISOString().slice(11, 19)} UTC`;
+
+/**
+ * Checks again and again until Ctrl-C. Where a check fails, the last picture stays, with how old it is and why, and the
+ * next check follows all the same.
+ */
 const watch = async (
   caller: Caller,
-  isJson: boolean,
-  { now, interrupted: signal }: CommandContext,
+  { json: isJson = false, full: isFull = false }: StatusOptions,
+  { now, interrupted: signal, clock = wallClock }: CommandContext,
   terminal: Terminal,
 ): Promise<void> => {
+  let last: { readonly status: Status; readonly checkedAt: number } | undefined;
   for (;;) {
-    const checkedAt = now();
-    const lines = await readStatus(caller, checkedAt).then(
-      (status) => (isJson ? [JSON.stringify(status)] : showStatus(status, checkedAt, terminal)),
-      (error: unknown) => [isJson ? JSON.stringify({ error: describeFailure(error) }) : describeFailure(error)],
+    const failure = await readStatus(caller, now()).then(
+      (status) => {
+        last = { status, checkedAt: Date.parse(status.at) };
+        return undefined;
+      },
+      (error: unknown) => describeFailure(error),
     );
     if (signal.aborted) return;
-    if (terminal.isLive) {
-      const hint = truncate(
-        terminal.paint('dim', `Checked at ${new Date(checkedAt).toISOString().slice(11, 19)} UTC. Ctrl-C ends.`),
-        terminal.columns(),
+    const old =
+      last === undefined
+        ? ''
+        : `What was seen last is of ${clockTime(last.checkedAt)}, ${age(now() - last.checkedAt)} old.`;
+    if (isJson)
+      terminal.print(
+        JSON.stringify(failure === undefined ? last?.status : defined({ error: failure, lastAt: last?.status.at })),
       );
-      terminal.draw([...lines, '', hint]);
-    } else for (const line of lines) terminal.print(line);
-    await sleep(watchMs, undefined, { signal }).catch(() => {});
+    else {
+      const isSeen = failure === undefined || terminal.isLive;
+      const picture = last === undefined || !isSeen ? [] : showStatus(last.status, last.checkedAt, terminal, isFull);
+      const trouble =
+        failure === undefined
+          ? []
+          : [`${terminal.paint('red', '✗')} ${wrap(plain(`${failure} ${old}`.trim()), terminal.columns(), '  ')}`];
+      const hint = `Checked at ${clockTime(now())}. Ctrl-C ends.`;
+      if (terminal.isLive)
+        terminal.draw([
+          ...picture,
+          ...(picture.length > 0 ? [''] : []),
+          ...trouble,
+          truncate(terminal.paint('dim', hint), terminal.columns()),
+        ]);
+      else for (const line of [...picture, ...trouble]) terminal.print(line);
+    }
+    await wait(watchMs, clock, signal);
     if (signal.aborted) return;
   }
 };
@@ -43,7 +89,7 @@ export const status = async (options: StatusOptions, context: CommandContext, te
   const isJson = options.json === true;
   const caller = readCaller(options, interruptible(context));
   if (options.watch === true) {
-    await watch(caller, isJson, context, terminal);
+    await watch(caller, options, context, terminal);
     terminal.settle();
     return exitCodes.well;
   }
@@ -56,6 +102,6 @@ export const status = async (options: StatusOptions, context: CommandContext, te
     throw error;
   }
   if (isJson) terminal.print(JSON.stringify(found, undefined, 2));
-  else for (const line of showStatus(found, checkedAt, terminal)) terminal.print(line);
+  else for (const line of showStatus(found, checkedAt, terminal, options.full)) terminal.print(line);
   return found.troubles.length === 0 ? exitCodes.well : exitCodes.trouble;
 };

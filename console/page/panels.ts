@@ -24,7 +24,7 @@ const ageOf = (at: number | undefined, now: number): string =>
   at === undefined || at === 0 ? '' : `${span(now - at)} ago`;
 
 const rank = ({ proof }: ShownEndpoint): number =>
-  proof === undefined ? 3 : { red: 0, yellow: 1, green: 2 }[colourOfProof(proof)];
+  proof === undefined ? 3 : { red: 0, yellow: 1, green: 2 }[colourOfProof(proof.replace(/:.*/, ''))];
 
 const showEndpoint = (
   { id, name, image = '', proof, evidence = '', at }: ShownEndpoint,
@@ -32,7 +32,7 @@ const showEndpoint = (
   workers: readonly string[],
   age: string,
 ): HTMLElement => {
-  const colour = colourOfProof(proof ?? '');
+  const colour = colourOfProof((proof ?? '').replace(/:.*/, ''));
   const seen =
     proof === undefined
       ? html('p', { class: 'dim' }, 'No proof is on record: nobody shows that it can pull.')

@@ -11,7 +11,7 @@ export const executionInputSchema = z.strictObject({
   registry: z.optional(z.object({ account: z.string(), region: z.string() })),
   /** Only these targets, by name. */
   targets: z.optional(z.array(z.string()).check(z.minLength(1))),
-  /** A push's window closes at this time; the machine waits for it before it comes here. */
+  /** What was pushed to the registry until then is what the run is for; the machine waits for it before it comes here. */
   waitUntil: z.optional(moment),
   /** The Step Functions console starts executions with a comment. */
   Comment: z.optional(z.string()),

@@ -4,6 +4,7 @@ import { type Document, LineCounter, parseDocument, type YAMLParseError } from '
 import * as z from 'zod/mini';
 import { defined } from './defined.ts';
 import { regionPattern } from './ecr/host.ts';
+import { parseImageReference } from './ecr/image-reference.ts';
 import type { Settings } from './env.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues, pathOf } from './explain-issues.ts';
@@ -41,6 +42,26 @@ const keySource = matching(
   'where the key is: ssm:/path/to/parameter or secretsmanager:name',
 );
 
+/** The repository of an image that is named without a registry; `undefined` of one that names its own. */
+const repositoryOf = (image: string): string | undefined =>
+  parseImageReference(image)?.registry === 'docker.io'
+    ? parseImageReference(`registry.example/${image}`)?.repository
+    : undefined;
+
+/** How often a small image of the target's registry is pulled by a pod, with the credential as Runpod holds it. */
+const canaryPodSchema = z.strictObject({
+  image: z
+    .string()
+    .check(
+      z.refine(
+        (image) => repositoryOf(image) !== undefined,
+        'expected a repository of the target’s registry and a tag, such as runpod-canary:v1',
+      ),
+    ),
+  everyHours: z.number().check(z.gte(1), z.lte(31 * 24)),
+});
+export type CanaryPodSettings = z.output<typeof canaryPodSchema>;
+
 const target = z.strictObject({
   name: matching(targetNamePattern, 'a name of a–z, 0–9 and - (at most 32)'),
   ecr: z.strictObject({
@@ -58,11 +79,14 @@ const target = z.strictObject({
     apiKey: keySource,
     /** The key that may change endpoints, so that the other need not. */
     rolloutKey: z.optional(keySource),
+    /** The key that may create and delete pods, so that the others need not. */
+    podKey: z.optional(keySource),
     registry: runpodId,
   }),
   endpoints: z.optional(z.array(endpoint).check(z.minLength(1))),
   /** Endpoints that pull from the registry and are somebody else's. */
   ignore: z.optional(z.array(runpodId)),
+  canaryPod: z.optional(canaryPodSchema),
 });
 
 /** One Runpod registry credential, the ECR registry whose token it must hold, and the Runpod key that may change it. */
@@ -96,7 +120,14 @@ const conflicts = (targets: readonly Target[]): Mistake[] => {
     (each) => each.runpod.registry,
     ' (two tokens cannot share one)',
   );
-  for (const [index, { ecr }] of targets.entries()) {
+  for (const [index, { ecr, canaryPod }] of targets.entries()) {
+    const repository = canaryPod === undefined ? undefined : repositoryOf(canaryPod.image);
+    if (repository !== undefined && ecr.repositories?.includes(repository) === false) {
+      reject(
+        ['targets', index, 'canaryPod', 'image'],
+        `expected an image of one of the target's ecr.repositories, found one of ${repository}`,
+      );
+    }
     if (ecr.externalId !== undefined && ecr.roleArn === undefined) {
       reject(['targets', index, 'ecr', 'roleArn'], 'expected the role that asks for the externalId, found nothing');
     }
@@ -121,6 +152,7 @@ const fieldsOfTarget: Readonly<Record<string, readonly string[]>> = {
   'endpoints.canary': Object.keys(canarySchema.shape),
   'endpoints.rollout': Object.keys(rolloutSchema.shape),
   'endpoints.rollout.canary': Object.keys(canarySchema.shape),
+  canaryPod: Object.keys(canaryPodSchema.shape),
 };
 
 /** What an unknown name in a place of the document is not, and what is known there. */

@@ -1,9 +1,10 @@
 import { isoSeconds } from './platform.ts';
+import { outcomeBytesFor } from './report/bound-outcome.ts';
 import { ownersShare } from './runpod/quota.ts';
 import type { Target } from './targets.ts';
 
 /** One target's turn in a run. */
-export interface TargetTurn {
+interface TargetTurn {
   readonly name: string;
   /** When it may begin (ISO 8601). */
   readonly startAt: string;
@@ -61,7 +62,7 @@ export const patienceMs = (scheduleHours: number): number =>
  *
  * @param requestsPerMinute what one key may ask
  */
-export const takeTurns = (targets: readonly Target[], now: number, requestsPerMinute: number): TargetTurn[] => {
+const takeTurns = (targets: readonly Target[], now: number, requestsPerMinute: number): TargetTurn[] => {
   const requestsOfKey = new Map<string, number>();
   return targets.map((target) => {
     const { apiKey } = target.runpod;
@@ -69,4 +70,32 @@ export const takeTurns = (targets: readonly Target[], now: number, requestsPerMi
     requestsOfKey.set(apiKey, before + requestsOf(target));
     return { name: target.name, startAt: isoSeconds(now + timeOfRequestsMs(before, requestsPerMinute)) };
   });
+};
+
+/** The targets of a run. */
+export interface RunTargets {
+  /** Every target of the run; the report counts whoever does not answer as failed. */
+  readonly names: readonly string[];
+  /** Whether these are all the targets there are. */
+  readonly concernsAll: boolean;
+  /** Where the machine puts each target's outcome; until then its turn stands there, for both do not fit a state. */
+  readonly outcomes: readonly TargetTurn[];
+  /** How many bytes of outcome each target may hand back, so that all of them fit the run's 256 KiB. */
+  readonly outcomeBytes: number;
+}
+
+/** Sets out a run of those targets that were chosen of all. */
+export const runTargets = (
+  chosen: readonly Target[],
+  all: readonly Target[],
+  now: number,
+  requestsPerMinute: number,
+): RunTargets => {
+  const names = chosen.map(({ name }) => name);
+  return {
+    names,
+    concernsAll: chosen.length === all.length,
+    outcomes: takeTurns(chosen, now, requestsPerMinute),
+    outcomeBytes: outcomeBytesFor(names),
+  };
 };

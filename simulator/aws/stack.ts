@@ -1,14 +1,16 @@
 import type { Target } from '../../functions/lib/targets.ts';
 import {
   describePermissions,
+  hasCanaryPods,
   hasRollouts,
   keyPermissions,
   mintPermissions,
+  podKeyPermissions,
   pushDetail,
   rolloutKeyPermissions,
   type TargetPermissions,
 } from '../../infra/permissions.ts';
-import { withoutRollouts } from '../../infra/without-rollouts.ts';
+import { withoutUnused } from '../../infra/without-unused.ts';
 import { isRecord, type Place } from '../iam/names.ts';
 import { type DeployedStack, deployTemplate } from '../iam/template.ts';
 import { packagedStage, packagedTemplate, type Template } from '../packaged.ts';
@@ -35,13 +37,15 @@ const withStatements = (policy: unknown, statements: ReadonlyMap<unknown, readon
 
 /** What a deploy of these targets makes of the packaged template: roles and pushes follow targets.yml, and nothing else does. */
 const templateFor = (targets: readonly Target[], region: string): Template => {
-  const template = hasRollouts(targets) ? templateOfStage() : withoutRollouts(templateOfStage());
+  const used = { hasRollouts: hasRollouts(targets), hasCanaryPods: hasCanaryPods(targets) };
+  const template = withoutUnused(templateOfStage(), used);
   const place = { stage, region };
   const permissions: Record<string, TargetPermissions> = {
     'read-api-keys': keyPermissions(targets, place),
     'mint-token': mintPermissions(targets, place),
     'describe-images': describePermissions(targets, place),
     'read-rollout-keys': rolloutKeyPermissions(targets, place),
+    'read-pod-keys': podKeyPermissions(targets, place),
   };
   const statements = new Map<unknown, readonly object[]>(
     Object.entries(permissions).map(([name, each]) => [name, each.statements]),

@@ -89,6 +89,23 @@ export interface RegistryUser {
   readonly image?: string;
 }
 
+/** A pod that was created here: its host pulls as a worker's does. */
+export interface SimulatedPod extends RegistryUser {
+  readonly image: string;
+  readonly cpu: { readonly id: string; readonly vcpuCount: number };
+  /** Epoch milliseconds. */
+  readonly createdAt: number;
+  readonly host: SimulatedWorker;
+}
+
+/** A kind of processor, and what a pod's vCPU of it costs in an hour, in dollars. */
+export interface CpuFlavour {
+  readonly id: string;
+  readonly securePerVcpu: number;
+  /** Whether one can be had. */
+  hasCapacity: boolean;
+}
+
 /** An ECR repository that Runpod may pull from without a token. */
 export interface Delegation {
   readonly account: string;
@@ -112,7 +129,20 @@ export class Runpod {
   readonly credentials = new Map<string, SimulatedCredential>();
   readonly endpoints = new Map<string, SimulatedEndpoint>();
   readonly templates: RegistryUser[] = [];
-  readonly pods: RegistryUser[] = [];
+  readonly pods: Array<RegistryUser | SimulatedPod> = [];
+  /** Every pod that was ever created, and when it was deleted, in epoch milliseconds. */
+  readonly createdPods: Array<{ readonly pod: SimulatedPod; deletedAt?: number }> = [];
+  readonly cpus: CpuFlavour[] = [
+    { id: 'cpu5c', securePerVcpu: 0.055, hasCapacity: true },
+    { id: 'cpu3c', securePerVcpu: 0.04, hasCapacity: true },
+    { id: 'cpu3g', securePerVcpu: 0.05, hasCapacity: true },
+    { id: 'cpu5g', securePerVcpu: 0.065, hasCapacity: true },
+    { id: 'cpu3m', securePerVcpu: 0.06, hasCapacity: true },
+    { id: 'cpu5m', securePerVcpu: 0.075, hasCapacity: true },
+    { id: 'cpu6c', securePerVcpu: 0.08, hasCapacity: true },
+  ];
+  /** Whether the account has an hour's credit. */
+  hasBalance = true;
   readonly delegations: Delegation[] = [];
   readonly jobs = new Map<string, SimulatedJob>();
   /** Whether jobs fail once a worker runs them. */
@@ -163,22 +193,53 @@ export class Runpod {
 
   /** Starts a worker, as a request or a release would. */
   startWorker(endpoint: SimulatedEndpoint): SimulatedWorker {
-    let id = '';
-    const worker = new SimulatedWorker(
+    const worker: SimulatedWorker = this.#startHost(endpoint.image, endpoint.registry, endpoint.version, (line) =>
+      this.onWorkerLine(endpoint, worker.id, line),
+    );
+    endpoint.workers.push(worker);
+    return worker;
+  }
+
+  #startHost(
+    image: string,
+    registry: string | null,
+    version: number,
+    onLine: (line: WorkerLine) => void,
+  ): SimulatedWorker {
+    return new SimulatedWorker(
       {
         clock: this.clock,
         registryOrigin: () => this.#registryOrigin,
-        token: () => this.#tokenAtHosts(endpoint.registry),
+        token: () => this.#tokenAtHosts(registry),
         retryMs: this.pullRetryMs,
         fault: (digest) => this.programFaults.get(digest),
-        onLine: (line) => this.onWorkerLine(endpoint, id, line),
+        onLine,
       },
-      endpoint.image,
-      endpoint.version,
+      image,
+      version,
     );
-    id = worker.id;
-    endpoint.workers.push(worker);
-    return worker;
+  }
+
+  /** Creates a pod, whose host begins to pull at once. */
+  createPod(fields: Pick<SimulatedPod, 'name' | 'image' | 'registry' | 'cpu'>): SimulatedPod {
+    const host = this.#startHost(fields.image, fields.registry, 1, () => {});
+    const pod: SimulatedPod = { ...fields, id: host.id, createdAt: this.clock.now(), host };
+    this.pods.push(pod);
+    this.createdPods.push({ pod });
+    return pod;
+  }
+
+  /** Deletes a pod. @returns whether there was one */
+  deletePod(id: string): boolean {
+    const index = this.pods.findIndex((each) => each.id === id);
+    if (index === -1) return false;
+    this.pods.splice(index, 1);
+    const created = this.createdPods.find(({ pod }) => pod.id === id);
+    if (created !== undefined) {
+      created.deletedAt = this.clock.now();
+      created.pod.host.terminate();
+    }
+    return true;
   }
 
   stopWorkers(endpoint: SimulatedEndpoint): void {
@@ -229,6 +290,7 @@ export class Runpod {
 
   close(): void {
     for (const endpoint of this.endpoints.values()) this.stopWorkers(endpoint);
+    for (const { pod } of this.createdPods) pod.host.terminate();
   }
 
   async start(faults: Faults, registryOrigin: string): Promise<Loopback> {

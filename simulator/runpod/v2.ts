@@ -14,6 +14,7 @@ import {
 import { answerPage } from './pages.ts';
 import type { Runpod, SimulatedCredential, SimulatedEndpoint } from './server.ts';
 import {
+  showCpu,
   showDelegation,
   showEndpoint,
   showPod,
@@ -164,6 +165,45 @@ const serverless: Operations = {
   },
 };
 
+/** What a pod is created with, and nothing else. A create without `disk` was refused. */
+const podFields = ['name', 'image', 'cpu', 'registry', 'disk', 'cloud'];
+
+const createPod: Operation['answer'] = (runpod, { body }) => {
+  const { name, image, cpu, registry = null, disk, ...rest } = readObject(body);
+  const { id, vcpuCount } = readObject(JSON.stringify(cpu ?? {}));
+  const unknown = Object.keys(rest).filter((key) => !podFields.includes(key));
+  const mistakes = [
+    ...unknown.map((key) => `$: additional properties '${key}' not allowed`),
+    ...(typeof name === 'string' && name !== '' ? [] : ['$.name: expected a text']),
+    ...(typeof image === 'string' && image !== '' ? [] : ['$.image: expected a text']),
+    ...(Number.isInteger(disk) && Number(disk) >= 1 ? [] : ['$.disk: expected a number of GB']),
+    ...(typeof vcpuCount === 'number' && vcpuCount >= 2 && Number.isInteger(Math.log2(vcpuCount))
+      ? []
+      : ['$.cpu.vcpuCount: expected a power of two']),
+  ];
+  if (mistakes.length > 0) return unprocessable(...mistakes);
+  if (!runpod.hasBalance) return problem(402, 'Payment Required', 'Your balance is too low to deploy a pod.');
+  const flavour = runpod.cpus.find((each) => each.id === id);
+  if (flavour === undefined) return problem(400, 'Bad Request', `unknown CPU flavor ${String(id)}`);
+  if (registry !== null && !runpod.credentials.has(String(registry))) {
+    return problem(400, 'Bad Request', 'container registry auth not found');
+  }
+  if (!flavour.hasCapacity) {
+    return problem(
+      400,
+      'Bad Request',
+      'There are no longer any instances available with the requested specifications.',
+    );
+  }
+  const pod = runpod.createPod({
+    name: String(name),
+    image: String(image),
+    registry: registry === null ? null : String(registry),
+    cpu: { id: flavour.id, vcpuCount: Number(vcpuCount) },
+  });
+  return json(201, { ...showPod(runpod.clock.now())(pod), status: 'PROVISIONING' });
+};
+
 const others: Operations = {
   'GET templates': {
     answer: ({ templates }, { url }) => answerPage('templates', templates, showTemplate, url.searchParams),
@@ -171,6 +211,19 @@ const others: Operations = {
   'GET pods': {
     answer: ({ pods, clock }, { url }) => answerPage('pods', pods, showPod(clock.now()), url.searchParams),
   },
+  'POST pods': { scope: 'pods:write', answer: createPod },
+  'DELETE pods/*': {
+    scope: 'pods:write',
+    answer: (runpod, _, id = '') => (runpod.deletePod(id) ? { status: 204 } : notFound()),
+  },
+  'GET pods/*/logs': {
+    answer: ({ pods }, { url, headers }, id) => {
+      const pod = pods.find((each) => each.id === id);
+      if (pod === undefined || !('host' in pod)) return notFound();
+      return streamLog(pod.host, url.searchParams, headers['last-event-id']);
+    },
+  },
+  'GET catalog/cpus': { answer: ({ cpus }) => json(200, { cpus: cpus.map(showCpu) }) },
 };
 
 const operations = Object.entries({ ...registries, ...serverless, ...others }).map(([name, operation]) => {

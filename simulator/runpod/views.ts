@@ -1,5 +1,13 @@
 import type { Reply } from '../loopback.ts';
-import type { Delegation, RegistryUser, Runpod, SimulatedEndpoint, SimulatedRelease } from './server.ts';
+import type {
+  CpuFlavour,
+  Delegation,
+  RegistryUser,
+  Runpod,
+  SimulatedEndpoint,
+  SimulatedPod,
+  SimulatedRelease,
+} from './server.ts';
 import type { SimulatedWorker } from './worker.ts';
 
 const isoTime = (milliseconds: number): string => new Date(milliseconds).toISOString();
@@ -112,28 +120,50 @@ export const showTemplate = (template: RegistryUser) => ({
   ...template,
 });
 
-export const showPod = (now: number) => (pod: RegistryUser) => ({
-  status: 'RUNNING',
-  actions: ['stop', 'restart', 'terminate'],
-  image: 'runpod/base:latest',
-  args: '',
-  disk: 20,
-  mounts: {},
-  ports: [],
-  env: {},
-  cpu: { id: 'cpu3c', vcpuCount: 2, memory: 4 },
-  cloud: 'SECURE',
-  dataCenterId: 'US-KS-2',
-  cudaVersion: null,
-  ssh: { proxy: null, direct: null },
-  template: null,
-  cost: 0.08,
-  locked: false,
-  runtime: null,
-  createdAt: isoTime(now),
-  startedAt: isoTime(now),
-  globalNetworking: { enabled: false },
-  ...pod,
+const podStates: Readonly<Record<string, string>> = { INITIALIZING: 'STARTING', IDLE: 'RUNNING' };
+
+/** A pod that was there before, or one that was created. */
+export const showPod = (now: number) => (pod: RegistryUser | SimulatedPod) => {
+  const base = {
+    status: 'RUNNING',
+    actions: ['stop', 'restart', 'terminate'],
+    image: 'runpod/base:latest',
+    args: '',
+    disk: 20,
+    mounts: {},
+    ports: [],
+    env: {},
+    cpu: { id: 'cpu3c', vcpuCount: 2, memory: 4 },
+    cloud: 'SECURE',
+    dataCenterId: 'US-KS-2',
+    cudaVersion: null,
+    ssh: { proxy: null, direct: null },
+    template: null,
+    cost: 0.08,
+    locked: false,
+    runtime: null,
+    createdAt: isoTime(now),
+    startedAt: isoTime(now),
+    globalNetworking: { enabled: false },
+  };
+  if (!('host' in pod)) return { ...base, ...pod };
+  const { host, cpu, createdAt, ...shown } = pod;
+  return {
+    ...base,
+    ...shown,
+    cpu: { ...cpu, memory: 2 * cpu.vcpuCount },
+    status: podStates[host.status] ?? host.status,
+    createdAt: isoTime(createdAt),
+  };
+};
+
+export const showCpu = ({ id, securePerVcpu }: CpuFlavour) => ({
+  id,
+  name: id,
+  group: 'Compute',
+  vcpu: { min: 2, max: 32 },
+  ramGbPerVcpu: 2,
+  price: { securePerVcpu, serverlessPerVcpu: 2 * securePerVcpu },
 });
 
 const defaultTail = 100;

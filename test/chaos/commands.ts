@@ -42,6 +42,7 @@ export const nothing = command('', () => {});
 
 const upstreams: Readonly<Record<string, RegExp>> = {
   'Runpod’s lists': /GET \/v2\/(?:serverless|registries)/,
+  'Runpod’s pods': / ?\/v2\/pods/,
   'Runpod’s update': /PATCH \/v2/,
   'all of Runpod': / ?(?:\/v2\/(?:serverless|registries|templates|pods)|\/v1\/|\/graphql)/,
   'ECR’s minting': /GetAuthorizationToken/,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import type { FunctionName } from '../../runner/functions.ts';
+import { targetsWithPod } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 import {
   commands,
@@ -26,7 +27,9 @@ const beginWorld = async (): Promise<Real> => {
     apiKey: `${keyMark}0`,
     startAt: Date.parse('2026-11-23T00:00:00Z'),
     environment: { UPSTREAM_TIMEOUT_SECONDS: '0.2', LOG_LISTEN_SECONDS: '0.02' },
+    targets: targetsWithPod.replace('everyHours: 24', 'everyHours: 6'),
   });
+  world.push('runpod-canary', 'v1');
   const image = world.push('team/worker', 'v1');
   world.runpod.addEndpoint({ id: endpointId, name: 'images', image, registry: credential });
   const crashes: Real['crashes'] = [];

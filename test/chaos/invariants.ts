@@ -104,10 +104,21 @@ const noSecretShows = ({ world }: Real): void => {
   }
 };
 
+/** Every pod is deleted in the end, and no more were created than targets.yml says. */
+const noPodIsLeft = ({ world }: Real): void => {
+  assert.deepEqual(world.runpod.pods, [], 'a pod is left');
+  const began = world.runpod.createdPods.map(({ pod }) => pod.createdAt);
+  for (const [index, at] of began.entries()) {
+    const before = began[index - 1];
+    assert(before === undefined || at - before >= 6 * 60 * minuteMs - maxAgeMs, 'pods were created too often');
+  }
+};
+
 /** Throws where something does not hold that must, whatever has happened. */
 export const expectInvariants = (real: Real): void => {
   everyRunEnded(real);
   everyStoredTokenPulls(real);
   peopleKnow(real);
   noSecretShows(real);
+  noPodIsLeft(real);
 };

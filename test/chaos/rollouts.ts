@@ -27,7 +27,7 @@ interface Real {
   /** The images that the rollout gave, in order. */
   readonly given: Array<{ readonly digest: string; readonly at: number }>;
   /** What somebody chose by hand last. */
-  byHand: { readonly image: string; readonly at: number } | undefined;
+  byHand: { readonly image: string; readonly at: number; readonly isOnRecord: boolean } | undefined;
   /** When the memory was lost last. */
   lostAt: number;
   /** Whether ECR has lost images that are there to come back to. */
@@ -54,9 +54,14 @@ const push = async (real: Real, tag: string, recipe = {}): Promise<string> => {
 
 const memoryOf = ({ world }: Real) => createMemory(world.platform().settings);
 
-const choose = (real: Real, image: string): void => {
+/** A second after whatever was before it, so that each moment has an order. Where the memory was lost just then, it is a first sight. */
+const choose = async (real: Real, image: string): Promise<void> => {
+  await real.world.clock.advance(1000);
+  const record = await memoryOf(real)
+    .read(rolloutForm, followerId)
+    .catch(() => undefined);
   real.world.runpod.release(real.endpoint, image);
-  real.byHand = { image, at: real.world.clock.now() };
+  real.byHand = { image, at: real.world.clock.now(), isOnRecord: record !== undefined };
 };
 
 const answer = (status: number): FaultEffect => ({
@@ -110,13 +115,13 @@ const commands = [
   fc.constant(
     command('somebody gives the endpoint an image by hand', async (real) => {
       await push(real, 'debug');
-      choose(real, `${repository}:debug`);
+      await choose(real, `${repository}:debug`);
     }),
   ),
   fc.constant(
     command('somebody gives the endpoint its first image by hand', (real) => {
       const [first = ''] = real.pushed.keys();
-      choose(real, `${repository}@${first}`);
+      return choose(real, `${repository}@${first}`);
     }),
   ),
   fc
@@ -215,9 +220,9 @@ const begin = async (): Promise<Real> => {
     const at = world.clock.now();
     const digest = digestIn(given);
     const { byHand } = real;
-    const isNewer = (real.pushed.get(digest) ?? 0) > (byHand?.at ?? 0);
+    const isNewer = (real.pushed.get(digest) ?? 0) >= (byHand?.at ?? 0);
     if (
-      byHand !== undefined &&
+      byHand?.isOnRecord === true &&
       endpoint.image === byHand.image &&
       at - byHand.at > minuteMs &&
       byHand.at > real.lostAt &&

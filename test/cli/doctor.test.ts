@@ -2,6 +2,9 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { podNameOf } from '../../functions/lib/runpod/canary-pod.ts';
+import { stackName } from '../../simulator/aws/stack.ts';
+import { targetsWithPod } from '../../simulator/inputs.ts';
 import { registryHost, World } from '../../simulator/world.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
@@ -363,6 +366,19 @@ const cases: readonly Case[] = [
 ];
 
 describe('doctor', () => {
+  it('looks at what a canary pod needs, and names pods that were left', async () => {
+    world.writeTargets(targetsWithPod);
+    const read = async () => (await run(world, ['doctor'])).printed.replaceAll(/\n {4,}(?!→)/g, ' ');
+    expect(await read()).toMatch(/✗ The canary pod's image .*runpod-canary:v1 cannot be pulled/);
+    const image = world.push('runpod-canary', 'v1');
+    const text = await read();
+    expect(text).toMatch(/✓ The canary pod's image .*runpod-canary:v1 can be pulled\./);
+    expect(text).toContain('✓ The key may list pods, and none is left. One on cpu3c costs $0.08 an hour');
+    const name = podNameOf(stackName, 'production', Date.parse('2026-01-01T00:00:00Z'));
+    const { id } = world.runpod.createPod({ name, image, registry: null, cpu: { id: 'cpu3c', vcpuCount: 2 } });
+    expect(await read()).toContain(`have outlived their time, and cost: ${id}.`);
+  });
+
   it('finds nothing wrong where nothing is', async () => {
     const { code, printed, printedErrors } = await run(world, ['doctor']);
     expect(printed).toContain('✓ Nothing is wrong.');

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const { scripts } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   scripts: Record<string, string>;
 };
-const commands = ['start', 'setup', 'doctor', 'refresh', 'status', 'alert', 'console'];
+const commands = ['start', 'setup', 'doctor', 'refresh', 'status', 'rollout', 'alert', 'console'];
 
 /** Runs what npm runs for a command, with something done to Node before. */
 const runScript = (name: string, before: string) => {
@@ -19,11 +19,11 @@ const runScript = (name: string, before: string) => {
 
 const asNode = (version: string): string =>
   `Object.defineProperty(process.versions, 'node', { value: ${JSON.stringify(version)} });`;
-const without = (name: string): string =>
+const without = (name: string, code = 'ERR_MODULE_NOT_FOUND', what = 'package'): string =>
   `import { registerHooks } from 'node:module';
   registerHooks({ resolve: (specifier, context, next) => {
     if (specifier !== ${JSON.stringify(name)}) return next(specifier, context);
-    throw Object.assign(new Error("Cannot find package '" + specifier + "' imported from x"), { code: 'ERR_MODULE_NOT_FOUND' });
+    throw Object.assign(new Error("Cannot find ${what} '" + specifier + "' imported from x"), { code: '${code}' });
   } });`;
 
 describe('a command that npm runs', () => {
@@ -50,12 +50,12 @@ describe('a command that npm runs', () => {
     expect(status).toBe(1);
   });
 
-  it('says so of a package that only its work needs, too', () => {
+  it('says so of a package that only its work needs, too, which is required', () => {
     const { status, stderr } = spawnSync(
       process.execPath,
       [
         '--import',
-        `data:text/javascript,${encodeURIComponent(without('aws-local-stepfunctions'))}`,
+        `data:text/javascript,${encodeURIComponent(without('aws-local-stepfunctions', 'MODULE_NOT_FOUND', 'module'))}`,
         'cli/main.ts',
         'refresh',
       ],

@@ -165,7 +165,7 @@ describe.skipIf(!hasOpenssl)('behind a proxy', () => {
 
   it('is refused by a Node that knows none, with what to do', () => {
     expect(useProxy({ HTTPS_PROXY: 'http://127.0.0.1:9' }, '22.18.0')).toMatch(
-      /^HTTPS_PROXY is set, which Node 22\.18\.0 cannot heed: run npm ci/,
+      /^HTTPS_PROXY is set, which Node 22\.18\.0 cannot heed: run it by Node 24\.5 or later/,
     );
     expect(useProxy({ HTTPS_PROXY: '' }, '22.18.0')).toBeUndefined();
     expect(useProxy({}, '22.18.0')).toBeUndefined();

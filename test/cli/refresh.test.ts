@@ -6,8 +6,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { runRefresh } from '../../cli/refresh/run.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { World } from '../../simulator/world.ts';
+import type { Status } from '../../stack/status.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
-import { whenAsked } from '../support/failures.ts';
+import { awsRefuses, whenAsked } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
 const apiKey = 'rpa_SENTINELKEYSENTINELKEYSENTINEL';
@@ -101,6 +102,27 @@ describe('refresh', () => {
     const environment = { TARGETS_FILE: secondTarget() };
     const { code } = await refresh(['--target', 'second'], environment);
     expect([code, world.runpod.stored.map(({ credential }) => credential)]).toEqual([0, ['second00']]);
+  });
+
+  it('leaves a note with the stack that is deployed beside, which status shows', async () => {
+    await world.refresh();
+    const scheduled = world.clock.now();
+    world.deployment.status = 'UPDATE_COMPLETE';
+    await world.clock.advance(60_000);
+    const { code, printedErrors } = await refresh();
+    expect([code, printedErrors]).toEqual([0, expect.not.stringContaining('Not noted')]);
+    const { printed } = await run(world, ['status', '--json']);
+    const { targets, lastCommandRun } = JSON.parse(printed) as Status;
+    expect(lastCommandRun).toMatchObject({ stored: ['production'], failed: [] });
+    expect(Date.parse(targets[0]?.expiresAt ?? '') - scheduled).toBeGreaterThan(12 * 3_600_000 - 60_000);
+  });
+
+  it('goes on where the note is refused, and says so', async () => {
+    world.deployment.status = 'UPDATE_COMPLETE';
+    world.faults.add({ on: /DynamoDB/, does: awsRefuses });
+    const { code, printedErrors } = await refresh();
+    expect(code).toBe(0);
+    expect(printedErrors).toMatch(/^Not noted with stack runpod-ecr-refresh-dev, .*AccessDeniedException/m);
   });
 
   it('watches only the endpoints it is told to', async () => {

@@ -34,6 +34,19 @@ describe('a rollout from the command line, without a stack', () => {
     expect(code).toBe(0);
   });
 
+  it('says how it ended as JSON, for machines', async () => {
+    const digest = await beginAlone();
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait', '--json');
+    expect(JSON.parse(printed)).toEqual({
+      version: 1,
+      endpoint: followerId,
+      image: pinned('v2', digest),
+      verdict: 'proven',
+      sentence: expect.stringMatching(/^4m7x2k9q runs team\/worker:v2@\S+: worker \w+ pulled/),
+    });
+    expect(code).toBe(0);
+  });
+
   it('ends with 3 where no worker has shown it in time', async () => {
     const digest = await beginAlone({ isWarm: false });
     const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');

@@ -1,10 +1,13 @@
+import { tmpdir } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { showStatus } from '../../cli/status/show.ts';
+import { status } from '../../cli/status/status.ts';
 import { createTerminal } from '../../cli/terminal.ts';
+import { wallClock } from '../../runner/engine.ts';
 import { World } from '../../simulator/world.ts';
 import type { Status } from '../../stack/status.ts';
-import { keys, run, runOnScreen } from '../support/command.ts';
+import { connectionOf, keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
 
 let world: World;
@@ -24,7 +27,7 @@ beforeAll(async () => {
     });
   }
   await world.refresh({ trigger: 'schedule' });
-}, 60_000);
+});
 
 afterAll(() => world.end());
 
@@ -43,10 +46,12 @@ describe('status', () => {
     const { code, printed, printedErrors } = await run(world, ['status']);
     expect(printedErrors).toBe('');
     expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
-    expect(printed).toMatch(/^ {2}4m7x2k9q {3}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
+    expect(printed).toMatch(/^ {2}4m7x2k9q images {2}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
     expect(printed).toMatch(/^last run .* by schedule, succeeded$/m);
     expect(printed).toMatch(/^next run .*about \d\d:\d\d UTC, in 4 h 5\d min$|in 5 h 0 min$/m);
-    expect(printed).toContain('✓ All is well.');
+    expect(printed).toMatch(
+      /^✓ All is well: the token on record is good, without a gap since \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$/m,
+    );
     expect(code).toBe(0);
   });
 
@@ -60,15 +65,17 @@ describe('status', () => {
     expect(printed).toContain('--authenticate-on-unsubscribe true');
     expect(code).toBe(1);
     world.deployment.subscriptions.splice(1);
-    expect((await run(world, ['status'])).printed).toContain('Alarms reach nobody. See docs/alerts.md.');
+    expect((await run(world, ['status'])).printed).toContain(
+      '✗ Alarms reach nobody.\n  → Subscribe to the topic: docs/alerts.md.',
+    );
     Object.assign(alarms ?? {}, { isEnded: false });
     world.deployment.subscriptions.splice(0, 1, ...[alerts, alarms].filter((each) => each !== undefined));
   });
 
   it('prints one JSON document for machines', async () => {
     const { code, printed } = await run(world, ['status', '--json']);
-    const status = JSON.parse(printed) as Record<string, unknown>;
-    expect(status).toMatchObject({
+    const printedStatus = JSON.parse(printed) as Record<string, unknown>;
+    expect(printedStatus).toMatchObject({
       version: 1,
       stack: { name: 'runpod-ecr-refresh-dev', region: 'us-east-1', status: 'UPDATE_COMPLETE' },
       targets: [{ name: 'production', proofs: { observed: 1 } }],
@@ -107,19 +114,19 @@ describe('status', () => {
     [
       'another version',
       () => void Object.assign(world.deployment.outputs, { Version: '0.0.9' }),
-      /✗ Deployed is version 0\.0\.9, this is 0\.1\.0\. Deploy again\./,
+      /✗ Deployed is version 0\.0\.9, this is 0\.1\.0\.\n {2}→ Deploy again: npx serverless deploy --stage dev --region us-east-1\.$/m,
       1,
     ],
     [
       'an open alarm',
       () => Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' }),
-      /✗ Alarm runpod-ecr-refresh-dev-RunFailed is open\./,
+      /✗ Alarm runpod-ecr-refresh-dev-RunFailed is open\.\n {2}→ docs\/runbook\.md, RunFailed\.$/m,
       1,
     ],
     [
       'a schedule that is switched off',
       () => void Object.assign(world.deployment.schedule, { state: 'DISABLED' }),
-      /✗ The schedule is switched off\./,
+      /✗ The schedule is switched off\.\n {2}→ Switch it on: EventBridge Scheduler, runpod-ecr-refresh-dev\.$/m,
       1,
     ],
     [
@@ -233,6 +240,59 @@ describe('status', () => {
     expect(session.screen().join('\n')).toContain('All is well');
   });
 
+  it('keeps the last picture where a check fails under --watch, and says how old it is and why', async () => {
+    const ending = new AbortController();
+    const frames: string[] = [];
+    let waits = Promise.withResolvers<() => void>();
+    let now = world.clock.now();
+    const environment = world.processEnvironment();
+    const context = {
+      stdin: new PassThrough(),
+      stdout: new PassThrough(),
+      stderr: new PassThrough(),
+      environment,
+      folder: tmpdir(),
+      aws: connectionOf(environment),
+      now: () => now,
+      clock: {
+        ...wallClock,
+        setTimeout: (check: () => void) => {
+          waits.resolve(check);
+          return 0;
+        },
+      },
+      interrupted: ending.signal,
+    };
+    const terminal = {
+      ...createTerminal(context),
+      isLive: true,
+      draw: (lines: readonly string[]) => void frames.push(lines.join('\n')),
+    };
+    const watching = status({ watch: true }, context, terminal);
+    const check = await waits.promise;
+    world.faults.add({ on: /DescribeAlarms/, does: awsRefuses });
+    waits = Promise.withResolvers();
+    now += 40_000;
+    check();
+    await waits.promise;
+    ending.abort();
+    expect(await watching).toBe(0);
+    const [first = '', second = ''] = frames;
+    expect(first).not.toContain('old');
+    for (const kept of ['4m7x2k9q images  observed', '✓ All is well']) expect(second).toContain(kept);
+    expect(second).toContain('✗ AWS, asked to list the alarms, answered 400 AccessDeniedException');
+    expect(second.replaceAll(/\s+/g, ' ')).toMatch(/What was seen last is of \d\d:\d\d:\d\d UTC, 40 s old\./);
+  });
+
+  it('shows sentences whole with --full, and cuts them to the line without', async () => {
+    const evidence = /Worker \w+ pulled the image at[^…]*\.\n/;
+    expect((await run(world, ['status'])).printed).not.toMatch(evidence);
+    expect((await run(world, ['status', '--full'])).printed).toMatch(evidence);
+    const session = runOnScreen(world, ['status', '--full'], { columns: 80 });
+    await session.ended;
+    expect(session.screen().every((line) => line.length <= 80)).toBe(true);
+  });
+
   it('keeps a hostile line from a worker a line', async () => {
     world.runpod.addEndpoint({
       id: 'hostile0',
@@ -259,7 +319,7 @@ describe('a target of more endpoints than a report holds', () => {
   const shown = (proofs: Record<string, number>): string => {
     const iso = new Date(at).toISOString();
     const endpoint = { endpoint: '4m7x2k9q', proof: 'failed', reason: 'image-missing' } as const;
-    const status: Status = {
+    const picture: Status = {
       version: 1,
       at: iso,
       ownVersion: '0.1.0',
@@ -269,7 +329,7 @@ describe('a target of more endpoints than a report holds', () => {
       openAlarms: [],
       troubles: [],
     };
-    return showStatus(status, at, terminal).join('\n');
+    return showStatus(picture, at, terminal).join('\n');
   };
 
   it('tells of the others by their proofs, whether they are well or not', () => {

@@ -171,9 +171,9 @@ describe('a history', () => {
 });
 
 describe('npm run console', () => {
-  const start = fileURLToPath(new URL('../../console/start.ts', import.meta.url));
+  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
   const begin = (words: readonly string[]) => {
-    const child = spawn(process.execPath, [start, ...words], { env: world.processEnvironment() });
+    const child = spawn(process.execPath, [main, 'console', ...words], { env: world.processEnvironment() });
     let [printed, printedErrors] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       printed += chunk.toString();

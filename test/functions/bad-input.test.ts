@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await World.begin({
     passwordMark,
     apiKey: keyMark,
-    targets: targetsWithRollout,
+    targets: `${targetsWithRollout}    canaryPod: { image: runpod-canary:v1, everyHours: 24 }\n`,
     environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5', LOG_LISTEN_SECONDS: '0.02' },
   });
   image = world.push('team/worker', 'v1');
@@ -50,6 +50,7 @@ beforeAll(async () => {
       targets: ['production'],
       waitUntil: '2026-11-23T12:00:00Z',
     }),
+    'find-concerned': inputs.findConcerned(),
     'discover-endpoints': inputs.discoverEndpoints(),
     'fetch-token': inputs.fetchToken(),
     'verify-image-pull': inputs.verifyImagePull(token, [image]),
@@ -61,6 +62,7 @@ beforeAll(async () => {
     'apply-rollout': inputs.rollout(),
     'watch-rollout': inputs.rollout({ step: { watched: { failed: [], jobId: 'job', jobUntil: 0, jobs: 1 } } }),
     'roll-back': inputs.rollout(),
+    'canary-pod': inputs.canaryPod(),
     'plan-retry': {
       giveUpAt: '2100-01-01T00:00:00Z',
       delay: { rounds: 1, failingSince: '2026-11-23T12:00:00Z' },

@@ -20,7 +20,11 @@ const discover = (
   of: Target,
   all: ReturnType<typeof endpoint>[],
   otherUsers: () => Promise<Array<{ name: string; image: string }>> = async () => [],
-  { others = [], delegations = async () => [] }: { others?: Target[]; delegations?: () => Promise<Delegation[]> } = {},
+  {
+    others = [],
+    delegations = async () => [],
+    trigger = 'schedule',
+  }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string } = {},
 ) =>
   createDiscoverEndpoints({
     loadTargets: () => [of, ...others],
@@ -33,7 +37,7 @@ const discover = (
       listOtherUsers: otherUsers,
       listDelegations: delegations,
     }),
-  })({ name: 'a', execution: executionArn });
+  })({ name: 'a', execution: executionArn, trigger });
 
 describe('discover-endpoints', () => {
   it('counts every endpoint that uses the credential, and packs their images', async () => {
@@ -50,6 +54,10 @@ describe('discover-endpoints', () => {
     const named = { ...target, endpoints: [{ id: 'other' }, { id: 'gone', canary: { input: { a: 1 } } }] };
     const found = await discover(named, [endpoint('one'), endpoint('other', 'else')]);
     expect(found).toMatchObject({ endpoints: 2, canaries: 1 });
+    // A job costs GPU time, and pushes come as often as people push.
+    for (const trigger of ['push', 'deploy', 'manual']) {
+      expect(await discover(named, [endpoint('one')], undefined, { trigger })).toMatchObject({ canaries: 0 });
+    }
     expect(z.parse(packedImagesSchema, found.images)).toEqual([
       '123456789012.dkr.ecr.us-east-1.amazonaws.com/of-other',
     ]);

@@ -161,6 +161,21 @@ describe('notify of a delay', () => {
     );
   });
 
+  it('is one message for all targets of a run that wait for the same, unless another is more urgent', async () => {
+    const memory = createMemoryOf({
+      'target b': { runs: [], expiresAt: '2026-11-24T00:00:00Z' },
+      'target c': { runs: [], expiresAt: '2026-11-24T00:00:00Z' },
+    });
+    const tell = (name: string, more: object = {}) => notifyOf({ ...delayed, name, ...more }, [], false, memory);
+    const first = await tell('b');
+    expect(first.sent[0]?.email).toContain('Other targets that wait for the same are not told of one by one.');
+    expect((await tell('c')).published).toBe(0);
+    // Nothing is on record of it, so its token may have ended.
+    expect([(await tell('a')).published, (await tell('b')).published]).toEqual([1, 0]);
+    expect((await tell('c', { failure: { Error: 'EcrUnavailableError', Cause: '' } })).published).toBe(1);
+    expect((await tell('c', { execution: `${executionArn}-next` })).published).toBe(1);
+  });
+
   it('has nothing to add where people know that the target fails', async () => {
     expect(await notifyOf(delayed, [reportOf([failed('a')])])).toMatchObject({ published: 0, sent: [] });
   });

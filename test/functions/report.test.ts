@@ -204,7 +204,6 @@ describe('conclude-target', () => {
       seconds: 30,
       proofs: { tested: 1 },
       endpoints,
-      images: [],
     });
   });
 

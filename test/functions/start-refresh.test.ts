@@ -3,7 +3,11 @@ import type { StartAnswer } from '../../functions/lib/aws/start-execution.ts';
 import { createStartRefresh } from '../../functions/start-refresh.ts';
 import { World } from '../../simulator/world.ts';
 
-const push = { account: '123456789012', region: 'us-east-1', detail: { 'image-tag': 'v1' } };
+const push = {
+  account: '123456789012',
+  region: 'us-east-1',
+  detail: { 'repository-name': 'team/worker', 'image-tag': 'v1' },
+};
 
 describe('start-refresh', () => {
   let world: World;
@@ -23,7 +27,7 @@ describe('start-refresh', () => {
         {
           trigger: 'push',
           registry: { account: '123456789012', region: 'us-east-1' },
-          waitUntil: '2026-11-23T17:41:00Z',
+          waitUntil: '2026-11-23T17:41:05Z',
         },
       ],
     ]);
@@ -56,6 +60,9 @@ describe('start-refresh', () => {
   const startAt = async (time: string, ...answers: StartAnswer[]) => {
     const asked: Array<readonly [string, object]> = [];
     const starting = createStartRefresh({
+      loadTargets: () => world.targets,
+      ownAccount: '123456789012',
+      remember: async () => {},
       startExecution: async (name, input) => {
         asked.push([name, input]);
         return answers[asked.length - 1] ?? 'ended';
@@ -76,10 +83,10 @@ describe('start-refresh', () => {
   });
 
   it.each([
-    ['2026-11-23T17:39:59.999Z', '20261123T173900Z', '2026-11-23T17:40:00Z'],
-    ['2026-11-23T17:40:00Z', '20261123T174000Z', '2026-11-23T17:41:00Z'],
-    ['2026-11-23T17:40:59.999Z', '20261123T174000Z', '2026-11-23T17:41:00Z'],
-    ['2026-11-23T17:41:00Z', '20261123T174100Z', '2026-11-23T17:42:00Z'],
+    ['2026-11-23T17:39:59.999Z', '20261123T173900Z', '2026-11-23T17:40:05Z'],
+    ['2026-11-23T17:40:00Z', '20261123T174000Z', '2026-11-23T17:41:05Z'],
+    ['2026-11-23T17:40:59.999Z', '20261123T174000Z', '2026-11-23T17:41:05Z'],
+    ['2026-11-23T17:41:00Z', '20261123T174100Z', '2026-11-23T17:42:05Z'],
   ])('counts a push at %s to the window %s', async (time, window, waitUntil) => {
     const { asked } = await startAt(time, 'started');
     expect(asked).toEqual([
@@ -90,8 +97,38 @@ describe('start-refresh', () => {
     ]);
   });
 
+  it('starts nothing for a registry that no target has, and asks nobody', async () => {
+    for (const registry of [{ account: '999999999999' }, { region: 'eu-west-1' }]) {
+      expect(await world.invoke('start-refresh', { ...push, ...registry })).toEqual({ answer: 'no target' });
+    }
+    expect(world.stepFunctions.executions.size).toBe(0);
+  });
+
+  it('counts a push to the next window where the one that it came in has closed meanwhile', async () => {
+    const asked: string[] = [];
+    const remembered: number[] = [];
+    let time = Date.parse('2026-11-23T17:40:59.900Z');
+    const { execution } = await createStartRefresh({
+      loadTargets: () => world.targets,
+      ownAccount: '123456789012',
+      remember: async ({ waitUntil }) => void remembered.push(waitUntil),
+      startExecution: async (name) => {
+        asked.push(name);
+        time += 200;
+        return 'started';
+      },
+      now: () => time,
+      windowSeconds: 60,
+    })(push);
+    expect(asked.map((name) => name.slice(-7))).toEqual(['174000Z', '174100Z']);
+    expect(execution).toBe(asked[1]);
+    expect(remembered.map((at) => new Date(at).toISOString().slice(11, 19))).toEqual(['17:41:05', '17:42:05']);
+  });
+
   it.each([
     [{}, /account: expected a string/],
+    [{ ...push, detail: {} }, /repository-name: expected a string/],
+    [{ ...push, detail: { 'repository-name': 'a'.repeat(257) } }, /repository-name: expected/],
     [{ account: '1', region: 'us-east-1' }, /account: expected an AWS account id of 12 digits/],
     [{ account: '123456789012', region: 'x"y' }, /region: expected an AWS region/],
     [null, /the document: expected a mapping/],
@@ -103,10 +140,12 @@ describe('start-refresh', () => {
   });
 
   it('keeps names within what Step Functions takes, in the longest of regions', async () => {
-    const { execution } = (await world.invoke('start-refresh', {
-      account: '123456789012',
-      region: 'ap-southeast-10',
-    })) as { execution: string };
+    const registry = { account: '123456789012', region: 'ap-southeast-10' };
+    world.writeTargets(`
+targets:
+  - { name: a, ecr: { region: ${registry.region} }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/k", registry: r } }
+`);
+    const { execution } = (await world.invoke('start-refresh', { ...push, ...registry })) as { execution: string };
     expect(`${execution}-5`.length).toBeLessThanOrEqual(80);
   });
 });

@@ -57,7 +57,11 @@ const alert = {
   failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
 };
 
-const push = { account: '123456789012', region: 'us-east-1' };
+const push = {
+  account: pullRole.account,
+  region: 'us-east-1',
+  detail: { 'repository-name': 'team/worker' },
+};
 
 const calls: Array<{
   readonly call: string;

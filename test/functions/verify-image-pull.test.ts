@@ -23,6 +23,7 @@ const verify = (
   onToken?: PullProblem,
   registries: readonly string[] = [],
   needs = around(),
+  before: object = {},
 ) =>
   createVerifyImagePull({
     ...needs,
@@ -47,6 +48,7 @@ const verify = (
     registry,
     images: packImages(images).packed,
     registries,
+    before,
   });
 
 const of = (...repositories: string[]) => repositories.map((repository) => `${registry}/${repository}:v1`);
@@ -135,19 +137,40 @@ describe('verify-image-pull', () => {
     });
   });
 
-  it('leaves what it has no time for to the next run', async () => {
+  /** A minute passes with each look at the clock, so that a call tries a few images. */
+  const slow = () => {
     let time = noon;
-    const needs = around(undefined, () => {
+    return around(undefined, () => {
       time += 60_000;
       return time;
     });
-    const { images } = await verify(
-      [good, ...of('image-missing', 'archived', 'key-lost', 'no-image')],
-      undefined,
-      [],
-      needs,
-    );
+  };
+  const many = [good, ...of('image-missing', 'archived', 'key-lost', 'no-image')];
+
+  it('hands back what it has no time for, and goes on with it', async () => {
+    const first = await verify(many, undefined, [], slow());
+    expect(first).toMatchObject({ images: [{ image: good }, {}, {}], looks: 1 });
+    const second = await verify(many, undefined, [], slow(), first);
+    expect(second.images.map(({ image }) => image)).toEqual(many);
+    expect(second.untried).toBeUndefined();
+    // What was tried to the end is tried again with another token.
+    expect((await verify([good], undefined, [], around(), second)).images).toHaveLength(1);
+  });
+
+  it('withholds no token for the images that are left, after others were pulled', async () => {
+    const before = {
+      images: [{ image: good, digest: 'sha256:1' }],
+      untried: packImages(of('repository-forbidden')).packed,
+    };
+    expect((await verify([], undefined, [], around(), before)).images).toHaveLength(2);
+  });
+
+  it('leaves to the next run what eight calls have no time for', async () => {
+    const left = { images: [], untried: packImages(many).packed };
+    const { images, untried } = await verify(many, undefined, [], slow(), { ...left, looks: 7 });
+    expect(untried).toBeUndefined();
     expect(images.filter(({ problem }) => problem?.startsWith('There was no time left'))).toHaveLength(2);
+    expect((await verify(many, undefined, [], slow(), { ...left, looks: 6 })).untried).toBeDefined();
   });
 
   it.each<readonly [PullProblem, string]>([

@@ -255,7 +255,6 @@ const unused: Readonly<Record<string, readonly (readonly [property: string, acti
   'AWS::DynamoDB::Table': [
     ['ImportSourceSpecification', /Import|^logs:|^s3:/],
     ['KinesisStreamSpecification', /:(?:En|Dis)ableKinesis|^kinesis:|^iam:/],
-    ['TimeToLiveSpecification', /:UpdateTimeToLive$/],
     ['ContributorInsightsSpecification', /:UpdateContributorInsights$/],
     ['ResourcePolicy', /:(?:Put|Delete)ResourcePolicy$/],
   ],

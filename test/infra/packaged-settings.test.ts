@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
-import { rolloutFunctions } from '../../infra/without-rollouts.ts';
+import { unusedFunctions } from '../../infra/without-unused.ts';
 import { functionNames } from '../../runner/functions.ts';
 import { copyProject, maxPackagingMs } from '../../simulator/packaged.ts';
 
@@ -53,8 +53,9 @@ settings:
       { Protocol: 'https', Endpoint: 'https://events.example/key' },
     ]);
     const functions = Object.values(Resources).filter(({ Type }) => Type === 'AWS::Lambda::Function');
-    // Nothing of it rolls images out: it names no rollout.
-    const names = functionNames.filter((name) => !rolloutFunctions.includes(name));
+    // It names no rollout and no canary pod: nothing of it rolls images out, and nothing creates pods.
+    const unused = unusedFunctions({ hasRollouts: false, hasCanaryPods: false });
+    const names = functionNames.filter((name) => !unused.includes(name));
     expect(functions).toHaveLength(names.length);
     for (const { Properties } of functions) {
       expect(Properties.Environment).toMatchObject({

@@ -78,6 +78,7 @@ describe('what a role may do by targets.yml', () => {
       Type: 'AWS::IAM::ManagedPolicy',
       Properties: {
         Roles: [
+          { Ref: 'FindConcernedRole' },
           { Ref: 'DiscoverEndpointsRole' },
           { Ref: 'UpdateRunpodRole' },
           { Ref: 'SubmitCanaryRole' },

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { readSettings } from '../../functions/lib/env.ts';
 import { metricUnits } from '../../functions/lib/platform.ts';
+import { maxFlavours, maxSwept } from '../../functions/lib/runpod/canary-pod.ts';
 import { maxPatienceMs } from '../../functions/lib/runpod/client.ts';
 import { maxLookMs } from '../../functions/lib/runpod/look-at-all.ts';
 import { maxListMs } from '../../functions/lib/runpod/pages.ts';
@@ -124,6 +125,8 @@ describe('least privilege', () => {
     [
       'StartRefreshRole',
       [
+        'dynamodb:GetItem',
+        'dynamodb:PutItem',
         'kms:Decrypt',
         'kms:GenerateDataKey',
         ...logging,
@@ -133,6 +136,7 @@ describe('least privilege', () => {
       ],
     ],
     ['ResolveTargetsRole', logging],
+    ['FindConcernedRole', ['dynamodb:Query', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['DiscoverEndpointsRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     [
       'FetchTokenRole',
@@ -173,6 +177,7 @@ describe('least privilege', () => {
     ],
     ['RollBackRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['UpdateRunpodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['CanaryPodRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['SubmitCanaryRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['VerifyEndpointPullRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
     ['PlanRetryRole', logging],
@@ -315,8 +320,10 @@ describe('the functions', () => {
   const callsOf: Readonly<
     Record<string, { readonly aws: number; readonly runpod?: number; readonly seconds?: number }>
   > = {
-    'start-refresh': { aws: 2 }, // start, describe
+    'start-refresh': { aws: 2, seconds: 2 * memorySeconds }, // start, describe; what was pushed is read and written
     'resolve-targets': { aws: 0 },
+    // The last key; before it what was pushed, and four minutes of other keys.
+    'find-concerned': { aws: 2, seconds: memorySeconds + 240 + quietSeconds + listSeconds },
     // The credential in two APIs, endpoints, templates beside pods.
     'discover-endpoints': { aws: 2, runpod: 2, seconds: quietSeconds + 2 * listSeconds },
     'fetch-token': { aws: 3 }, // STS, ECR, KMS
@@ -329,7 +336,7 @@ describe('the functions', () => {
       seconds: maxLookMs / 1000 + quietSeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
     },
     // The key; what is remembered read, and changed once, twice or three times; the endpoint; and what each does besides.
-    'plan-rollout': { aws: 2, runpod: 1, seconds: quietSeconds + 3 * memorySeconds },
+    'plan-rollout': { aws: 2, runpod: 2, seconds: quietSeconds + 3 * memorySeconds },
     'apply-rollout': { aws: 4, runpod: 4, seconds: quietSeconds + 7 * memorySeconds },
     'watch-rollout': {
       aws: 4, // a refresh is started, too
@@ -337,6 +344,12 @@ describe('the functions', () => {
       seconds: quietSeconds + 5 * memorySeconds + 4 * (upstreamSeconds + 2 * listenSeconds),
     },
     'roll-back': { aws: 4, runpod: 5, seconds: quietSeconds + 5 * memorySeconds },
+    // The key; the memory read, and changed twice; the pods, those that are swept, the catalogue, tries to create one.
+    'canary-pod': {
+      aws: 2,
+      runpod: maxSwept + 1 + maxFlavours,
+      seconds: quietSeconds + listSeconds + 5 * memorySeconds,
+    },
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },

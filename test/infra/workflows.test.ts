@@ -35,8 +35,17 @@ const jobs = workflows.flatMap((workflow) =>
     permissions: job.permissions ?? workflow.permissions ?? 'write-all',
   })),
 );
-const mayAskForRole = ({ permissions }: (typeof jobs)[number]): boolean =>
-  typeof permissions === 'string' ? permissions === 'write-all' : permissions['id-token'] === 'write';
+/** What these jobs may do besides reading, or instead. */
+const permissionsOf: Readonly<Record<string, object>> = {
+  'deploy.yml: deploy': { contents: 'read', 'id-token': 'write' },
+  // Files what was found with the repository.
+  'codeql.yml: analyze': { contents: 'read', 'security-events': 'write' },
+  // Signs by GitHub's identity, and makes the release.
+  'release.yml: release': { contents: 'write', 'id-token': 'write', attestations: 'write' },
+};
+const mayAskForRole = ({ permissions, steps }: (typeof jobs)[number]): boolean =>
+  (typeof permissions === 'string' ? permissions === 'write-all' : permissions['id-token'] === 'write') &&
+  !steps.some(({ uses }) => uses?.startsWith('actions/attest-'));
 const commandsOf = (steps: readonly Step[]): string[] => steps.flatMap(({ run }) => (run === undefined ? [] : [run]));
 
 describe('the workflows', () => {
@@ -44,16 +53,21 @@ describe('the workflows', () => {
     for (const { file } of workflows) {
       const text = readFileSync(new URL(file, folder), 'utf8');
       const used = [...text.matchAll(/uses: (.+)/g)].map(([, action]) => action ?? '');
-      expect(used.filter((action) => !/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v[\d.]+$/.test(action))).toEqual([]);
+      expect(used.filter((action) => !/^[\w-]+(?:\/[\w-]+){1,2}@[0-9a-f]{40} # v[\d.]+$/.test(action))).toEqual([]);
     }
   });
 
-  it('say of each job what it may do, which is to read, but for those that ask for a role', () => {
+  it('say of each job what it may do, which is to read, but for those that are named', () => {
     for (const job of jobs) {
-      expect(job.permissions, job.name).toEqual(
-        mayAskForRole(job) ? { contents: 'read', 'id-token': 'write' } : { contents: 'read' },
-      );
+      expect(job.permissions, job.name).toEqual(permissionsOf[job.name] ?? { contents: 'read' });
     }
+  });
+
+  it('run nothing of npm’s in the job that signs a release, which somebody approves', () => {
+    const release = jobs.find(({ name }) => name === 'release.yml: release');
+    expect(release).toMatchObject({ needs: 'pack', environment: 'release' });
+    expect(commandsOf(release?.steps ?? []).join('\n')).not.toMatch(/\b(?:npm|npx|node)\b/);
+    expect(release?.steps.some(({ uses }) => uses?.startsWith('actions/checkout@'))).toBe(false);
   });
 
   it('leave no credentials of GitHub in a checkout', () => {

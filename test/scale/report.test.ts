@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { maxPayloadBytes } from '../../runner/engine.ts';
+import { beginWithTargets } from '../../simulator/many-targets.ts';
 import type { World } from '../../simulator/world.ts';
-import { beginWithTargets, largestPayload, reportOf, troubles } from '../support/many-targets.ts';
+import { largestPayload, reportOf, troubles } from '../support/many-targets.ts';
 
 let world: World;
 afterEach(() => world?.end());

@@ -146,6 +146,33 @@ describe('an endpoint that people change', () => {
     expect(endpoint.image).toBe(byHand);
   });
 
+  it('keeps what was chosen after a push that no run had seen yet, and says so', async () => {
+    await begin();
+    const digest = await push();
+    world.push('team/worker', 'debug');
+    await world.clock.advance(minuteMs);
+    world.runpod.release(endpoint, byHand);
+    await rollOut(world);
+    await world.clock.advance(hourMs);
+    await rollOut(world);
+    expect(endpoint.image).toBe(byHand);
+    expect(texts().filter((text) => text.includes('by hand'))).toHaveLength(1);
+    expect(await record()).toMatchObject({
+      refused: expect.arrayContaining([expect.objectContaining({ digest, by: 'person' })]),
+    });
+  });
+
+  it('takes what was pushed after the choice, though no run was in between', async () => {
+    await begin();
+    world.push('team/worker', 'debug');
+    world.runpod.release(endpoint, byHand);
+    await world.clock.advance(minuteMs);
+    const digest = await push();
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect(await record()).toMatchObject({ proven: [{ digest }] });
+  });
+
   it('is left alone where it was held', async () => {
     await begin();
     await hold(world);

@@ -177,7 +177,7 @@ const waitForEcr = caught(['EcrUnavailableError', 'EcrThrottledError'], 'PlanRet
 const waitForKms = caught(['KmsUnavailableError'], 'PlanRetry');
 const waitForPlatform = caught([...lambdaErrors, ...crashes], 'PlanRetry');
 const all = (Next: string, ResultPath?: string): CatchRule => caught(['States.ALL'], Next, ResultPath);
-const conclude = all('ConcludeTarget');
+const conclude = all('WantsCanaryPod');
 
 interface Handling {
   /** Seconds. */
@@ -192,6 +192,7 @@ const handling: Readonly<Record<string, Handling>> = {
     retried: onPlatform,
     caught: [{ ErrorEquals: ['States.ALL'], Next: 'ResolvingFailed' }],
   },
+  FindConcerned: { timeout: 440, retried: onRunpod, caught: [all('NothingConcerned')] },
   RefreshTargets: { retried: [], caught: [all('Report')] },
   DiscoverEndpoints: { timeout: 280, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
@@ -211,9 +212,10 @@ const handling: Readonly<Record<string, Handling>> = {
   StartRollouts: {
     timeout: 610,
     retried: [...onPlatform, retry(['EcrUnavailableError', 'KmsUnavailableError'], passing)],
-    caught: [all('ConcludeTarget', '$.rolloutFailure')],
+    caught: [all('WantsCanaryPod', '$.rolloutFailure')],
   },
-  PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('ConcludeTarget', '$.planFailure')] },
+  CanaryPod: { timeout: 510, retried: onRunpod, caught: [all('ConcludeTarget', '$.canaryPodFailure')] },
+  PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('WantsCanaryPod', '$.planFailure')] },
   NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
   ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [all('TargetNotConcluded', '$.concludeFailure')] },
   Report: { timeout: 40, retried: onPlatform, caught: [all('ReportMissing')] },

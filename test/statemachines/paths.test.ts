@@ -31,12 +31,20 @@ const proofsOf = (execution: Execution) =>
 
 const subjects = (): string[] => world.sns.inbox.map(({ subject }) => subject);
 
-const mainPath = ['WaitForTurn', 'DiscoverEndpoints', 'FetchToken', 'VerifyImagePull', 'UpdateRunpod', 'TokenStored'];
+const mainPath = [
+  'WaitForTurn',
+  'DiscoverEndpoints',
+  'FetchToken',
+  'VerifyImagePull',
+  'ImagesTried',
+  'UpdateRunpod',
+  'TokenStored',
+];
 const checkOnce = ['VerifyEndpointPull', 'ProofsSettled', 'WantsRollouts'];
-const begin = ['IsPush', 'ResolveTargets', 'RefreshTargets'];
+const begin = ['IsPush', 'ResolveTargets', 'IsForPushes', 'RefreshTargets'];
 const end = ['Report', 'Notify', 'RunVerdict', 'HandOverReport', 'RefreshSucceeded'];
-const succeed = ['ConcludeTarget', ...end];
-const fail = ['ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed'];
+const succeed = ['WantsCanaryPod', 'ConcludeTarget', ...end];
+const fail = ['WantsCanaryPod', 'ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed'];
 
 describe('a run that goes well', () => {
   it('mints, tries, stores and watches, in this order', async () => {
@@ -175,7 +183,7 @@ describe('an upstream that keeps failing', () => {
     const hours = (world.clock.now() - startedAt) / hourMs;
     expect(hours).toBeGreaterThan(4);
     expect(hours).toBeLessThanOrEqual(4.5);
-    expect(statesOf(execution).slice(-6)).toEqual(['RetryPlanned', ...fail]);
+    expect(statesOf(execution).slice(-7)).toEqual(['RetryPlanned', ...fail]);
     expect(subjects()).toEqual([expect.stringContaining('delayed'), expect.stringContaining('failed')]);
   });
 
@@ -291,7 +299,7 @@ describe('a refusal', () => {
     const execution = await world.refresh();
     expect(execution.status).toBe('FAILED');
     expect(execution.error).toBe(error);
-    expect(statesOf(execution).slice(-5)).toEqual(fail);
+    expect(statesOf(execution).slice(-6)).toEqual(fail);
     expect(statesOf(execution)).not.toContain('PlanRetry');
     expect(world.clock.now() - startedAt).toBeLessThan(minuteMs);
     expect(world.runpod.stored).toEqual([]);

@@ -31,6 +31,8 @@ const environmentOf = (world: World, more: Record<string, string | undefined>): 
 };
 
 interface CommandOptions {
+  /** The program's file, where it is not the one of this clone. */
+  readonly program?: string;
   readonly folder?: string;
   readonly environment?: Record<string, string | undefined>;
 }
@@ -43,7 +45,7 @@ export interface Ended {
 }
 
 /** What a process would find in its environment, for a command that has none of its own. */
-const connectionOf = (environment: Record<string, string>): AwsConnection => {
+export const connectionOf = (environment: Record<string, string>): AwsConnection => {
   const { AWS_ENDPOINT_URL: endpoint = '', AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment;
   return {
     endpoint,
@@ -108,8 +110,8 @@ export const run = async (
 const spawnCommand = (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {} }: CommandOptions = {},
-) => spawn(process.execPath, [main, ...words], { cwd: folder, env: environmentOf(world, environment) });
+  { program = main, folder = tmpdir(), environment = {} }: CommandOptions = {},
+) => spawn(process.execPath, [program, ...words], { cwd: folder, env: environmentOf(world, environment) });
 
 /** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (

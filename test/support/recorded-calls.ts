@@ -14,6 +14,7 @@ targets:
     ecr: { region: ${region}, repositories: [team/worker, team/other] }
     runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
     endpoints: [{ id: 4m7x2k9q, canary: { input: { prompt: hello } } }, { id: 5n8y3l1r }]
+    canaryPod: { image: team/worker:v1, everyHours: 24 }
   - name: elsewhere
     ecr: { region: ${region}, registryId: "${pullRole.account}", roleArn: "${pullRole.arn}", externalId: ${pullRole.externalId}, repositories: [team/model] }
     runpod: { apiKey: "secretsmanager:runpod/key", registry: 7p3m9w5e }
@@ -72,13 +73,8 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
     times: 1,
   });
   await world.deliverPush('team/worker', 'v1');
-  const pushed = [...world.stepFunctions.executions.values()].at(-1);
-  if (pushed !== undefined) await world.clock.until(pushed.ended);
-
-  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
-  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
-  await world.refresh();
-  forbid();
+  await world.deliverPush('team/model', 'v1', pullRole.account);
+  for (const { ended } of world.stepFunctions.executions.values()) await world.clock.until(ended);
 
   // An outage is waited out.
   const end = world.faults.add({ on: /PATCH \/v2/, does: { answer: { status: 503, headers: {}, body: '{}' } } });
@@ -86,6 +82,11 @@ export const recordCalls = async (): Promise<{ world: World; questions: readonly
   await world.clock.advance(hourMs);
   end();
   await world.clock.until(waiting.ended);
+
+  // A token that may pull nothing is withheld, unless the one that Runpod holds ends before the next run.
+  const forbid = world.faults.add({ on: /\/manifests\//, does: { answer: { status: 403, headers: {}, body: '' } } });
+  await world.refresh();
+  forbid();
 
   // A run that fails tells people, reads what they know from earlier runs, and is told of plainly where notify cannot.
   world.runpod.credentials.clear();

@@ -9,6 +9,9 @@ export const triedImagesSchema = z.object({
   images: z.array(imageRecordSchema),
   /** The others that have a problem, by `printOf` their names. */
   otherProblems: z.optional(z.array(z.string())),
+  /** There where the time was not enough for all: those that are left, packed, and how many looks there were. */
+  untried: z.optional(z.string()),
+  looks: z.optional(z.number()),
 });
 export type TriedImages = z.output<typeof triedImagesSchema>;
 
@@ -17,10 +20,16 @@ const maxBytes = 40 * 1024;
 
 const printOf = (image: string): string => createHash('sha256').update(image).digest('base64url').slice(0, 10);
 
-/** Bounds what trying images came to. Of each it stays known whether it has a problem. */
-export const boundTriedImages = (records: readonly ImageRecord[]): TriedImages => {
-  if (records.length <= maxRecords && Buffer.byteLength(JSON.stringify(records)) <= maxBytes)
-    return { images: [...records] };
+/**
+ * Bounds what trying images came to. Of each it stays known whether it has a problem.
+ *
+ * @param before what trying others came to before
+ */
+export const boundTriedImages = (newest: readonly ImageRecord[], before: TriedImages = { images: [] }): TriedImages => {
+  const records = [...before.images, ...newest];
+  const { otherProblems: known = [] } = before;
+  if (known.length === 0 && records.length <= maxRecords && Buffer.byteLength(JSON.stringify(records)) <= maxBytes)
+    return { images: records };
   const sorted = records.toSorted((a, b) => Number(b.problem !== undefined) - Number(a.problem !== undefined));
   let bytes = 0;
   const images = sorted.slice(0, maxRecords).filter((record) => {
@@ -28,10 +37,8 @@ export const boundTriedImages = (records: readonly ImageRecord[]): TriedImages =
     return bytes <= maxBytes;
   });
   const others = sorted.filter((each) => each.problem !== undefined && !images.includes(each));
-  return defined({
-    images,
-    otherProblems: others.length === 0 ? undefined : others.map(({ image }) => printOf(image)),
-  });
+  const otherProblems = [...known, ...others.map(({ image }) => printOf(image))];
+  return defined({ images, otherProblems: otherProblems.length === 0 ? undefined : otherProblems });
 };
 
 /** What trying an image came to: a digest, or a problem. */

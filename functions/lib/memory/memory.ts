@@ -13,23 +13,29 @@ import { MemoryUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 
 /** What is remembered of which kind of thing. Each is a partition of the table, and what roles are granted by. */
-type MemoryKind = 'target' | 'rollout';
+type MemoryKind = 'target' | 'rollout' | 'push' | 'delay';
 
 /** One kind of item: its partition, and what a record of it is like. A record of an earlier release must still fit. */
 export interface MemoryForm<Schema extends z.ZodMiniType> {
   readonly kind: MemoryKind;
   readonly schema: Schema;
+  /** When a record is of no more use (epoch milliseconds). DynamoDB deletes it within a few days of then. */
+  readonly expiresAt?: (record: z.output<Schema>) => number;
 }
 
 /**
- * The stack's one table. An item is `kind`, `name`, a `revision` that grows with each write, and its `record` in JSON.
+ * The stack's one table. An item is `kind`, `name`, a `revision` that grows with each write, its `record` in JSON, and
+ * `expiresAt` in epoch seconds where it does not stay.
  * All of it throws a `MemoryUnavailableError`.
  */
 export interface Memory {
   /** @returns `undefined` where nothing is remembered, or nothing that can be read */
   read<Schema extends z.ZodMiniType>(form: MemoryForm<Schema>, name: string): Promise<z.output<Schema> | undefined>;
-  /** All items of a kind, by name. */
-  readAll<Schema extends z.ZodMiniType>(form: MemoryForm<Schema>): Promise<Map<string, z.output<Schema>>>;
+  /** All items of a kind, by name; or those whose names begin so. */
+  readAll<Schema extends z.ZodMiniType>(
+    form: MemoryForm<Schema>,
+    prefix?: string,
+  ): Promise<Map<string, z.output<Schema>>>;
   /**
    * Writes what `change` makes of a record, on condition that nobody has written it since it was read; else reads it and
    * asks again. `change` may be called several times, and leaves all as it is by answering `undefined`.
@@ -82,15 +88,19 @@ export const createMemory = (settings: Settings): Memory => {
   return {
     read: async (form, name) => (await readItem(form, name)).record,
 
-    async readAll({ kind, schema }) {
+    async readAll({ kind, schema }, prefix) {
       const found = new Map<string, z.output<typeof schema>>();
       let from: Record<string, { S: string }> | undefined;
       for (let page = 0; page < maxPages; page += 1) {
         const command = new QueryCommand({
           TableName,
-          KeyConditionExpression: '#kind = :kind',
-          ExpressionAttributeNames: { '#kind': 'kind' },
-          ExpressionAttributeValues: { ':kind': { S: kind } },
+          KeyConditionExpression:
+            prefix === undefined ? '#kind = :kind' : '#kind = :kind AND begins_with(#name, :prefix)',
+          ExpressionAttributeNames: { '#kind': 'kind', ...(prefix === undefined ? {} : { '#name': 'name' }) },
+          ExpressionAttributeValues: {
+            ':kind': { S: kind },
+            ...(prefix === undefined ? {} : { ':prefix': { S: prefix } }),
+          },
           ...(from === undefined ? {} : { ExclusiveStartKey: from }),
         });
         const { Items = [], LastEvaluatedKey } = await client.send(command).catch((error: unknown) => {
@@ -119,6 +129,9 @@ export const createMemory = (settings: Settings): Memory => {
             ...keyOf(form.kind, name),
             revision: { N: String(Number(revision ?? 0) + 1) },
             record: { S: JSON.stringify(after) },
+            ...(form.expiresAt === undefined
+              ? {}
+              : { expiresAt: { N: String(Math.ceil(form.expiresAt(after) / 1000)) } }),
           },
           ...(revision === undefined
             ? { ConditionExpression: 'attribute_not_exists(revision)' }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { defined } from '../defined.ts';
-import { type Outcome, outcomeSchema } from '../report/outcome.ts';
+import { type CanaryPodOutcome, canaryPodOutcomeSchema, type Outcome, outcomeSchema } from '../report/outcome.ts';
 import type { Report } from '../report/report.ts';
 import type { MemoryForm } from './memory.ts';
 
@@ -30,6 +30,13 @@ const recordSchema = z.object({
   last: z.optional(z.object({ at: text, execution: text, trigger: text, outcome: outcomeSchema })),
   /** What people know of its troubles: in a form that is equal as long as they are, and how severe they were. */
   notified: z.optional(z.object({ trouble: text, severity: z.enum(['critical', 'warning', 'info']) })),
+  /** Its last canary pod: when one was begun, by which execution, and what the last one that has ended showed. */
+  canaryPod: z.optional(
+    z.object({
+      begun: z.optional(z.object({ at: text, execution: text, isEnded: z.optional(z.boolean()) })),
+      last: z.optional(canaryPodOutcomeSchema),
+    }),
+  ),
   /** The runs that concerned it, newest first. */
   runs: z.catch(z.array(runSchema), []),
 });
@@ -40,6 +47,9 @@ export type TargetMemory = z.output<typeof recordSchema>;
 export type TargetMemories = ReadonlyMap<string, TargetMemory>;
 
 export const targetForm: MemoryForm<typeof recordSchema> = { kind: 'target', schema: recordSchema };
+
+/** What is said to have started a run that `npm run refresh` made beside the stack. */
+export const commandTrigger = 'command';
 
 /** A day of hourly runs. */
 const maxRuns = 24;
@@ -62,6 +72,46 @@ export const rememberToken = (before: TargetMemory | undefined, expiresAt: strin
     expiresAt: end !== undefined && end > Date.parse(expiresAt) ? before?.expiresAt : expiresAt,
     heldSince: isGap ? storedAt : before?.heldSince,
   });
+};
+
+const hourMs = 3_600_000;
+
+/** Whether a target may have another canary pod: also where the execution that asks has begun one that has not ended. */
+export const isPodDue = (
+  memory: TargetMemory | undefined,
+  { execution, everyHours, now }: { readonly execution: string; readonly everyHours: number; readonly now: number },
+): boolean => {
+  const { begun } = { ...memory?.canaryPod };
+  if (begun === undefined || (begun.execution === execution && begun.isEnded !== true)) return true;
+  return Date.parse(begun.at) + everyHours * hourMs <= now;
+};
+
+/** A canary pod is about to be created. */
+export const rememberPodBegun = (
+  before: TargetMemory | undefined,
+  begun: { readonly at: string; readonly execution: string },
+): TargetMemory => ({ runs: [], ...before, canaryPod: { ...before?.canaryPod, begun } });
+
+/**
+ * A canary pod has been deleted again, or could not be created.
+ *
+ * @param outcome left out where nothing was found out
+ * @param wasCreated without, the next run may try again
+ */
+export const rememberPodEnded = (
+  before: TargetMemory | undefined,
+  outcome: CanaryPodOutcome | undefined,
+  wasCreated: boolean,
+): TargetMemory => {
+  const { begun, last } = { ...before?.canaryPod };
+  return {
+    runs: [],
+    ...before,
+    canaryPod: defined({
+      begun: wasCreated && begun !== undefined ? { ...begun, isEnded: true } : undefined,
+      last: outcome ?? last,
+    }),
+  };
 };
 
 const boundOutcome = (outcome: Outcome): Outcome => {

@@ -1,5 +1,6 @@
 import { heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
-import type { EndpointOutcome, Outcome } from './outcome.ts';
+import { isPodTrouble } from './conclude-pod.ts';
+import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 import { messageOfError, sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
 
@@ -20,12 +21,15 @@ export interface Alert {
 const failedMark = 'failed ';
 
 /** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
-const troubleOf = ({ refreshed, error, endpoints, unmanaged = [] }: Outcome): string => {
+const troubleOf = ({ refreshed, error, endpoints, canaryPod, unmanaged = [] }: Outcome): string => {
   if (!refreshed) return `${failedMark}${error?.name ?? ''}`;
   const troubled = endpoints.filter(({ proof }) => proof === 'failed' || proof === 'degraded');
   return [
     ...troubled.map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`),
     ...unmanaged.map((endpoint) => `unmanaged ${endpoint}`),
+    ...(canaryPod !== undefined && isPodTrouble(canaryPod)
+      ? [`canary-pod ${canaryPod.proof} ${canaryPod.reason}`]
+      : []),
   ]
     .sort()
     .join(', ');
@@ -60,6 +64,9 @@ const endpointsText = (target: string, what: string, endpoints: readonly Endpoin
   return `${target}: a new token is stored, but ${what}. ${named.join(' ')}${more}`;
 };
 
+const podText = (target: string, what: string, { evidence, reason }: CanaryPodOutcome): string =>
+  `${target}: a new token is stored, but ${what}. ${evidence ?? reason}`;
+
 /**
  * Says what changed for people between what they know and this run. The same trouble is told once, and again when it has
  * become critical; its end is told.
@@ -74,7 +81,7 @@ export const composeAlerts = (
   scheduleMs: number,
 ): Alert[] =>
   report.targets.flatMap((outcome): Alert[] => {
-    const { target, endpoints, refreshed, delayTold, unmanaged = [] } = outcome;
+    const { target, endpoints, refreshed, delayTold, canaryPod, unmanaged = [] } = outcome;
     const memory = memories.get(target);
     const trouble = troubleOf(outcome);
     const known = memory?.notified;
@@ -108,7 +115,15 @@ export const composeAlerts = (
       const text = endpointsText(target, 'not every endpoint can pull', failed);
       return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
     }
+    if (canaryPod?.proof === 'failed') {
+      const text = podText(target, 'a pod cannot pull with what Runpod holds', canaryPod);
+      return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
+    }
     const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
+    if (degraded.length === 0 && canaryPod !== undefined && isPodTrouble(canaryPod)) {
+      const text = podText(target, 'its canary pod does not show whether it pulls', canaryPod);
+      return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
+    }
     const text =
       degraded.length > 0
         ? endpointsText(target, 'something else keeps endpoints from working', degraded)

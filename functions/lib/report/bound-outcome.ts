@@ -1,5 +1,5 @@
 import { defined } from '../defined.ts';
-import type { EndpointOutcome, Outcome } from './outcome.ts';
+import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 
 const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
@@ -16,6 +16,11 @@ const shorten = ({ endpoint, proof, reason, evidence = '' }: EndpointOutcome, le
   evidence: cut(evidence, length),
 });
 
+const shortenPod = ({ line: _, evidence = '', ...pod }: CanaryPodOutcome, length: number): CanaryPodOutcome => ({
+  ...pod,
+  evidence: cut(evidence, length),
+});
+
 /** Reductions, mildest first. What people must act on goes last. A field that is undefined is none in JSON. */
 const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
   (outcome) => outcome,
@@ -23,13 +28,14 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
   ({ otherUsers: _, ...outcome }) => ({
     ...outcome,
     endpoints: outcome.endpoints.map((each) =>
-      inTrouble(each) ? each : { endpoint: each.endpoint, proof: each.proof, reason: each.reason },
+      inTrouble(each) ? each : { endpoint: each.endpoint, name: each.name, proof: each.proof, reason: each.reason },
     ),
     images: outcome.images?.filter(({ problem }) => problem !== undefined),
     rollouts: outcome.rollouts?.filter(({ state, isTold }) => isTold === true || state !== 'current'),
   }),
   ({ images: _, ...outcome }) => ({
     ...outcome,
+    canaryPod: outcome.canaryPod && shortenPod(outcome.canaryPod, 200),
     rollouts: outcome.rollouts?.filter(({ isTold }) => isTold === true).slice(0, 3),
     warnings: outcome.warnings?.slice(0, 2).map((each) => cut(each, 200)),
     unmanaged: outcome.unmanaged?.slice(0, 5),
@@ -38,10 +44,12 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
   ({ warnings: _, missingWays: __, unmanaged: ___, ...outcome }) => ({
     ...outcome,
     error: outcome.error && { ...outcome.error, message: cut(outcome.error.message, 200) },
+    canaryPod: outcome.canaryPod && shortenPod(outcome.canaryPod, 60),
     endpoints: outcome.endpoints.slice(0, 3).map((each) => shorten(each, 60)),
   }),
-  ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, rollouts: _____, ...outcome }) => ({
+  ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, rollouts: _____, canaryPod, ...outcome }) => ({
     ...outcome,
+    canaryPod: canaryPod && { proof: canaryPod.proof, reason: canaryPod.reason },
     error: outcome.error && { name: cut(outcome.error.name, 32), message: '' },
     endpoints: [],
   }),

@@ -56,7 +56,9 @@ export const composeNotice = (
     case 'delayed': {
       const tries = { ...notice.delay, giveUpAt: notice.giveUpAt };
       const delay = composeDelay(notice.name, messageOfFailure(notice.failure), tries, memories.get(notice.name), now);
-      return delay === undefined ? [] : [delay];
+      if (delay === undefined) return [];
+      const others = memories.size > 1 ? ' Other targets that wait for the same are not told of one by one.' : '';
+      return [{ ...delay, text: `${delay.text}${others}` }];
     }
     case 'rollout':
       return composeRollout(notice);

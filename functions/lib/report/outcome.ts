@@ -8,6 +8,8 @@ const text = z.string();
 /** What a run knows of how an endpoint's workers pull; `pending` while it is too early to say. Times are ISO 8601. */
 export const endpointProofSchema = z.object({
   endpoint: text,
+  /** What people call it, as much of it as fits; left out where it has no name. */
+  name: z.optional(text),
   proof: z.enum([...finalProofs, 'pending']),
   reason: text,
   /** One sentence. Left out where it would not fit. */
@@ -54,6 +56,23 @@ export const rolloutOutcomeSchema = z.object({
 /** What a run made of an endpoint that follows a tag, a range of versions, or the newest image. */
 export type RolloutOutcome = z.output<typeof rolloutOutcomeSchema>;
 
+/** What a canary pod may come to. */
+export const podProofs = ['observed', 'degraded', 'failed', 'not-tried'] as const;
+
+/** What a pod showed that pulled with the credential as Runpod holds it. Times are ISO 8601. */
+export const canaryPodOutcomeSchema = z.object({
+  proof: z.enum(podProofs),
+  reason: text,
+  /** One sentence. Left out where it would not fit. */
+  evidence: z.optional(text),
+  /** The line of its log that showed it, and when that was written. */
+  line: z.optional(text),
+  at: z.optional(text),
+  /** Whether an earlier run saw it. */
+  isEarlier: z.optional(z.boolean()),
+});
+export type CanaryPodOutcome = z.output<typeof canaryPodOutcomeSchema>;
+
 /** What became of one target in a run. Times are ISO 8601. */
 export const outcomeSchema = z.object({
   target: text,
@@ -72,6 +91,8 @@ export const outcomeSchema = z.object({
   /** Endpoints in trouble first, as many as fit. */
   endpoints: z.array(endpointOutcomeSchema),
   images: z.optional(z.array(imageRecordSchema)),
+  /** There where the target has a canary pod, and one has been tried. */
+  canaryPod: z.optional(canaryPodOutcomeSchema),
   rollouts: z.optional(z.array(rolloutOutcomeSchema)),
   otherUsers: z.optional(z.array(text)),
   /** Endpoints that pull from the target's registry without a credential that is kept fresh, by name. */

@@ -28,12 +28,19 @@ const failureOf = ({
   refreshed,
   proofs,
   endpoints,
+  canaryPod,
 }: Outcome): Omit<RunVerdict, 'outcome'> | undefined => {
   if (!refreshed) {
     const told = error ?? { name: 'TargetLostError', message: 'No token was stored.' };
     return { error: told.name, cause: `${target}: ${messageOfError(told)}` };
   }
   const failed = proofs.failed ?? 0;
+  if (failed === 0 && canaryPod?.proof === 'failed' && canaryPod.isEarlier !== true) {
+    return {
+      error: 'EndpointNotPullingError',
+      cause: `${target}: a new token is stored, but a pod cannot pull with what Runpod holds. ${canaryPod.evidence ?? canaryPod.reason}`,
+    };
+  }
   if (failed === 0) return undefined;
   const first = endpoints.find(({ proof }) => proof === 'failed');
   const detail = first === undefined ? '' : ` ${first.endpoint}: ${first.evidence ?? first.reason}`;
@@ -44,7 +51,7 @@ const failureOf = ({
 };
 
 /**
- * Decides how a run ends: it fails when a token was not stored or an endpoint cannot pull. What a target failed of says
+ * Decides how a run ends: it fails when a token was not stored, or when an endpoint or this run's canary pod cannot pull. What a target failed of says
  * more than that the run broke down around it.
  */
 export const judgeRun = (targets: readonly Outcome[], failure: Failure | undefined): RunVerdict => {

@@ -125,3 +125,12 @@ export const releaseOf = (
   after: number | undefined,
 ): ImageRelease | undefined =>
   releases.find(({ new: given, createdAt = Number.POSITIVE_INFINITY }) => given === image && createdAt > (after ?? 0));
+
+/**
+ * Whether an endpoint got the image that it has after another moment. What Runpod does not tell counts as later: a choice that
+ * was made by hand stays rather than is overwritten.
+ */
+export const isChosenSince = (releases: readonly ImageRelease[], image: string, moment: number): boolean => {
+  const createdAt = releases.find((release) => release.new === image)?.createdAt;
+  return createdAt === undefined || createdAt > moment;
+};

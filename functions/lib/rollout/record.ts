@@ -9,6 +9,9 @@ const time = z.number();
 const pinnedSchema = z.object({ image: text, digest: text });
 export type PinnedImage = z.output<typeof pinnedSchema>;
 
+/** Whether an image that an endpoint has was chosen by hand, as far as the runs have seen. */
+const byHand = z.optional(z.literal(true));
+
 const provenSchema = z.extend(pinnedSchema, { at: time });
 
 const refusedSchema = z.extend(pinnedSchema, {
@@ -34,7 +37,7 @@ const currentSchema = z.extend(pinnedSchema, {
   attempt: z.number(),
   phase: z.enum(['planned', 'applying', 'watching', 'returning']),
   /** The image that the endpoint had, and to which it comes back. */
-  earlier: pinnedSchema,
+  earlier: z.extend(pinnedSchema, { byHand }),
   /** Every reference that the endpoint may have before it is given this one. */
   from: z.array(text),
   pushedAt: time,
@@ -69,7 +72,7 @@ export type EndedRollout = z.output<typeof endedSchema>;
 /** What is remembered of an endpoint's rollouts. */
 export const rolloutRecordSchema = z.object({
   /** What the endpoint was last seen with outside of a rollout; without a digest where ECR had none for its reference. */
-  earlier: z.object({ image: text, digest: z.optional(text) }),
+  earlier: z.object({ image: text, digest: z.optional(text), byHand }),
   /** What it had before its last proven rollout. */
   previous: z.optional(pinnedSchema),
   /** When it was given which digest, the newest last. */
@@ -159,7 +162,8 @@ export const claim = (
 ): RolloutRecord => {
   const { current, earlier } = record;
   const attempt = record.attempts + 1;
-  const backTo = current?.earlier ?? { image: pin(earlier.image, earlier.digest ?? ''), digest: earlier.digest ?? '' };
+  const { digest: earlierDigest = '', byHand } = earlier;
+  const backTo = current?.earlier ?? { image: pin(earlier.image, earlierDigest), digest: earlierDigest, byHand };
   const from = current === undefined ? [earlier.image] : [...current.from, current.image];
   return {
     ...endRollout(record, 'superseded', `${digest} was wanted instead`, now),
@@ -191,7 +195,9 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
   const { current, earlier, wanted } = record;
   const replaced: PinnedImage[] = [
     ...(wanted === undefined ? [] : [wanted]),
-    ...(earlier.digest === undefined ? [] : [{ image: earlier.image, digest: earlier.digest }]),
+    ...(current === undefined && earlier.digest !== undefined
+      ? [{ image: earlier.image, digest: earlier.digest }]
+      : []),
     ...(current === undefined ? [] : [current]),
   ];
   const refused = replaced
@@ -203,7 +209,7 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
           : remember(all, { image, digest, at: now, by: 'person', why: replacedByHand }),
       record.refused,
     );
-  return { ...endRollout(record, 'superseded', replacedByHand, now), refused, earlier: seen };
+  return { ...endRollout(record, 'superseded', replacedByHand, now), refused, earlier: { ...seen, byHand: true } };
 };
 
 /**
@@ -220,5 +226,5 @@ export const keepEarlier = (
   if (seen.image !== earlier.image) return takeHandMadeChoice(record, seen, now);
   if (seen.digest === undefined || seen.digest === earlier.digest) return record;
   const isUntried = wantedDigests.includes(seen.digest) || refused.some(({ digest }) => digest === seen.digest);
-  return earlier.digest !== undefined && isUntried ? record : { ...record, earlier: seen };
+  return earlier.digest !== undefined && isUntried ? record : { ...record, earlier: { ...earlier, ...seen } };
 };

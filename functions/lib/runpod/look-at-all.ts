@@ -1,4 +1,5 @@
 import type * as z from 'zod/mini';
+import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
 import { type TriedImages, trialOf } from '../ecr/tried-images.ts';
 import { passingErrors, RunpodRateLimitedError } from '../errors.ts';
@@ -36,6 +37,9 @@ const maxFailures = 5;
 /** What a key that was asked to slow down is left alone for. */
 const quietSeconds = 30;
 const longestWaitSeconds = 120;
+
+/** A thousand endpoints' outcomes must fit a state. */
+const maxNameBytes = 60;
 
 const seconds = (milliseconds: number): number => Math.ceil(milliseconds / 1000);
 
@@ -75,8 +79,9 @@ export const lookAtAll = async (
     pending.set(each.id, each);
   };
   const settle = (outcome: EndpointOutcome): void => {
+    const name = cutToBytes(listed.get(outcome.endpoint)?.name ?? '', maxNameBytes);
     pending.delete(outcome.endpoint);
-    settled.push(outcome);
+    settled.push(name === '' ? outcome : { ...outcome, name });
   };
 
   const lookAt = async (id: string): Promise<void> => {

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
-import { type RunpodClient, under } from './client.ts';
+import { type RunpodCall, type RunpodClient, under } from './client.ts';
 import { type LogLine, plainLine } from './log-line.ts';
 
 /**
@@ -11,6 +11,11 @@ import { type LogLine, plainLine } from './log-line.ts';
  * reach back to the minutes before `storedAt`, the lines from there on, too. Lines between the two may be missing.
  */
 export type ReadWorkerLog = (endpointId: string, workerId: string, storedAt: number) => Promise<readonly LogLine[]>;
+/** The same of a pod's host, which logs as a worker's does. */
+export type ReadPodLog = (podId: string, storedAt: number) => Promise<readonly LogLine[]>;
+
+/** Whose log it is, in words, where it is, and what a key needs for it. */
+type LogPlace = Pick<RunpodCall, 'what' | 'url' | 'scope'>;
 
 const frameSchema = z.object({
   source: z.optional(z.string()),
@@ -102,29 +107,60 @@ const createOldest = (before: number) => {
   };
 };
 
+type LogSettings = Pick<Settings, 'RUNPOD_API_URL' | 'LOG_LISTEN_SECONDS'>;
+
 /**
- * Makes a reader of `GET /v2/serverless/{id}/workers/{workerId}/logs`: server-sent events that resume by `Last-Event-ID`,
- * backfilled with the newest `tail` lines, or from `since` on, which are ignored beside what stands before them here. The
- * stream never ends: we listen a while.
+ * Makes a reader of `GET /v2/serverless/{id}/workers/{workerId}/logs`.
  *
  * @throws (the reader) what the client throws where no stream could be opened
  */
-export const createReadWorkerLog = (
-  client: RunpodClient,
-  { RUNPOD_API_URL: api, LOG_LISTEN_SECONDS }: Pick<Settings, 'RUNPOD_API_URL' | 'LOG_LISTEN_SECONDS'>,
-): ReadWorkerLog => {
+export const createReadWorkerLog = (client: RunpodClient, settings: LogSettings): ReadWorkerLog => {
+  const readLog = createReadLog(client, settings);
+  return (endpointId, workerId, storedAt) =>
+    readLog(
+      {
+        what: `show the log of worker ${workerId}`,
+        url: under(settings.RUNPOD_API_URL, 'serverless', endpointId, 'workers', workerId, 'logs'),
+        scope: 'for reading serverless endpoints',
+      },
+      storedAt,
+    );
+};
+
+/**
+ * Makes a reader of `GET /v2/pods/{id}/logs`.
+ *
+ * @throws (the reader) what the client throws where no stream could be opened
+ */
+export const createReadPodLog = (client: RunpodClient, settings: LogSettings): ReadPodLog => {
+  const readLog = createReadLog(client, settings);
+  return (podId, storedAt) =>
+    readLog(
+      {
+        what: `show the log of pod ${podId}`,
+        url: under(settings.RUNPOD_API_URL, 'pods', podId, 'logs'),
+        scope: 'for reading pods',
+      },
+      storedAt,
+    );
+};
+
+/**
+ * Reads a host's log: server-sent events that resume by `Last-Event-ID`, backfilled with the newest `tail` lines, or from
+ * `since` on, which are ignored beside what stands before them here. The stream never ends: we listen a while.
+ */
+const createReadLog = (client: RunpodClient, { LOG_LISTEN_SECONDS }: Pick<Settings, 'LOG_LISTEN_SECONDS'>) => {
   /** Listens on one connection. @returns whether it broke off before the time was up, and the last event's id */
   const listen = async (
-    { url, workerId, lastEventId }: { url: URL; workerId: string; lastEventId: string | undefined },
+    { place, url, lastEventId }: { place: LogPlace; url: URL; lastEventId: string | undefined },
     listenMs: number,
     buffer: LineBuffer,
   ): Promise<{ readonly isOver: boolean; readonly lastEventId: string | undefined }> => {
     const { chunks } = await client.open(
       {
-        what: `show the log of worker ${workerId}`,
+        ...place,
         url,
         headers: lastEventId === undefined ? {} : { 'last-event-id': lastEventId },
-        scope: 'for reading serverless endpoints',
       },
       { listenMs, maxBytes },
     );
@@ -161,9 +197,9 @@ export const createReadWorkerLog = (
     return { isOver: false, lastEventId: newestId };
   };
 
-  return async (endpointId, workerId, storedAt) => {
+  return async (place: LogPlace, storedAt: number): Promise<readonly LogLine[]> => {
     const read = async (query: Record<string, string>, buffer: LineBuffer): Promise<void> => {
-      const url = under(api, 'serverless', endpointId, 'workers', workerId, 'logs');
+      const url = new URL(place.url);
       url.search = new URLSearchParams({ source: 'system', ...query }).toString();
       const deadline = performance.now() + LOG_LISTEN_SECONDS * 1000;
       let lastEventId: string | undefined;
@@ -171,7 +207,7 @@ export const createReadWorkerLog = (
         const listenMs = deadline - performance.now();
         if (listenMs <= 0) return;
         try {
-          const heard = await listen({ url, workerId, lastEventId }, listenMs, buffer);
+          const heard = await listen({ place, url, lastEventId }, listenMs, buffer);
           if (heard.isOver) return;
           lastEventId = heard.lastEventId;
         } catch (error) {

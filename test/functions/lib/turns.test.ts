@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Target } from '../../../functions/lib/targets.ts';
-import { requestsOf, takeTurns, timeOfRequestsMs } from '../../../functions/lib/turns.ts';
+import { requestsOf, runTargets, timeOfRequestsMs } from '../../../functions/lib/turns.ts';
 import { World } from '../../../simulator/world.ts';
 
 const minuteMs = 60_000;
@@ -24,6 +24,8 @@ describe('the time that requests take', () => {
 });
 
 describe('a target’s turn', () => {
+  const turnsOf = (targets: readonly Target[], now: number, requestsPerMinute: number) =>
+    runTargets(targets, targets, now, requestsPerMinute).outcomes;
   const target = (name: string, endpoints?: number): Target => ({
     name,
     ecr: { region: 'us-east-1' },
@@ -34,7 +36,7 @@ describe('a target’s turn', () => {
   });
 
   it('comes when those before it have asked what they ask', () => {
-    expect(takeTurns([target('a', 41), target('b'), target('c')], 0, 60)).toEqual([
+    expect(turnsOf([target('a', 41), target('b'), target('c')], 0, 60)).toEqual([
       { name: 'a', startAt: '1970-01-01T00:00:00Z' },
       { name: 'b', startAt: '1970-01-01T00:01:00Z' },
       { name: 'c', startAt: '1970-01-01T00:01:13Z' },
@@ -42,7 +44,7 @@ describe('a target’s turn', () => {
   });
 
   it('comes after the hour whose requests are used up', () => {
-    const turns = takeTurns(
+    const turns = turnsOf(
       Array.from({ length: 226 }, (_, index) => target(`t${index}`)),
       0,
       60,

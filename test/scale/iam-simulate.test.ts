@@ -1,8 +1,8 @@
 import { runSimulation } from '@cloud-copilot/iam-simulate';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type AccessRequest, evaluate } from '../../../simulator/iam/evaluate.ts';
-import { readPolicy } from '../../../simulator/iam/policy.ts';
+import { type AccessRequest, evaluate } from '../../simulator/iam/evaluate.ts';
+import { readPolicy } from '../../simulator/iam/policy.ts';
 
 // An evaluator that others wrote, over many small worlds. What it does not know is left out: key policies, encryption
 // contexts, and a key with several values under an operator without a set.

@@ -1,12 +1,12 @@
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startWarm, type WarmFunction, worldEnvironment } from '../bench/cold-process.ts';
-import type { FetchTokenOutput } from '../functions/fetch-token.ts';
-import type { FunctionName } from '../runner/functions.ts';
-import { executionArn, fetchToken, inputs } from '../simulator/inputs.ts';
-import type { FaultEffect } from '../simulator/loopback.ts';
-import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
-import { World } from '../simulator/world.ts';
+import { startWarm, type WarmFunction, worldEnvironment } from '../../bench/cold-process.ts';
+import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import type { FunctionName } from '../../runner/functions.ts';
+import { executionArn, fetchToken, inputs } from '../../simulator/inputs.ts';
+import type { FaultEffect } from '../../simulator/loopback.ts';
+import { maxPackagingMs, type Packaged, packageStack } from '../../simulator/packaged.ts';
+import { World } from '../../simulator/world.ts';
 
 const maxKilobytes = 128 * 1024;
 

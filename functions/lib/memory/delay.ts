@@ -1,0 +1,39 @@
+import * as z from 'zod/mini';
+import type { Memory, MemoryForm } from './memory.ts';
+
+const severitySchema = z.enum(['critical', 'warning', 'info']);
+const delaySchema = z.object({ target: z.string(), severity: severitySchema, expiresAt: z.number() });
+
+const delayForm: MemoryForm<typeof delaySchema> = {
+  kind: 'delay',
+  schema: delaySchema,
+  expiresAt: ({ expiresAt }) => expiresAt,
+};
+
+/** Longer than any run. */
+const keptMs = 24 * 3_600_000;
+
+/**
+ * Notes that people are told of an upstream that keeps a run's targets waiting. An upstream goes by the name of its error.
+ *
+ * @returns whether they are told of another target, and no less urgently; where the memory fails, they are not. A target
+ *   whose own message failed tells it again
+ */
+export const isDelayTold = async (
+  memory: Memory,
+  { execution, error, target }: { readonly execution: string; readonly error: string; readonly target: string },
+  severity: z.output<typeof severitySchema>,
+  now: number,
+): Promise<boolean> => {
+  let isTold = false;
+  await memory
+    .change(delayForm, `${execution} ${error}`, (before) => {
+      isTold =
+        before !== undefined && before.target !== target && (severity !== 'critical' || before.severity === 'critical');
+      return isTold ? undefined : { target, severity, expiresAt: now + keptMs };
+    })
+    .catch(() => {
+      isTold = false;
+    });
+  return isTold;
+};
