@@ -1,8 +1,7 @@
 import { buildPage } from '../console/build.ts';
 import { EmbeddedSource } from '../console/embedded.ts';
-import { layOut } from '../console/layout.ts';
+import { drawMachines } from '../console/layout.ts';
 import { serveConsole } from '../console/server.ts';
-import { readDefinition } from '../runner/definition.ts';
 import { browserPath, startBrowser } from './browser.ts';
 
 /**
@@ -23,9 +22,8 @@ const median = (values: readonly number[]): number =>
 
 const source = await EmbeddedSource.begin();
 const files = await buildPage();
-const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-const drawing = await layOut(definition);
-const served = await serveConsole(source, files, drawing, 0);
+const drawings = await drawMachines();
+const served = await serveConsole(source, files, drawings, 0);
 const browser = await startBrowser();
 const page = await browser.newPage({ viewport: { width: 1440, height: 1000 } });
 
@@ -54,9 +52,9 @@ for (let round = 0; round < rounds; round += 1) {
   await page.goto(round === 0 ? served.url : served.origin);
   paints.push(await page.evaluate<number>(paintScript));
 }
-await page.waitForSelector('.node.done');
+await page.waitForSelector('.step.done');
 
-await page.click('[data-switch="speed 3600"]');
+source.turn('speed', '3600');
 const from = source.eventLog.scalars.now;
 const frames: number[] = [];
 while (source.eventLog.scalars.now - from < week * 3_600_000) {
@@ -69,7 +67,7 @@ const emptyPaint = await empty.evaluate<number>(paintScript);
 
 const bytes = [...files.values()].reduce(
   (sum, { content }) => sum + content.byteLength,
-  JSON.stringify(drawing).length,
+  JSON.stringify(drawings).length,
 );
 const measured = { kilobytes: bytes / 1024, paintMs: median(paints), frames: median(frames) };
 process.stdout.write(`                     console   an empty page

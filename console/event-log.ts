@@ -1,10 +1,8 @@
-import type { Batch, CollectionName, Collections, Scalars, ShownChange } from './view.ts';
+import { isDeepStrictEqual } from 'node:util';
+import type { Batch, CollectionName, Collections, Scalars, ShownChange, ShownToken } from './view.ts';
 
 /** Batches that a page may have missed and can still get; a page that missed more gets everything. */
 const batchesKept = 600;
-
-/** What was over longer ago than this is not shown. */
-export const shownMs = 8 * 24 * 3_600_000;
 
 /** Keeps what the console shows, and hands out what has changed in numbered batches, so that a page that was away can catch up. */
 export class EventLog {
@@ -22,6 +20,7 @@ export class EventLog {
   put<Name extends CollectionName>(name: Name, item: Collections[Name]): void {
     const collection = this.#collections.get(name) ?? new Map<string, { readonly id: string }>();
     this.#collections.set(name, collection);
+    if (isDeepStrictEqual(collection.get(item.id), item)) return;
     collection.set(item.id, item);
     this.#pending.set(`${name} ${item.id}`, { put: name, id: item.id, item });
   }
@@ -41,8 +40,10 @@ export class EventLog {
   }
 
   set(scalars: Partial<Scalars>): void {
+    const before = new Map<string, unknown>(Object.entries(this.#scalars));
+    const news = Object.entries(scalars).filter(([key, value]) => !isDeepStrictEqual(before.get(key), value));
     this.#scalars = { ...this.#scalars, ...scalars };
-    for (const [key, value] of Object.entries(scalars)) this.#pending.set(key, { set: { [key]: value } });
+    for (const [key, value] of news) this.#pending.set(key, { set: { [key]: value } });
   }
 
   get scalars(): Scalars {
@@ -51,8 +52,18 @@ export class EventLog {
 
   /** Forgets what was over before a time, in epoch milliseconds. */
   forget(before: number): void {
-    for (const { id, expiresAt } of this.all('tokens')) if (expiresAt < before) this.remove('tokens', id);
+    const byRefresher = Map.groupBy(this.all('tokens'), ({ refresher }) => refresher);
+    for (const tokens of byRefresher.values()) {
+      const over = tokens.filter(({ expiresAt }) => expiresAt < before);
+      // The one that ended last is where the time without pulls begins, however long ago that was.
+      const kept = over.reduce<ShownToken | undefined>(
+        (last, each) => (last === undefined || each.storedAt >= last.storedAt ? each : last),
+        undefined,
+      );
+      for (const { id } of over) if (id !== kept?.id) this.remove('tokens', id);
+    }
     for (const { id, startedAt } of this.all('runs')) if (startedAt < before) this.remove('runs', id);
+    for (const { id, endedAt = before } of this.all('rollouts')) if (endedAt < before) this.remove('rollouts', id);
     for (const { id, at } of this.all('marks')) if (at < before) this.remove('marks', id);
     for (const { id, to = before } of this.all('outages')) if (to < before) this.remove('outages', id);
   }

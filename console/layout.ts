@@ -1,6 +1,6 @@
 import elk, { type ElkExtendedEdge, type ElkNode } from 'elkjs/lib/elk.bundled.js';
-import { type Definition, type State, statesOf } from '../runner/definition.ts';
-import type { Drawing } from './view.ts';
+import { type Definition, readDefinition, rolloutDefinitionUrl, type State, statesOf } from '../runner/definition.ts';
+import type { Drawing, Drawings } from './view.ts';
 
 type EdgeKind = Drawing['edges'][number]['kind'];
 
@@ -91,4 +91,14 @@ export const layOut = async (definition: Definition): Promise<Drawing> => {
   };
   collect(root, 0, 0);
   return { width: Math.ceil(root.width ?? 0), height: Math.ceil(root.height ?? 0), nodes, edges };
+};
+
+/** Lays out the state machines that ship. */
+export const drawMachines = async (): Promise<Drawings> => {
+  const callees = { functionArn: (name: string) => name, alertTopicArn: 'alerts' };
+  const [refresh, rollout] = await Promise.all([
+    layOut(readDefinition(callees)),
+    layOut(readDefinition(callees, rolloutDefinitionUrl)),
+  ]);
+  return { refresh, rollout };
 };

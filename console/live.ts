@@ -1,24 +1,51 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
-import { SFNClient } from '@aws-sdk/client-sfn';
-import type { TargetMemories } from '../functions/lib/memory/target-memory.ts';
+import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
+import * as z from 'zod/mini';
+import { defined } from '../functions/lib/defined.ts';
+import { createMemory } from '../functions/lib/memory/memory.ts';
+import type { TargetMemories, TargetMemory } from '../functions/lib/memory/target-memory.ts';
+import { consoleLink } from '../functions/lib/report/messages.ts';
+import { rolloutForm } from '../functions/lib/rollout/memory.ts';
+import { executionNameOf } from '../functions/lib/rollout/order.ts';
+import type { RolloutRecord } from '../functions/lib/rollout/record.ts';
 import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
 import type { DeployedStack } from '../stack/stack.ts';
 import { requireStack } from '../stack/stack-state.ts';
-import { type Runs, readAlarms, readRuns, targetsOf } from '../stack/status.ts';
-import { EventLog, shownMs } from './event-log.ts';
-import { readRunHistory } from './run-history.ts';
+import { periodOf, type Runs, readAlarms, readRuns, readSchedule } from '../stack/status.ts';
+import { EventLog } from './event-log.ts';
+import { shownMs } from './gaps.ts';
+import { type RunHistory, readRunHistory } from './run-history.ts';
+import { composeSentence, type Outage, upstreamOf } from './sentence.ts';
 import { podId, shownPod } from './shown-pod.ts';
-import type { Source, StateDetail } from './source.ts';
+import type { RunRecord, Source } from './source.ts';
+import type { OpenedRun } from './view.ts';
 
 /** Milliseconds between two checks: a check is about thirty calls to AWS. */
 const usualCheckMs = 10_000;
 const clockMs = 1_000;
-/** More rows than this are no glance. */
-const targetsShown = 40;
 const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
 const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as const;
+
+const waitSchema = z.object({
+  failure: z.optional(z.object({ Error: z.string() })),
+  delay: z.object({ failingSince: z.string(), retryAt: z.string() }),
+});
+
+const timeOf = (text: string | undefined): number | undefined => {
+  const at = Date.parse(text ?? '');
+  return Number.isNaN(at) ? undefined : at;
+};
+
+/** What a run waits for, where it waits. */
+const outageOf = ({ states, details }: RunHistory): Outage | undefined => {
+  if (states.get('WaitForUpstream')?.phase !== 'active') return undefined;
+  const wait = z.safeParse(waitSchema, details.get('WaitForUpstream')?.input);
+  const [since, retryAt] = [timeOf(wait.data?.delay.failingSince), timeOf(wait.data?.delay.retryAt)];
+  if (since === undefined || retryAt === undefined) return undefined;
+  return { upstream: upstreamOf(wait.data?.failure?.Error ?? ''), since, retryAt };
+};
 
 /** The deployed stack, as the caller's own credentials see it. It only reads. */
 export class LiveSource implements Source {
@@ -26,7 +53,9 @@ export class LiveSource implements Source {
   readonly #caller: Caller;
   readonly #stack: DeployedStack;
   readonly #checkMs: number;
-  #details: ReadonlyMap<string, StateDetail> = new Map();
+  #outage: Outage | undefined;
+  #nextRunAt: number | undefined;
+  #troubles: readonly string[] = [];
   #isEnded = false;
   #checking: Promise<void> = Promise.resolve();
 
@@ -36,12 +65,15 @@ export class LiveSource implements Source {
     this.#stack = stack;
     this.eventLog = new EventLog({
       mode: 'live',
-      title: '',
+      title: `${caller.stackName} in ${caller.region}, as it is deployed`,
       now: Date.now(),
       speed: 1,
-      shownRun: '',
+      servedAt: Date.now(),
+      newestRun: '',
       switches: {},
       trouble: '',
+      sentence: { severity: 'warning', pieces: [] },
+      caption: '',
     });
   }
 
@@ -69,103 +101,205 @@ export class LiveSource implements Source {
 
   async #keepTime(): Promise<void> {
     while (!this.#isEnded) {
-      this.eventLog.set({ now: Date.now() });
-      this.eventLog.flush();
+      this.#showNow();
       await sleep(clockMs, undefined, { ref: false });
     }
   }
 
+  #showNow(): void {
+    const now = Date.now();
+    const rows = this.eventLog.all('refreshers');
+    const [outage, nextRunAt, troubles] = [this.#outage, this.#nextRunAt, this.#troubles];
+    const sentence = composeSentence({ rows, now, outage, nextRunAt, troubles });
+    this.eventLog.set({ now, servedAt: now, sentence });
+    this.eventLog.flush();
+  }
+
   async #check(): Promise<void> {
-    const [runs, alarms] = await Promise.all([
+    const [runs, alarms, schedule] = await Promise.all([
       readRuns(this.#caller, this.#stack),
       readAlarms(this.#caller),
+      readSchedule(this.#caller),
       this.#showMetrics(),
+      this.#showRollouts(),
     ]);
-    for (const { name, isOpen, description } of alarms) this.eventLog.put('alarms', { id: name, isOpen, description });
-    this.#showTargets(runs.memories);
+    for (const { name, isOpen, description } of alarms)
+      this.eventLog.put('alarms', { id: name, isOpen, description, link: this.#alarmLink(name) });
+    for (const [name, memory] of runs.memories) this.#showTarget(name, memory);
+    for (const { id } of this.eventLog.all('refreshers'))
+      if (!runs.memories.has(id)) this.eventLog.remove('refreshers', id);
     this.#showRuns(runs);
-    await this.#showNewestRun(runs);
+    await this.#lookAtNewest(runs);
+    this.#nextRunAt = this.#nextRun(runs.memories, periodOf(schedule?.expression ?? ''));
+    this.#troubles = [
+      ...(schedule === undefined
+        ? ['There is no schedule.']
+        : schedule.isEnabled
+          ? []
+          : ['The schedule is switched off.']),
+      ...alarms.filter(({ isOpen }) => isOpen).map(({ name }) => `Alarm ${name} is open.`),
+    ];
     this.eventLog.forget(Date.now() - shownMs);
+    this.#showNow();
   }
 
-  /** Each target is a row of its own, and its tokens are those that runs on record stored. */
-  #showTargets(memories: TargetMemories): void {
-    const soonestFirst = targetsOf(memories).toSorted((a, b) => (a.expiresAt ?? '').localeCompare(b.expiresAt ?? ''));
-    const shown = soonestFirst.slice(0, targetsShown);
-    const names = new Set(shown.map(({ name }) => name));
-    for (const { id } of this.eventLog.all('refreshers')) if (!names.has(id)) this.eventLog.remove('refreshers', id);
-    const watched = new Set(
-      shown.flatMap(({ name, endpoints, canaryPod }) => [
-        ...endpoints.map(({ endpoint }) => endpoint),
-        ...(canaryPod === undefined ? [] : [podId(name)]),
-      ]),
+  #nextRun(memories: TargetMemories, periodMs: number | undefined): number | undefined {
+    const begun = [...memories.values()]
+      .flatMap(({ runs }) => runs.filter(({ trigger }) => trigger === 'schedule'))
+      .map(({ startedAt }) => Date.parse(startedAt));
+    const newest = begun.reduce((last, each) => Math.max(last, each), 0);
+    return periodMs === undefined || newest === 0 ? undefined : newest + periodMs;
+  }
+
+  /** A target is a row of its own, with what the runs on record came to for it, and the tokens that they stored. */
+  #showTarget(name: string, { expiresAt, heldSince, last, runs }: TargetMemory): void {
+    const { eventLog } = this;
+    const before = eventLog.get('refreshers', name);
+    const { error, proofs, endpoints = [], canaryPod } = last?.outcome ?? {};
+    // A run that stored nothing has proven nothing either: what is known stays, with its age.
+    const isNews = endpoints.length > 0;
+    eventLog.put(
+      'refreshers',
+      defined({
+        id: name,
+        title: name,
+        isOurs: true,
+        endsAt: timeOf(expiresAt),
+        error,
+        proofs: isNews ? proofs : before?.proofs,
+      }),
     );
-    for (const { id } of this.eventLog.all('endpoints')) if (!watched.has(id)) this.eventLog.remove('endpoints', id);
-    const which =
-      shown.length < soonestFirst.length
-        ? `: the ${shown.length} of ${soonestFirst.length} targets whose tokens end first`
-        : '';
-    this.eventLog.set({ title: `${this.#caller.stackName} in ${this.#caller.region}, as it is${which}` });
-    for (const { name, endpoints, canaryPod, lookedAt } of shown) {
-      this.eventLog.put('refreshers', { id: name, title: name });
-      for (const { endpoint, proof, evidence = '' } of endpoints) {
-        const at = Date.parse(lookedAt ?? '') || 0;
-        this.eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
-      }
-      if (canaryPod !== undefined)
-        this.eventLog.put('endpoints', shownPod(name, canaryPod, Date.parse(lookedAt ?? '') || 0));
+    if (isNews) {
+      const pod = canaryPod === undefined ? [] : [podId(name)];
+      const named = new Set([...endpoints.map(({ endpoint }) => endpoint), ...pod]);
+      for (const { id, refresher } of eventLog.all('endpoints'))
+        if (refresher === name && !named.has(id)) eventLog.remove('endpoints', id);
     }
-    for (const name of names) {
-      for (const { storedAt, expiresAt } of memories.get(name)?.runs ?? []) {
-        if (storedAt === undefined || expiresAt === undefined) continue;
-        this.eventLog.put('tokens', {
-          id: `${name}-${storedAt}`,
+    for (const { endpoint, proof, evidence = '' } of endpoints) {
+      const at = timeOf(last?.at) ?? 0;
+      eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
+    }
+    if (canaryPod !== undefined) eventLog.put('endpoints', shownPod(name, canaryPod, timeOf(last?.at) ?? 0));
+    const stored = runs.flatMap((run) => {
+      const [storedAt, end] = [timeOf(run.storedAt), timeOf(run.expiresAt)];
+      return storedAt === undefined || end === undefined ? [] : [{ storedAt, expiresAt: end }];
+    });
+    // The runs on record may have stored none, while the token of an earlier one is still held.
+    const [held, end] = [timeOf(heldSince), timeOf(expiresAt)];
+    if (stored.length === 0 && held !== undefined && end !== undefined) stored.push({ storedAt: held, expiresAt: end });
+    for (const token of stored) eventLog.put('tokens', { id: `${name}-${token.storedAt}`, refresher: name, ...token });
+    for (const run of runs) {
+      eventLog.put(
+        'runs',
+        defined({
+          id: `${name} ${run.name}`,
           refresher: name,
-          storedAt: Date.parse(storedAt),
-          expiresAt: Date.parse(expiresAt),
-        });
-      }
+          run: run.name,
+          trigger: run.trigger,
+          // What it came to for this target; the run as a whole may have ended otherwise.
+          status: run.error === undefined ? 'SUCCEEDED' : 'FAILED',
+          startedAt: Date.parse(run.startedAt),
+          endedAt: Date.parse(run.endedAt),
+          error: run.error,
+        }),
+      );
     }
   }
 
+  /** Runs that have not come to their report concern every target, for all that is known. */
   #showRuns({ executions, memories }: Runs): void {
+    const remembered = new Set([...memories.values()].flatMap(({ runs }) => runs.map(({ name }) => name)));
+    const known = new Set([...memories].flatMap(([target, { runs }]) => runs.map(({ name }) => `${target} ${name}`)));
+    const shown = new Set<string>();
     for (const { name = '', status = '', startDate, stopDate } of executions) {
-      const isRemembered = [...memories.values()].some(({ runs }) => runs.some((run) => run.name === name));
-      for (const { id } of this.eventLog.all('refreshers')) {
-        const run = memories.get(id)?.runs.find((each) => each.name === name);
-        if (run === undefined && isRemembered) continue;
-        this.eventLog.put('runs', {
-          id: `${id} ${name}`,
-          refresher: id,
-          trigger: run?.trigger ?? '',
-          status,
-          startedAt: startDate?.getTime() ?? 0,
-          ...(stopDate === undefined ? {} : { endedAt: stopDate.getTime() }),
-          ...(run?.error === undefined ? {} : { error: run.error }),
-        });
+      if (remembered.has(name)) continue;
+      for (const refresher of memories.keys()) {
+        shown.add(`${refresher} ${name}`);
+        this.eventLog.put(
+          'runs',
+          defined({
+            id: `${refresher} ${name}`,
+            refresher,
+            run: name,
+            trigger: '',
+            status,
+            startedAt: startDate?.getTime() ?? 0,
+            endedAt: stopDate?.getTime(),
+          }),
+        );
       }
     }
+    // One that has come to its report without a target does not concern it.
+    for (const { id, status } of this.eventLog.all('runs'))
+      if (status === 'RUNNING' && !known.has(id) && !shown.has(id)) this.eventLog.remove('runs', id);
   }
 
-  /** Lights up the states of the run that began last. */
-  async #showNewestRun({ executions }: Runs): Promise<void> {
+  /** What the run that began last waits for, and which it is. */
+  async #lookAtNewest({ executions }: Runs): Promise<void> {
     const [newest] = executions.toSorted((a, b) => (b.startDate?.getTime() ?? 0) - (a.startDate?.getTime() ?? 0));
     if (newest?.executionArn === undefined) return;
-    const history = await readRunHistory(new SFNClient(this.#caller.aws), newest.executionArn).catch(
-      (error: unknown) => {
-        throw awsFailure(
-          'show what a run did',
-          'states:GetExecutionHistory, states:ListMapRuns and kms:Decrypt',
-          error,
-        );
-      },
-    );
-    this.#details = history.details;
-    for (const { id } of this.eventLog.all('states')) {
-      if (!history.states.has(id)) this.eventLog.put('states', { id, phase: 'idle', visits: 0 });
+    this.#outage = newest.status === 'RUNNING' ? outageOf(await this.#readHistory(newest.executionArn)) : undefined;
+    this.eventLog.set({ newestRun: newest.name ?? '' });
+  }
+
+  #readHistory(executionArn: string): Promise<RunHistory> {
+    return readRunHistory(new SFNClient(this.#caller.aws), executionArn).catch((error: unknown) => {
+      const permissions = 'states:GetExecutionHistory, states:ListMapRuns and kms:Decrypt';
+      throw awsFailure('show what a run did', permissions, error);
+    });
+  }
+
+  async #showRollouts(): Promise<void> {
+    if (this.#stack.rolloutMachine === undefined) return;
+    const { settings } = this.#caller;
+    const records = await createMemory({ ...settings, MEMORY_TABLE: this.#stack.memoryTable })
+      .readAll(rolloutForm)
+      .catch((error: unknown) => {
+        throw awsFailure('read what is remembered of rollouts', 'dynamodb:Query and kms:Decrypt', error);
+      });
+    for (const [endpoint, record] of records) this.#showRollout(endpoint, record);
+  }
+
+  #showRollout(endpoint: string, { current, ended, given, earlier }: RolloutRecord): void {
+    const refresher = this.eventLog.get('endpoints', endpoint)?.refresher;
+    if (refresher === undefined) return;
+    const put = (
+      attempt: number,
+      digest: string,
+      more: Omit<Parameters<typeof this.eventLog.put<'rollouts'>>[1], 'id' | 'refresher' | 'endpoint' | 'run'>,
+    ) =>
+      this.eventLog.put('rollouts', {
+        id: `${endpoint} ${attempt}`,
+        refresher,
+        endpoint,
+        run: executionNameOf({ endpoint, digest, attempt }),
+        ...more,
+      });
+    if (ended !== undefined) {
+      const givenAt = given.find(({ digest }) => digest === ended.digest)?.at ?? ended.at;
+      const { verdict, why, back } = ended;
+      put(
+        ended.attempt,
+        ended.digest,
+        defined({
+          image: ended.image,
+          earlier: earlier.image,
+          startedAt: givenAt,
+          endedAt: ended.at,
+          verdict,
+          why,
+          back,
+        }),
+      );
     }
-    for (const state of history.states.values()) this.eventLog.put('states', state);
-    this.eventLog.set({ shownRun: newest.name ?? '' });
+    if (current !== undefined) {
+      const back = current.phase === 'returning' ? 'under way' : undefined;
+      put(
+        current.attempt,
+        current.digest,
+        defined({ image: current.image, earlier: current.earlier.image, startedAt: current.startedAt, back }),
+      );
+    }
   }
 
   async #showMetrics(): Promise<void> {
@@ -201,8 +335,44 @@ export class LiveSource implements Source {
     }
   }
 
-  detail(state: string): StateDetail | undefined {
-    return this.#details.get(state);
+  #alarmLink(name: string): string {
+    const page = new URL(consoleLink(this.#stack.stateMachine));
+    page.pathname = '/cloudwatch/home';
+    page.hash = `alarmsV2:alarm/${encodeURIComponent(name)}`;
+    return page.href;
+  }
+
+  /** @throws {CommandError} AWS refused, or did not answer */
+  async run(name: string): Promise<RunRecord | undefined> {
+    if (!/^[\w-]{1,80}$/.test(name)) return undefined;
+    const isRollout = this.eventLog.all('rollouts').some(({ run }) => run === name);
+    const machine = isRollout ? this.#stack.rolloutMachine : this.#stack.stateMachine;
+    if (machine === undefined) return undefined;
+    // An alias' ARN ends in its name, and an execution's ARN has that of the machine alone.
+    const executionArn = `${machine.replace(':stateMachine:', ':execution:').split(':').slice(0, 7).join(':')}:${name}`;
+    const described = await new SFNClient(this.#caller.aws)
+      .send(new DescribeExecutionCommand({ executionArn }))
+      .catch((error: unknown) => {
+        if (error instanceof Error && error.name === 'ExecutionDoesNotExist') return undefined;
+        throw awsFailure('show a run', 'states:DescribeExecution', error);
+      });
+    if (described === undefined) return undefined;
+    const { states, details } = await this.#readHistory(executionArn);
+    const { status = '', startDate, stopDate, error, cause } = described;
+    const trigger = this.eventLog.all('runs').find(({ run }) => run === name)?.trigger ?? '';
+    const opened: OpenedRun = defined({
+      run: name,
+      machine: isRollout ? ('rollout' as const) : ('refresh' as const),
+      trigger,
+      status,
+      startedAt: startDate?.getTime() ?? 0,
+      endedAt: stopDate?.getTime(),
+      error,
+      cause,
+      link: consoleLink(executionArn),
+      states: [...states.values()],
+    });
+    return { opened, details };
   }
 
   /** An account has no switches here: nothing can be changed from the page. */

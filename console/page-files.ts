@@ -12,6 +12,6 @@ export const pageFiles = (named: ReadonlyArray<readonly [string, Uint8Array]>): 
   new Map(
     named.map(([name, content]) => [
       name === 'index.html' ? '/' : `/${name}`,
-      { type: types[name.split('.').at(-1) ?? ''] ?? 'application/octet-stream', content },
+      { type: types[name.split('.').at(-1) ?? ''] ?? 'text/html; charset=utf-8', content },
     ]),
   );

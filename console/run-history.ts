@@ -6,13 +6,14 @@ import {
   ListMapRunsCommand,
   type SFNClient,
 } from '@aws-sdk/client-sfn';
+import { defined } from '../functions/lib/defined.ts';
 import { parseJson } from '../functions/lib/json.ts';
 import type { StateDetail } from './source.ts';
-import type { ShownState } from './view.ts';
+import type { RunState } from './view.ts';
 
 /** What a run has done so far, by state. */
-interface RunHistory {
-  readonly states: ReadonlyMap<string, ShownState>;
+export interface RunHistory {
+  readonly states: ReadonlyMap<string, RunState>;
   readonly details: ReadonlyMap<string, StateDetail>;
 }
 
@@ -29,7 +30,7 @@ const isFailure = ({ type }: HistoryEvent): boolean =>
  */
 export const readEvents = (
   events: readonly HistoryEvent[],
-  states: Map<string, ShownState>,
+  states: Map<string, RunState>,
   details: Map<string, StateDetail>,
 ): void => {
   const stateOfEvent = new Map<number, string>();
@@ -39,17 +40,20 @@ export const readEvents = (
     const name = entered?.name ?? exited?.name ?? stateOfEvent.get(previousEventId);
     if (name === undefined) continue;
     stateOfEvent.set(id, name);
-    const visits = states.get(name)?.visits ?? 0;
+    const known = states.get(name) ?? { id: name, phase: 'idle', visits: 0, failures: 0 };
+    const at = event.timestamp === undefined ? undefined : new Date(event.timestamp).getTime();
     if (entered !== undefined) {
-      states.set(name, { id: name, phase: 'active', visits: visits + 1 });
+      const { leftAt: _, error: __, ...before } = known;
+      states.set(name, defined({ ...before, phase: 'active' as const, visits: known.visits + 1, enteredAt: at }));
       details.set(name, { input: parseJson(entered.input) });
     } else if (exited !== undefined) {
       const phase = failed.has(previousEventId) ? 'caught' : 'done';
-      states.set(name, { id: name, phase, visits: Math.max(1, visits) });
+      states.set(name, defined({ ...known, phase, visits: Math.max(1, known.visits), leftAt: at } as const));
       details.set(name, { ...details.get(name), output: parseJson(exited.output) });
     } else if (isFailure(event)) {
       failed.add(id);
-      states.set(name, { id: name, phase: 'retried', visits });
+      const error = (event.lambdaFunctionFailedEventDetails ?? event.taskFailedEventDetails)?.error ?? 'TimedOut';
+      states.set(name, { ...known, phase: 'retried', failures: known.failures + 1, error });
     }
   }
 };
@@ -60,7 +64,7 @@ export const readEvents = (
  * @throws whatever the AWS SDK throws
  */
 export const readRunHistory = async (sfn: SFNClient, executionArn: string): Promise<RunHistory> => {
-  const [states, details] = [new Map<string, ShownState>(), new Map<string, StateDetail>()];
+  const [states, details] = [new Map<string, RunState>(), new Map<string, StateDetail>()];
   const read = async (arn: string): Promise<void> => {
     const command = new GetExecutionHistoryCommand({
       executionArn: arn,

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import type { CommandContext, CommonOptions } from '../cli/context.ts';
 import type { Terminal } from '../cli/terminal.ts';
-import { readDefinition } from '../runner/definition.ts';
 import { type CallerOptions, readCaller } from '../stack/caller.ts';
 import { exitCodes } from '../stack/failure.ts';
 import { loadAssets } from './assets.ts';
@@ -20,10 +19,10 @@ interface ConsoleOptions extends CallerOptions, CommonOptions {
 export const serve = async (options: ConsoleOptions, context: CommandContext, { print }: Terminal): Promise<number> => {
   const { live: isLive = false, port, json: isJson = false } = options;
   const { interrupted } = context;
-  const definition = readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
-  const { files, drawing } = await loadAssets(definition);
+  const { files, drawings } = await loadAssets();
+  if (!isLive && !isJson) print('The simulated world lives a day first, which takes some seconds …');
   const source: Source = isLive ? await LiveSource.begin(readCaller(options, context)) : await EmbeddedSource.begin();
-  const served = await serveConsole(source, files, drawing, port);
+  const served = await serveConsole(source, files, drawings, port);
   print(
     isJson ? JSON.stringify({ url: served.url }) : `The console is at ${served.url}\nIt opens once; Ctrl-C ends it.`,
   );

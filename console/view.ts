@@ -1,9 +1,17 @@
 /** What the console shows, as the server keeps it and the page draws it. Times are epoch milliseconds. */
 
-/** Something that keeps tokens fresh: us, and beside us the guide's Lambda. */
-interface ShownRefresher {
+/** Something that keeps tokens fresh, as a row: a target of ours, or beside it a Lambda of the guide's. */
+export interface ShownRefresher {
   readonly id: string;
   readonly title: string;
+  /** Whether this product keeps it. */
+  readonly isOurs: boolean;
+  /** When the token that Runpod holds ends. */
+  readonly endsAt?: number;
+  /** Why its last run stored nothing: an error's name, and what it says. */
+  readonly error?: { readonly name: string; readonly message: string };
+  /** Endpoints by proof, all of them. */
+  readonly proofs?: Readonly<Record<string, number>>;
 }
 
 /** A token that was stored at Runpod. */
@@ -14,14 +22,38 @@ export interface ShownToken {
   readonly expiresAt: number;
 }
 
-interface ShownRun {
+export interface ShownRun {
   readonly id: string;
   readonly refresher: string;
+  /** What opens it: the execution's name. */
+  readonly run: string;
   readonly trigger: string;
+  /** What it came to for this row: RUNNING, SUCCEEDED, or another word of Step Functions. */
   readonly status: string;
   readonly startedAt: number;
   readonly endedAt?: number;
   readonly error?: string;
+  /** The state that it is in, while it runs. */
+  readonly step?: string;
+}
+
+/** An endpoint that was given another image. */
+export interface ShownRollout {
+  readonly id: string;
+  readonly refresher: string;
+  readonly endpoint: string;
+  /** What opens it: the execution's name; empty where that is not known. */
+  readonly run: string;
+  readonly image: string;
+  /** What it had before, and comes back to. */
+  readonly earlier?: string;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  /** How it ended, and why. */
+  readonly verdict?: string;
+  readonly why?: string;
+  /** What became of the way back. */
+  readonly back?: string;
 }
 
 /** Something that happened at a moment: a push. */
@@ -71,6 +103,8 @@ interface ShownAlarm {
   readonly id: string;
   readonly isOpen: boolean;
   readonly description: string;
+  /** Its page at AWS. */
+  readonly link?: string;
 }
 
 /** What CloudWatch measured last. */
@@ -80,11 +114,39 @@ interface ShownMetric {
   readonly at: number;
 }
 
-/** A state of the workflow in the run that is shown. */
-export interface ShownState {
+export type Phase = 'idle' | 'active' | 'done' | 'retried' | 'caught';
+
+/** A state of a run. */
+export interface RunState {
   readonly id: string;
-  readonly phase: 'idle' | 'active' | 'done' | 'retried' | 'caught';
+  readonly phase: Phase;
   readonly visits: number;
+  readonly enteredAt?: number;
+  readonly leftAt?: number;
+  /** How many times a call of it failed, and the last error. */
+  readonly failures: number;
+  readonly error?: string;
+}
+
+/** A run, opened. */
+export interface OpenedRun {
+  readonly run: string;
+  readonly machine: 'refresh' | 'rollout' | 'guide';
+  readonly trigger: string;
+  readonly status: string;
+  readonly startedAt: number;
+  readonly endedAt?: number;
+  readonly error?: string;
+  readonly cause?: string;
+  /** Its page at AWS. */
+  readonly link?: string;
+  readonly states: readonly RunState[];
+}
+
+/** A sentence in pieces: text, and times that the page writes in its reader's zone as well. */
+export interface Sentence {
+  readonly severity: 'well' | 'warning' | 'critical';
+  readonly pieces: ReadonlyArray<string | number>;
 }
 
 export interface Collections {
@@ -98,7 +160,7 @@ export interface Collections {
   readonly mails: ShownMail;
   readonly alarms: ShownAlarm;
   readonly metrics: ShownMetric;
-  readonly states: ShownState;
+  readonly rollouts: ShownRollout;
 }
 export type CollectionName = keyof Collections;
 
@@ -108,11 +170,17 @@ export interface Scalars {
   readonly now: number;
   /** How many times faster than the wall clock; 0 stands still. */
   readonly speed: number;
-  /** The run that the workflow shows. */
-  readonly shownRun: string;
+  /** The wall clock of the machine that serves the page, once a second. */
+  readonly servedAt: number;
+  /** The run that began last. */
+  readonly newestRun: string;
   readonly switches: Readonly<Record<string, string>>;
   /** Why the last check failed; empty where it did not. */
   readonly trouble: string;
+  /** How all of it stands. */
+  readonly sentence: Sentence;
+  /** What is happening in the story that is told; empty where none is. */
+  readonly caption: string;
 }
 
 /** Something that changed. An item of `null` is gone. */
@@ -149,4 +217,10 @@ export interface Drawing {
     readonly kind: 'next' | 'choice' | 'catch';
     readonly points: ReadonlyArray<readonly [number, number]>;
   }>;
+}
+
+/** The state machines, drawn. */
+export interface Drawings {
+  readonly refresh: Drawing;
+  readonly rollout: Drawing;
 }

@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import * as z from 'zod/mini';
 import { loadAssets } from '../console/assets.ts';
-import { readDefinition } from '../runner/definition.ts';
 import { engineFile } from '../runner/engine-file.ts';
 import { copyProject, packagedStage, packageStack } from '../simulator/packaged.ts';
 import { bundledPackages, writeBillOfMaterials, writeNotices } from './notices.ts';
@@ -73,12 +72,12 @@ const findCommands = async (): Promise<string[]> => {
 };
 
 const writeConsole = async (): Promise<void> => {
-  const { files, drawing } = await loadAssets(readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' }));
+  const { files, drawings } = await loadAssets();
   const folder = join(dist, 'console');
   mkdirSync(folder);
   for (const [path, { content }] of files)
     writeFileSync(join(folder, path === '/' ? 'index.html' : path.slice(1)), content);
-  writeFileSync(join(folder, 'drawing.json'), JSON.stringify(drawing));
+  writeFileSync(join(folder, 'drawings.json'), JSON.stringify(drawings));
 };
 
 /** Packages the stack as a clone without a targets.yml has it: nobody's own is published. */

@@ -4,12 +4,12 @@ import { pageFiles } from '../console/page-files.ts';
 
 const folder = new URL('console/', import.meta.url);
 
-/** Takes the place of console/assets.ts: the page is built, and the workflow laid out. */
+/** Takes the place of console/assets.ts: the page is built, and the workflows laid out. */
 export const loadAssets: typeof loadAssetsHere = async () => ({
   files: pageFiles(
     readdirSync(folder)
-      .filter((name) => name !== 'drawing.json')
+      .filter((name) => name !== 'drawings.json')
       .map((name) => [name, readFileSync(new URL(name, folder))]),
   ),
-  drawing: JSON.parse(readFileSync(new URL('drawing.json', folder), 'utf8')),
+  drawings: JSON.parse(readFileSync(new URL('drawings.json', folder), 'utf8')),
 });

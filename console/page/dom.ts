@@ -59,3 +59,44 @@ export const time = (at: number): string => {
   const date = new Date(at);
   return `${['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'][date.getUTCDay()]} ${date.toISOString().slice(11, 16)}`;
 };
+
+/** `18:02 UTC (19:02 here)`; with the day where it is another than that of `now`. */
+export const zoned = (at: number, now: number): string => {
+  const isToday = new Date(at).toISOString().slice(0, 10) === new Date(now).toISOString().slice(0, 10);
+  const utc = `${isToday ? time(at).slice(4) : time(at)} UTC`;
+  return new Date(at).getTimezoneOffset() === 0 ? utc : `${utc} (${here(at)} here)`;
+};
+
+/** `19:02` in the reader's zone. */
+export const here = (at: number): string =>
+  new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+const kept = new WeakMap<Element, Map<string, { readonly signature: string; readonly element: HTMLElement }>>();
+
+/**
+ * Shows a list, and makes only what has changed anew: text can stay selected, and focus stays where it is.
+ *
+ * @param signature equal as long as the element may stay
+ */
+export const showList = <Item>(
+  parent: HTMLElement,
+  items: readonly Item[],
+  keyOf: (item: Item) => string,
+  signature: (item: Item) => string,
+  make: (item: Item) => HTMLElement,
+): void => {
+  const before = kept.get(parent) ?? new Map();
+  const after: typeof before = new Map();
+  for (const item of items) {
+    const [key, wanted] = [keyOf(item), signature(item)];
+    const known = before.get(key);
+    after.set(key, known?.signature === wanted ? known : { signature: wanted, element: make(item) });
+  }
+  for (const [key, { element }] of before) if (after.get(key)?.element !== element) element.remove();
+  let place = parent.firstElementChild;
+  for (const { element } of after.values()) {
+    if (element === place) place = place?.nextElementSibling ?? null;
+    else parent.insertBefore(element, place);
+  }
+  kept.set(parent, after);
+};

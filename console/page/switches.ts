@@ -1,23 +1,33 @@
-import { byId, html, set } from './dom.ts';
+import { byId, html, set, setText } from './dom.ts';
+import { send } from './session.ts';
 import type { Store } from './store.ts';
 
 /** A switch with positions, or a button that does something once. */
-const switches: ReadonlyArray<{
+interface Switch {
   readonly name: string;
   readonly label: string;
-  readonly positions: ReadonlyArray<readonly [string, string]>;
-}> = [
-  { name: 'push', label: 'Images', positions: [['', 'Push an image']] },
-  { name: 'expire', label: 'Tokens', positions: [['', 'Expire them']] },
-  { name: 'refresh', label: 'Runs', positions: [['', 'Start one']] },
+  readonly positions: ReadonlyArray<readonly [value: string, text: string]>;
+}
+
+const stories: Switch = {
+  name: 'story',
+  label: '',
+  positions: [
+    ['week', 'Live a normal week'],
+    ['outage', 'Break Runpod for eight hours'],
+    ['rollout', 'Push an image that is broken'],
+  ],
+};
+
+const switches: readonly Switch[] = [
   {
     name: 'runpod',
     label: 'Runpod',
     positions: [
-      ['well', 'is well'],
-      ['405', '405'],
-      ['429', '429'],
-      ['503', '503'],
+      ['well', 'answers'],
+      ['405', 'has no such update (405)'],
+      ['429', 'asks to slow down (429)'],
+      ['503', 'down (503)'],
       ['hangs', 'hangs'],
     ],
   },
@@ -25,55 +35,58 @@ const switches: ReadonlyArray<{
     name: 'ecr',
     label: 'ECR',
     positions: [
-      ['well', 'is well'],
-      ['refuses', 'refuses'],
-      ['503', '503'],
+      ['well', 'answers'],
+      ['refuses', 'refuses to mint (AccessDenied)'],
+      ['503', 'down (503)'],
     ],
   },
-  {
-    name: 'guide',
-    label: 'The guide’s call',
-    positions: [
-      ['missing', 'does not exist'],
-      ['there', 'exists'],
-    ],
-  },
+  { name: 'push', label: 'Images', positions: [['', 'Push one that works']] },
+  { name: 'push-broken', label: '', positions: [['', 'Push one that cannot start']] },
+  { name: 'expire', label: 'Tokens', positions: [['', 'Expire them all now']] },
+  { name: 'refresh', label: 'Runs', positions: [['', 'Start one now']] },
   {
     name: 'speed',
     label: 'Time',
     positions: [
-      ['0', 'stands'],
-      ['1', '1×'],
-      ['60', '60×'],
-      ['600', '600×'],
-      ['3600', '3,600×'],
+      ['0', 'stands still'],
+      ['1', 'as it is'],
+      ['60', 'a minute a second'],
+      ['600', '10 minutes a second'],
+      ['3600', 'an hour a second'],
+      ['21600', '6 hours a second'],
     ],
   },
 ];
 
-const turn = async (name: string, value: string): Promise<void> => {
-  await fetch('/api/switch', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ name, value }),
-  });
+/** Turns a switch, and says where that failed. */
+const turn = async (name: string, value: string, text: string): Promise<void> => {
+  const trouble = byId('switch-trouble');
+  const why = await send('switch', { name, value }).then(
+    async (answer) => (answer.ok ? '' : await answer.text()),
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+  setText(trouble, why === '' ? '' : `“${text}” did nothing: ${why}`);
 };
 
-/** Shows the switches of an embedded world. */
+/** Shows what can be done to an embedded world. */
 export const createSwitches = (): ((store: Store) => void) => {
   const buttons: Array<{ readonly name: string; readonly value: string; readonly button: HTMLButtonElement }> = [];
-  const groups = switches.map(({ name, label, positions }) => {
-    const choices = positions.map(([value, text]) => {
+  const make = ({ name, positions }: Switch): HTMLButtonElement[] =>
+    positions.map(([value, text]) => {
       const button = html('button', { type: 'button', 'data-switch': `${name} ${value}`.trim() }, text);
-      button.addEventListener('click', () => void turn(name, value));
-      if (value !== '') buttons.push({ name, value, button });
+      button.addEventListener('click', () => void turn(name, value, text));
+      if (value !== '' && name !== 'story') buttons.push({ name, value, button });
       return button;
     });
-    return html('fieldset', {}, html('legend', {}, label), html('div', { class: 'choices' }, ...choices));
-  });
-  byId('switch-list').append(...groups);
+  byId('story-list').append(...make(stories));
+  byId('switch-list').append(
+    ...switches.map((each) =>
+      html('fieldset', {}, html('legend', {}, each.label), html('div', { class: 'choices' }, ...make(each))),
+    ),
+  );
   return ({ scalars }) => {
-    byId('switches').hidden = scalars.mode !== 'embedded';
+    set(byId('stories'), { hidden: scalars.mode !== 'embedded' });
+    setText(byId('caption'), scalars.caption);
     for (const { name, value, button } of buttons)
       set(button, { 'aria-pressed': String(scalars.switches[name] === value) });
   };

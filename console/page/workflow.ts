@@ -1,23 +1,26 @@
-import type { Drawing } from '../view.ts';
+import type { Drawing, RunState } from '../view.ts';
 import { set, svg } from './dom.ts';
-import type { Store } from './store.ts';
 
 const pathOf = (points: Drawing['edges'][number]['points']): string =>
   points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join(' ');
 
 /** Draws a state machine, and lights its states up as a run goes. */
 export class Workflow {
+  readonly element: SVGSVGElement;
   readonly #nodes = new Map<string, SVGGElement>();
   readonly #texts = new Map<string, { readonly title: SVGTitleElement; readonly comment: string }>();
 
-  constructor(parent: HTMLElement, { width, height, nodes, edges }: Drawing, choose: (state: string) => void) {
+  constructor({ width, height, nodes, edges }: Drawing, choose: (state: string) => void) {
+    // Its text is 13 px, and at no width less than 12.
     const root = svg('svg', {
       viewBox: `0 0 ${width} ${height}`,
+      width: Math.ceil(width * 0.93),
+      height: Math.ceil(height * 0.93),
       role: 'group',
       'aria-label': 'States of the workflow',
     });
     const arrow = svg('marker', {
-      id: 'arrow',
+      id: `arrow-${nodes[0]?.id ?? ''}`,
       viewBox: '0 0 8 8',
       refX: 7,
       refY: 4,
@@ -28,7 +31,9 @@ export class Workflow {
     arrow.append(svg('path', { class: 'arrow', d: 'M0 0 8 4 0 8z' }));
     root.append(svg('defs', {}, arrow));
     for (const { kind, points } of edges) {
-      root.append(svg('path', { class: `edge ${kind}`, d: pathOf(points), 'marker-end': 'url(#arrow)' }));
+      root.append(
+        svg('path', { class: `edge ${kind}`, d: pathOf(points), 'marker-end': `url(#arrow-${nodes[0]?.id ?? ''})` }),
+      );
     }
     for (const { id, type, comment, retries, isGroup, x, y, width: w, height: h } of nodes) {
       const title = svg('title');
@@ -68,12 +73,12 @@ export class Workflow {
       // A Map lies under the states within it.
       root.append(node);
     }
-    parent.append(root);
-    this.draw(undefined, '');
+    this.element = root;
+    this.draw([], '');
   }
 
-  draw(store: Store | undefined, chosen: string): void {
-    const states = new Map((store?.all('states') ?? []).map((state) => [state.id, state]));
+  draw(reached: readonly RunState[], chosen: string): void {
+    const states = new Map(reached.map((state) => [state.id, state]));
     for (const [id, node] of this.#nodes) {
       const { phase = 'idle', visits = 0 } = states.get(id) ?? {};
       const base = node.classList.contains('group') ? 'node group' : 'node';

@@ -163,8 +163,8 @@ describe('the sums', () => {
     const result = sumUp(twoDays(), { name: 'it', everyHours: 5 }, [{ at: 0, end: 12 * hourMs }], [], 0);
     const svg = drawYear('Two <days>', 2, [{ label: '<b>', result }]);
     expect(svg).toContain('Two &lt;days&gt;');
-    expect(svg).toContain('36 h expired');
-    expect(svg.match(/#c4314b/g)).toHaveLength(1);
+    expect(svg).toContain('>36 h<');
+    expect(svg.match(/<rect class="lost"/g)).toHaveLength(2);
     expect(svg).not.toContain('<b>');
   });
 });

@@ -1,10 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { EventLog } from '../../console/event-log.ts';
-import { gapsOf } from '../../console/gaps.ts';
+import { gapsOf, lossOf, shownMs } from '../../console/gaps.ts';
 import type { Batch } from '../../console/view.ts';
 
 const begin = () =>
-  new EventLog({ mode: 'embedded', title: '', now: 0, speed: 1, shownRun: '', switches: {}, trouble: '' });
+  new EventLog({
+    mode: 'embedded',
+    title: '',
+    now: 0,
+    speed: 1,
+    servedAt: 0,
+    newestRun: '',
+    switches: {},
+    trouble: '',
+    sentence: { severity: 'well', pieces: [] },
+    caption: '',
+  });
 
 const mark = (id: string, text = id) => ({ id, at: 0, text });
 
@@ -55,7 +66,7 @@ describe('an event log', () => {
     ['knows of batches that never were', 10_000],
   ])('gives a listener that %s everything anew', (_what, after) => {
     const eventLog = begin();
-    for (let count = 0; count < 700; count += 1) {
+    for (let count = 1; count <= 700; count += 1) {
       eventLog.set({ now: count });
       eventLog.flush();
     }
@@ -72,7 +83,7 @@ describe('a long event log', () => {
       ['new', 9],
     ] as const) {
       eventLog.put('tokens', { id, refresher: 'ours', storedAt: at, expiresAt: at });
-      eventLog.put('runs', { id, refresher: 'ours', trigger: '', status: 'SUCCEEDED', startedAt: at });
+      eventLog.put('runs', { id, refresher: 'ours', run: id, trigger: '', status: 'SUCCEEDED', startedAt: at });
       eventLog.put('marks', { id, at, text: '' });
       eventLog.put('outages', { id, text: '', from: 0, to: at });
     }
@@ -81,7 +92,27 @@ describe('a long event log', () => {
     const left = (['tokens', 'runs', 'marks', 'outages'] as const).map((name) =>
       eventLog.all(name).map(({ id }) => id),
     );
-    expect(left).toEqual([['new'], ['new'], ['new'], ['new', 'open']]);
+    // The token that ended last is where the time without pulls begins.
+    expect(left).toEqual([['old', 'new'], ['new'], ['new'], ['new', 'open']]);
+  });
+
+  it('goes on counting the time since a token ended, however long ago that was', () => {
+    const eventLog = begin();
+    eventLog.put('tokens', { id: 'only', refresher: 'guide', storedAt: 0, expiresAt: 12 });
+    const now = 3 * shownMs;
+    eventLog.forget(now - shownMs);
+    expect(lossOf(eventLog.all('tokens'), now)).toEqual({ lostMs: shownMs, spanMs: shownMs });
+  });
+
+  it('tells nobody of what is as it was', () => {
+    const eventLog = begin();
+    eventLog.put('marks', mark('a'));
+    eventLog.flush();
+    const { heard } = hear(eventLog, 1);
+    eventLog.put('marks', mark('a'));
+    eventLog.set({ now: 0 });
+    eventLog.flush();
+    expect(heard).toEqual([]);
   });
 });
 

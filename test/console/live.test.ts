@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
+import { worstFirst } from '../../console/standing.ts';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { region, World } from '../../simulator/world.ts';
 import type { Caller } from '../../stack/caller.ts';
@@ -43,7 +44,7 @@ afterAll(async () => {
 describe('the live console', () => {
   it('shows runs, tokens, proofs, alarms and metrics of the deployed stack', () => {
     const { eventLog } = source;
-    expect(eventLog.scalars).toMatchObject({ mode: 'live', trouble: '', shownRun: 'run-2' });
+    expect(eventLog.scalars).toMatchObject({ mode: 'live', trouble: '', newestRun: 'run-2' });
     expect(eventLog.all('runs').map(({ status, trigger, error }) => [status, trigger, error])).toEqual([
       ['FAILED', 'manual', 'RunpodUnauthorizedError'],
       ['SUCCEEDED', 'schedule', undefined],
@@ -55,8 +56,23 @@ describe('the live console', () => {
     expect(eventLog.get('metrics', 'TokenSecondsLeft')?.value).toBeGreaterThan(10 * 3600);
   });
 
-  it('lights up the states of the newest run, with what went in and came out', () => {
-    const phases = new Map(source.eventLog.all('states').map(({ id, phase }) => [id, phase]));
+  it('says in one sentence how it stands, until when pulls work, and what comes next', () => {
+    const { severity, pieces } = source.eventLog.scalars.sentence;
+    expect(severity).toBe('critical');
+    const text = pieces.map((piece) => (typeof piece === 'number' ? 'HH:MM' : piece)).join('');
+    expect(text).toMatch(
+      /^production: pulls work until HH:MM\. Its last run stored no token \(RunpodUnauthorizedError\)\. Alarm \S+ is open\. Next run HH:MM\.$/,
+    );
+  });
+
+  it('keeps the last proof, with its age, where a run stored nothing', () => {
+    const [run] = source.eventLog.all('refreshers');
+    expect(run).toMatchObject({ id: 'production', error: { name: 'RunpodUnauthorizedError' } });
+  });
+
+  it('opens any run, with what went into its states and came out of them', async () => {
+    const record = await source.run('run-2');
+    const phases = new Map(record?.opened.states.map(({ id, phase }) => [id, phase]));
     expect([phases.get('ResolveTargets'), phases.get('Report'), phases.get('RefreshFailed')]).toEqual([
       'done',
       'done',
@@ -64,15 +80,27 @@ describe('the live console', () => {
     ]);
     // Those within the Map are in executions of their own.
     expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
-    expect(source.detail('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
+    expect(record?.details.get('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
+    expect(record?.opened).toMatchObject({
+      status: 'FAILED',
+      link: expect.stringMatching(/^https:\/\/us-east-1\.console\.aws\.amazon\.com\/states\/.*run-2$/),
+    });
+    expect((await source.run('run-1'))?.opened.status).toBe('SUCCEEDED');
+    expect([await source.run('run-99'), await source.run('../x')]).toEqual([undefined, undefined]);
     expect(JSON.stringify(source.eventLog.whole())).not.toContain(mark);
+  });
+
+  it('links each alarm', () => {
+    expect(source.eventLog.get('alarms', 'runpod-ecr-refresh-dev-RunFailed')?.link).toBe(
+      'https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#alarmsV2:alarm/runpod-ecr-refresh-dev-RunFailed',
+    );
   });
 
   it('changes nothing: it has no switches', () => {
     expect([source.turn(), world.stepFunctions.executions.size]).toEqual([false, 2]);
   });
 
-  it('shows no more targets than fit a glance, and those whose tokens end first', async () => {
+  it('has a row for each target, the worst first', async () => {
     const targets = Array.from({ length: 45 }, (_, index) => {
       const registry = `credential${index}`;
       world.runpod.addCredential(registry, registry, { username: 'AWS', password: 'never-filled' });
@@ -80,10 +108,12 @@ describe('the live console', () => {
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
     await world.refresh({ trigger: 'schedule' });
-    await expect.poll(() => source.eventLog.scalars.title).toMatch(/: the 40 of 46 targets whose tokens end first$/);
-    expect(source.eventLog.all('refreshers')).toHaveLength(40);
-    // The one of the first run is the oldest.
-    expect(source.eventLog.get('refreshers', 'production')).toBeDefined();
+    await expect.poll(() => source.eventLog.all('refreshers').length).toBe(46);
+    const [worst] = worstFirst(source.eventLog.all('refreshers'), Date.now());
+    expect(worst?.id).toBe('production');
+    // A target's lane has what a run came to for it, and no run that did not concern it.
+    const runs = source.eventLog.all('runs').filter(({ refresher }) => refresher === 'target-7');
+    expect(runs.map(({ run }) => run)).toEqual(['run-3']);
   });
 
   it('says when AWS cannot be read, and when it can again', async () => {
@@ -159,9 +189,14 @@ describe('npm run console', () => {
     const { child, ended, printed } = begin([...words, '--json']);
     await expect.poll(printed, { timeout: 120_000 }).toContain('\n');
     const { url } = JSON.parse(printed()) as { url: string };
-    const opened = await fetch(url, { redirect: 'manual' });
-    const cookie = opened.headers.getSetCookie()[0]?.split(';')[0] ?? '';
-    const page = await fetch(new URL('/', url), { headers: { cookie } });
+    const { origin, hash } = new URL(url);
+    const page = await fetch(origin);
+    const opened = await fetch(new URL('/api/open', origin), {
+      method: 'POST',
+      headers: { origin, 'content-type': 'application/json' },
+      body: JSON.stringify({ token: new URLSearchParams(hash.slice(1)).get('token') }),
+    });
+    expect(opened.status).toBe(200);
     expect([page.status, await page.text()]).toEqual([
       200,
       expect.stringContaining('<title>runpod-ecr-refresh console</title>'),

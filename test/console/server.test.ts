@@ -3,13 +3,13 @@ import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPage } from '../../console/build.ts';
 import { EmbeddedSource } from '../../console/embedded.ts';
-import { layOut } from '../../console/layout.ts';
+import { drawMachines, layOut } from '../../console/layout.ts';
 import { type ServedConsole, serveConsole } from '../../console/server.ts';
 import { readDefinition } from '../../runner/definition.ts';
 
 let source: EmbeddedSource;
 let served: ServedConsole;
-let cookie = '';
+let session = '';
 
 interface ConsoleAnswer {
   readonly status: number;
@@ -27,27 +27,36 @@ const ask = (
   }: { method?: string; headers?: Record<string, string>; body?: string } = {},
 ) =>
   new Promise<ConsoleAnswer>((resolve, reject) => {
-    const sent = request(new URL(path, served.origin), { method, headers: { cookie, ...headers } }, (answer) => {
-      text(answer).then(
-        (content) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),
-        reject,
-      );
-    });
+    const sent = request(
+      new URL(path, served.origin),
+      { method, headers: { authorization: `Bearer ${session}`, ...headers } },
+      (answer) => {
+        text(answer).then(
+          (content) => resolve({ status: answer.statusCode ?? 0, headers: answer.headers, body: content }),
+          reject,
+        );
+      },
+    );
     sent.on('error', reject);
     sent.end(body);
   });
 
 const definition = () => readDefinition({ functionArn: (name) => name, alertTopicArn: 'alerts' });
 
-const serve = async (): Promise<ServedConsole> =>
-  serveConsole(source, await buildPage(), await layOut(definition()), 0);
+const serve = async (): Promise<ServedConsole> => serveConsole(source, await buildPage(), await drawMachines(), 0);
 
-const cookieOf = ({ headers }: ConsoleAnswer): string => String(headers['set-cookie']).split(';')[0] ?? '';
+const open = ({ url, origin }: ServedConsole, token = new URLSearchParams(new URL(url).hash.slice(1)).get('token')) => {
+  const body = JSON.stringify({ token });
+  const headers = { origin, 'content-type': 'application/json', 'content-length': String(body.length) };
+  return ask(new URL('/api/open', origin).href, { method: 'POST', headers, body });
+};
+
+const sessionOf = ({ body }: ConsoleAnswer): string => (JSON.parse(body) as { session: string }).session;
 
 beforeAll(async () => {
-  source = await EmbeddedSource.begin();
+  source = await EmbeddedSource.begin({ livedHours: 0 });
   served = await serve();
-  cookie = cookieOf(await ask(served.url));
+  session = sessionOf(await open(served));
 });
 
 afterAll(async () => {
@@ -58,15 +67,17 @@ afterAll(async () => {
 describe('the console’s server', () => {
   it('is on this machine only, and opens once by its address', async () => {
     const fresh = await serve();
-    const stranger = { headers: { cookie: '' } };
     expect(new URL(fresh.url).hostname).toBe('127.0.0.1');
-    expect((await ask(`${fresh.origin}/`, stranger)).status).toBe(401);
-    expect((await ask(`${fresh.origin}/?token=wrong`, stranger)).status).toBe(403);
-    const opened = await ask(fresh.url, stranger);
-    expect([opened.status, opened.headers.location]).toEqual([303, '/']);
-    expect(String(opened.headers['set-cookie'])).toMatch(/^console=[\w-]{32}; HttpOnly; SameSite=Strict; Path=\/$/);
-    expect((await ask(fresh.url, stranger)).status).toBe(403);
-    expect((await ask(`${fresh.origin}/`, { headers: { cookie: cookieOf(opened) } })).status).toBe(200);
+    const asStranger = (token: string) =>
+      ask(`${fresh.origin}/api/drawings`, { headers: { authorization: `Bearer ${token}` } });
+    expect((await asStranger('x')).status).toBe(401);
+    expect((await open(fresh, 'wrong')).status).toBe(403);
+    const opened = await open(fresh);
+    expect([opened.status, sessionOf(opened)]).toEqual([200, expect.stringMatching(/^[\w-]{32}$/)]);
+    expect((await open(fresh)).status).toBe(403);
+    expect((await asStranger(sessionOf(opened))).status).toBe(200);
+    // A cookie would reach every other port of this host, another console's among them.
+    expect(opened.headers['set-cookie']).toBeUndefined();
     await fresh.close();
   });
 
@@ -82,8 +93,8 @@ describe('the console’s server', () => {
   it('is under 200 KB in all', async () => {
     const files = await buildPage();
     const bytes = [...files.values()].reduce((sum, { content }) => sum + content.byteLength, 0);
-    const { body } = await ask('/api/drawing');
-    expect([...files.keys()].sort()).toEqual(['/', '/icon.svg', '/page.css', '/page.js']);
+    const { body } = await ask('/api/drawings');
+    expect([...files.keys()].sort()).toEqual(['/', '/icon.svg', '/page.css', '/page.js', '/runbook']);
     expect(bytes + body.length).toBeLessThan(200 * 1024);
   });
 
@@ -106,7 +117,8 @@ describe('the console’s server', () => {
       '/api/switch',
       403,
     ],
-    ['somebody without the cookie', { headers: { cookie: 'console=x' } }, '/api/events', 401],
+    ['somebody without the session', { headers: { authorization: 'Bearer x' } }, '/api/events', 401],
+    ['somebody with nothing', { headers: { authorization: '' } }, '/api/runs/run-1', 401],
   ])('answers nothing to %s', async (_what, options, path, status) => {
     const { status: answered, body } = await ask(path, options);
     expect([answered, body.length < 100]).toEqual([status, true]);
@@ -130,19 +142,24 @@ describe('the console’s server', () => {
 
   it.each([
     ['/nothing', 404],
-    ['/api/states/%E0%A4%A', 400],
+    ['/api/runs/%E0%A4%A', 400],
+    ['/api/runs/none', 404],
     ['/../package.json', 404],
   ])('has nothing at %s', async (path, status) => {
     expect((await ask(path)).status).toBe(status);
   });
 
   it('shows what went into a state and came out of it, with the token sealed', async () => {
-    source.turn('refresh', '');
-    await expect
-      .poll(async () => (await ask('/api/states/UpdateRunpod')).body, { timeout: 20_000 })
-      .toContain('"output"');
-    const { body } = await ask('/api/states/UpdateRunpod');
-    expect(JSON.parse(body)).toMatchObject({ input: { token: { sealed: expect.stringMatching(/^v2\./) } } });
+    const path = '/api/runs/run-1/states/UpdateRunpod';
+    await expect.poll(async () => (await ask(path)).body, { timeout: 20_000 }).toContain('"output"');
+    expect(JSON.parse((await ask(path)).body)).toMatchObject({
+      run: 'run-1',
+      state: 'UpdateRunpod',
+      input: { token: { sealed: expect.stringMatching(/^v2\./) } },
+    });
+    const opened = JSON.parse((await ask('/api/runs/run-1')).body);
+    expect(opened).toMatchObject({ run: 'run-1', machine: 'refresh', trigger: 'schedule' });
+    expect(JSON.stringify(opened)).not.toContain('sealed');
   });
 });
 
@@ -151,16 +168,20 @@ describe('the events', () => {
   const listen = (lastEventId?: string): Promise<{ readonly id: number; readonly isWhole: boolean }> =>
     new Promise((resolve, reject) => {
       const heard = lastEventId === undefined ? {} : { 'last-event-id': lastEventId };
-      const sent = request(new URL('/api/events', served.origin), { headers: { cookie, ...heard } }, (answer) => {
-        let received = '';
-        answer.on('data', (chunk: Buffer) => {
-          received += chunk.toString();
-          const [, id, data] = /id: (\d+)\ndata: (.+)\n\n/.exec(received) ?? [];
-          if (data === undefined) return;
-          sent.destroy();
-          resolve({ id: Number(id), isWhole: (JSON.parse(data) as { isWhole: boolean }).isWhole });
-        });
-      });
+      const sent = request(
+        new URL('/api/events', served.origin),
+        { headers: { authorization: `Bearer ${session}`, ...heard } },
+        (answer) => {
+          let received = '';
+          answer.on('data', (chunk: Buffer) => {
+            received += chunk.toString();
+            const [, id, data] = /id: (\d+)\ndata: (.+)\n\n/.exec(received) ?? [];
+            if (data === undefined) return;
+            sent.destroy();
+            resolve({ id: Number(id), isWhole: (JSON.parse(data) as { isWhole: boolean }).isWhole });
+          });
+        },
+      );
       sent.on('error', reject);
       sent.end();
     });

@@ -134,13 +134,21 @@ describe('an installed command', () => {
     const ended = once(child, 'close');
     const [line] = (await once(child.stdout, 'data')) as [Buffer];
     const { url } = JSON.parse(line.toString()) as { url: string };
-    const opened = await fetch(url, { redirect: 'manual' });
-    const headers = { cookie: opened.headers.getSetCookie()[0]?.split(';')[0] ?? '' };
-    const [page, drawing] = await Promise.all(
-      ['/', '/api/drawing'].map(async (path) => (await fetch(new URL(path, url), { headers })).text()),
+    const { origin, hash } = new URL(url);
+    const opened = await fetch(new URL('/api/open', origin), {
+      method: 'POST',
+      headers: { origin, 'content-type': 'application/json' },
+      body: JSON.stringify({ token: new URLSearchParams(hash.slice(1)).get('token') }),
+    });
+    const { session } = (await opened.json()) as { session: string };
+    const headers = { authorization: `Bearer ${session}` };
+    const [page, drawings, runbook] = await Promise.all(
+      ['/', '/api/drawings', '/runbook'].map(async (path) => (await fetch(new URL(path, origin), { headers })).text()),
     );
     expect(page).toContain('<title>runpod-ecr-refresh console</title>');
-    expect(drawing).toContain('FetchToken');
+    expect(drawings).toContain('FetchToken');
+    expect(drawings).toContain('WatchRollout');
+    expect(runbook).toContain('id="runfailed"');
     child.kill('SIGINT');
     expect(await ended).toEqual([0, null]);
   });

@@ -79,7 +79,7 @@ const consoleHosts: Readonly<Record<string, string>> = {
 };
 
 /** Where an execution or a state machine is shown; in a partition whose console we do not know, its ARN. */
-const consoleLink = (arn: string): string => {
+export const consoleLink = (arn: string): string => {
   const [, partition = '', , region] = arn.split(':');
   const host = consoleHosts[partition];
   if (host === undefined) return arn;
