@@ -5,7 +5,7 @@ interface Part {
   /** Its functions, by the names of their files. */
   readonly functions: readonly string[];
   /** Its other resources and outputs are those of a file of its own. */
-  readonly file: string;
+  readonly file: URL;
   /** The refresh's states for it. The first asks whether it is wanted, and leads past it by its Default. */
   readonly states: readonly [string, ...string[]];
   /** What the refresh's definition is filled in with for it. */
@@ -14,14 +14,14 @@ interface Part {
 
 const rollouts: Part = {
   functions: ['start-rollouts', 'plan-rollout', 'apply-rollout', 'watch-rollout', 'roll-back'],
-  file: 'rollout.yml',
+  file: new URL('rollout.yml', import.meta.url),
   states: ['WantsRollouts', 'StartRollouts'],
   substitution: 'StartRolloutsFunctionArn',
 };
 
 const canaryPods: Part = {
   functions: ['canary-pod'],
-  file: 'canary-pod.yml',
+  file: new URL('canary-pod.yml', import.meta.url),
   states: ['WantsCanaryPod', 'CanaryPod', 'CanaryPodSettled', 'WaitForCanaryPod'],
   substitution: 'CanaryPodFunctionArn',
 };
@@ -46,7 +46,7 @@ const logicalPrefix = (name: string): string =>
 
 /** Whether a resource or an output belongs to a part. */
 const belongsTo = ({ functions, file }: Part): ((id: string) => boolean) => {
-  const ids = [...readFileSync(new URL(file, import.meta.url), 'utf8').matchAll(/^ {2}(\w+):/gm)].map(([, id]) => id);
+  const ids = [...readFileSync(file, 'utf8').matchAll(/^ {2}(\w+):/gm)].map(([, id]) => id);
   const ofFunctions = functions.map((name) => new RegExp(`^${logicalPrefix(name)}(?:Lambda|LogGroup)`));
   return (id) => ids.includes(id) || ofFunctions.some((pattern) => pattern.test(id));
 };

@@ -8,6 +8,7 @@ targets:
     ecr: { region: us-east-1 }
     runpod: { apiKey: "ssm:/key", registry: 6n2k8v4d }
     endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]
+    canaryPod: { image: runpod-canary:v1, everyHours: 24 }
 settings: { permissionsBoundary: "${boundary}", deploymentBucket: team-deployments }
 `;
 
