@@ -14,13 +14,19 @@ type Handler = (event: unknown, context: Context) => Promise<unknown>;
 /** Packaged functions read the environment of the process, which other tests have, too. */
 const environmentBefore = { ...process.env };
 
+/** With all that a stack may have, so that each function is there. */
+const withEverything = targetsWithRollout.replace(
+  '    endpoints:',
+  '    canaryPod: { image: "team/worker:v1", everyHours: 24 }\n    endpoints:',
+);
+
 let packaged: Packaged;
 let world: World;
 const handlers = new Map<string, { handler: Handler; variables: Record<string, string> }>();
 
 beforeAll(async () => {
   packaged = packageStack();
-  world = await World.begin({ targets: targetsWithRollout });
+  world = await World.begin({ targets: withEverything });
   for (const name of functionNames) {
     const folder = packaged.unpack(name);
     const { handler } = (await import(pathToFileURL(join(folder, 'functions', `${name}.mjs`)).href)) as {
@@ -35,6 +41,8 @@ beforeAll(async () => {
       variables: { ...variables, ...(TARGETS_FILE === undefined ? {} : { TARGETS_FILE: join(folder, TARGETS_FILE) }) },
     });
   }
+  // Pods are followed by the world's clock, and bundles go by the real one.
+  world.writeTargets(targetsWithRollout);
   // Addresses of the embedded world stand in for the real ones; everything else is as deployed.
   const { RUNPOD_API_URL, RUNPOD_GRAPHQL_URL, RUNPOD_REST_URL, RUNPOD_JOBS_URL, REGISTRY_ENDPOINT_URL } =
     world.environment;

@@ -195,6 +195,23 @@ export const stackChecks = ({
     },
     {
       group,
+      title: 'rollouts',
+      run: async () => {
+        await stack();
+        const followed = [...(await need('the runs', runs())).memories.values()].flatMap(
+          ({ last }) => last?.outcome.rollouts ?? [],
+        );
+        if (followed.length === 0) return ok('No endpoint on record follows what is pushed.');
+        const isWell = (state: string): boolean => state === 'current' || state === 'rolling' || state === 'recorded';
+        return followed.map(({ endpoint, state, why }) =>
+          isWell(state)
+            ? ok(`${endpoint}: ${state}, ${why}.`)
+            : warning(`${endpoint}: ${state}, ${why}.`, 'See what it wants and was refused: npm run rollout.'),
+        );
+      },
+    },
+    {
+      group,
       title: 'hours left',
       run: async () => {
         await stack();

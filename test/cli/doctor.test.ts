@@ -464,19 +464,19 @@ describe('doctor', () => {
   it.each([80, 200])('fits a terminal of %i columns, and shows what is under way', async (columns) => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor'], { columns });
-    await session.shows(' of 21 ');
+    await session.shows(' of 22 ');
     expect(await session.ended).toBe(1);
     const screen = session.screen();
     expect(screen.join('\n')).toMatch(/\d wrong, .* well\./);
     // What was drawn while it looked is gone.
-    expect(screen.join('\n')).not.toContain(' of 21 ');
+    expect(screen.join('\n')).not.toContain(' of 22 ');
     expect(screen.every((line) => line.length <= columns)).toBe(true);
   });
 
   it('stops at Ctrl-C, at once', async () => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor']);
-    await session.shows(' of 21 ');
+    await session.shows(' of 22 ');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { createPacedPrint } from '../../simulator/play.ts';
 
 const startWith = (environment: Record<string, string>, ...words: string[]) =>
   spawnSync(process.execPath, ['simulator/start.ts', ...words], {
@@ -9,6 +10,20 @@ const startWith = (environment: Record<string, string>, ...words: string[]) =>
   });
 
 const start = (...words: string[]) => startWith({}, ...words);
+
+describe('what is printed at a pace', () => {
+  it('comes in order, with a pause after each line that is not empty, and nothing waits for it', async () => {
+    const happened: string[] = [];
+    const { print, printed } = createPacedPrint(
+      (text) => void happened.push(text),
+      async () => void happened.push('pause'),
+    );
+    for (const line of ['one', '', 'two']) print(line);
+    expect(happened).toEqual([]);
+    await printed();
+    expect(happened).toEqual(['one\n', 'pause', '\n', 'two\n', 'pause']);
+  });
+});
 
 describe('npm start', () => {
   it('plays every scenario, and ends with 0 because all of it happened', () => {

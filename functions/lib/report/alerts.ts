@@ -176,6 +176,8 @@ export const composeDelay = (
 };
 
 const dayMs = 24 * 3_600_000;
+/** A digest names so many rollouts of a target; npm run rollout has them all. */
+const maxDigestRollouts = 5;
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
@@ -191,13 +193,17 @@ export const composeDigest = (memories: TargetMemories, now: number): readonly [
     const isTroubled = troubleOf(outcome) !== '';
     const proofs = Object.entries(outcome.proofs).map(([proof, count]) => `${count} ${proof}`);
     const endpoints = proofs.length === 0 ? '' : ` Endpoints at the last: ${proofs.join(', ')}.`;
+    const rollouts = (outcome.rollouts ?? [])
+      .filter(({ state }) => state !== 'current')
+      .map(({ endpoint, state, why }) => ` Rollout of ${endpoint}: ${state}, ${why}.`)
+      .slice(0, maxDigestRollouts);
     return [
       {
         kind: 'digest',
         severity: end === undefined || end <= now ? 'critical' : isTroubled ? 'warning' : 'info',
         target,
         section: 'digest',
-        text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}`,
+        text: `${target}: ${deadline(end, now)} ${counted(runs.length, 'run')} in 24 hours, ${failures === 0 ? 'none' : failures} failed.${endpoints}${rollouts.join('')}`,
       },
     ];
   });

@@ -209,6 +209,16 @@ describe('the digest', () => {
     ]);
   });
 
+  it('says of five endpoints that follow something where they stand, unless that is where they should', () => {
+    const rollouts = [
+      { endpoint: 'ep0', state: 'current', why: 'it has team/worker:v1' },
+      ...Array.from({ length: 6 }, (_, index) => ({ endpoint: `ep${index + 1}`, state: 'refused', why: 'it ended' })),
+    ];
+    const [text] = daily(report({ ...good, rollouts }));
+    expect(text?.match(/Rollout of \w+: refused, it ended\./g)).toHaveLength(5);
+    expect(text).not.toContain('ep0');
+  });
+
   it('counts a run that ended a day ago to the millisecond, and none before', () => {
     const at = (endedAt: string) => ({ ...report(good), endedAt });
     expect(daily(at('2026-11-22T12:50:00.000Z'))[0]).toContain('1 run in 24 hours');
