@@ -33,7 +33,7 @@ const maxBytes = 4 * 1024 * 1024;
 const maxEvents = 2 * maxTail;
 const maxConnections = 3;
 /** Of one event. Hosts' lines are a few hundred characters long; a longer one is cut where it is read. */
-const maxFrameCharacters = 1024 * 1024;
+const maxFrameCharacters = 256 * 1024;
 /** How long a pull that is under way may have been silent: without lines from before the update it seems to begin with it. */
 const leadMs = 15 * 60_000;
 
