@@ -1,8 +1,7 @@
-import { defined } from '../../functions/lib/defined.ts';
 import type { BasePlatform } from '../../functions/lib/platform.ts';
 import { nameOf } from '../../functions/lib/rollout/decide.ts';
 import { createProcessMemory } from '../../functions/lib/rollout/memory.ts';
-import type { RolloutOrder } from '../../functions/lib/rollout/order.ts';
+import { orderOf } from '../../functions/lib/rollout/order.ts';
 import { claim, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import { readDefinition, rolloutDefinitionUrl } from '../../runner/definition.ts';
 import { createEngine, type EngineClock } from '../../runner/engine.ts';
@@ -15,18 +14,6 @@ export interface Ending {
   readonly verdict: string;
   readonly text: string;
 }
-
-/** What a person's order is for an execution. */
-export const orderOf = ({ id, target, settings }: Prepared, digest: string, attempt: number): RolloutOrder =>
-  defined({
-    endpoint: id,
-    attempt,
-    digest,
-    target: { name: target.name, runpod: defined(target.runpod) },
-    proveWithinMinutes: settings.proveWithinMinutes,
-    canary: settings.canary,
-    waiting: [],
-  });
 
 /** Says how a rollout ended by what is remembered of it. */
 export const endingOf = (id: string, record: RolloutRecord | undefined, attempt: number): Ending => {

@@ -1,13 +1,13 @@
 import { createStartExecution } from '../../functions/lib/aws/start-execution.ts';
 import { nameOf } from '../../functions/lib/rollout/decide.ts';
 import type { RolloutMemory } from '../../functions/lib/rollout/memory.ts';
-import { executionNameOf } from '../../functions/lib/rollout/order.ts';
+import { executionNameOf, orderOf } from '../../functions/lib/rollout/order.ts';
 import { claim, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts';
 import type { EngineClock } from '../../runner/engine.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
 import type { Prepared } from './prepare.ts';
-import { type Ending, endingOf, orderOf } from './run.ts';
+import { type Ending, endingOf } from './run.ts';
 
 const lookEveryMs = 5000;
 const minuteMs = 60_000;

@@ -62,7 +62,7 @@ const everyRunEnded = ({ world }: Real): void => {
 const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
   const notified = world.sns.inbox.map(readNotified);
   // Where earlier runs could not be read, people may be told too much, and not of an end.
-  const knewHistory = !world.logs.some(({ message }) => message.startsWith('The history of earlier runs'));
+  const knewHistory = !world.logs.some(({ message }) => message.startsWith('What is remembered of the targets'));
   const executions = [...world.stepFunctions.executions.values()];
 
   for (const execution of executions) {

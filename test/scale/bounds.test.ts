@@ -143,8 +143,8 @@ const asked: ReadonlyArray<{
     becomes: 'fine',
   },
   {
-    what: 'the history of earlier runs',
-    on: /ListExecutions /,
+    what: 'the memory',
+    on: /DynamoDB/,
     name: 'notify',
     event: () => ({
       kind: 'delayed',

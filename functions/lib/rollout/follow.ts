@@ -10,7 +10,7 @@ import type { RolloutOutcome } from '../report/outcome.ts';
 import { type Decision, decideRollout, nameOf, type RolloutView } from './decide.ts';
 import type { Follower } from './followers.ts';
 import type { RolloutMemory } from './memory.ts';
-import { executionNameOf, type RolloutOrder } from './order.ts';
+import { executionNameOf, orderOf } from './order.ts';
 import { claim, type RolloutRecord } from './record.ts';
 
 /** What following needs from outside. */
@@ -42,20 +42,12 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
   };
 
   const start = async (follower: Follower, followers: readonly Follower[], digest: string): Promise<void> => {
-    const { id, settings, target } = follower;
+    const { id } = follower;
     const waiting = followers.filter(({ settings: { after } }) => after === id).map((each) => each.target.name);
     for (let tries = 0; tries < maxStarts; tries += 1) {
       const attempt = (await memory.read(id))?.current?.attempt;
       if (attempt === undefined) return;
-      const order: RolloutOrder = defined({
-        endpoint: id,
-        attempt,
-        digest,
-        target: { name: target.name, runpod: defined(target.runpod) },
-        proveWithinMinutes: settings.proveWithinMinutes,
-        canary: settings.canary,
-        waiting: [...new Set(waiting)],
-      });
+      const order = orderOf(follower, digest, attempt, waiting);
       if ((await startExecution(executionNameOf(order), order)) !== 'ended') return;
       await memory.change(id, (before) =>
         before?.current?.attempt === attempt

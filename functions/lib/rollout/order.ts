@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
+import { defined } from '../defined.ts';
+import type { Follower } from './followers.ts';
 import type { RolloutVerdict, WayBack } from './record.ts';
 import { canarySchema } from './settings.ts';
 
@@ -18,6 +20,27 @@ export const orderSchema = z.object({
   waiting: z.array(z.string()),
 });
 export type RolloutOrder = z.output<typeof orderSchema>;
+
+/**
+ * What an execution is started with for an endpoint.
+ *
+ * @param waiting targets whose endpoints wait for its proof
+ */
+export const orderOf = (
+  { id, target, settings }: Follower,
+  digest: string,
+  attempt: number,
+  waiting: readonly string[] = [],
+): RolloutOrder =>
+  defined({
+    endpoint: id,
+    attempt,
+    digest,
+    target: { name: target.name, runpod: defined(target.runpod) },
+    proveWithinMinutes: settings.proveWithinMinutes,
+    canary: settings.canary,
+    waiting: [...new Set(waiting)],
+  });
 
 /** The name of an execution: a hash of what it does, and its number. Step Functions drops doubles by it. */
 export const executionNameOf = ({ endpoint, digest, attempt }: Pick<RolloutOrder, 'endpoint' | 'digest' | 'attempt'>) =>
