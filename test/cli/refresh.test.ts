@@ -109,9 +109,10 @@ describe('refresh', () => {
     const scheduled = world.clock.now();
     world.deployment.status = 'UPDATE_COMPLETE';
     await world.clock.advance(60_000);
-    const { code, printedErrors } = await refresh();
+    const time = { clock: world.clock, now: world.clock.now };
+    const { code, printedErrors } = await world.clock.until(run(world, ['refresh'], time));
     expect([code, printedErrors]).toEqual([0, expect.not.stringContaining('Not noted')]);
-    const { printed } = await run(world, ['status', '--json']);
+    const { printed } = await run(world, ['status', '--json'], time);
     const { targets, lastCommandRun } = JSON.parse(printed) as Status;
     expect(lastCommandRun).toMatchObject({ stored: ['production'], failed: [] });
     expect(Date.parse(targets[0]?.expiresAt ?? '') - scheduled).toBeGreaterThan(12 * 3_600_000 - 60_000);

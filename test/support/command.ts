@@ -72,9 +72,9 @@ export interface RunOptions extends CommandOptions {
   readonly input?: string;
   /** Whether the input ends where it ends, or goes on without saying more. */
   readonly endsInput?: boolean;
-  /** What it tells time by. */
+  /** What it tells time by, where that is not the world's clock. */
   readonly now?: () => number;
-  /** What a refresh waits by. */
+  /** What a refresh waits by, where that is not the clock on the wall. */
   readonly clock?: EngineClock;
 }
 
@@ -82,7 +82,7 @@ export interface RunOptions extends CommandOptions {
 export const run = async (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, input = '', endsInput = true, now = Date.now, clock }: RunOptions = {},
+  { folder = tmpdir(), environment = {}, input = '', endsInput = true, now = world.clock.now, clock }: RunOptions = {},
 ): Promise<Ended> => {
   const variables = environmentOf(world, environment);
   let [printed, printedErrors] = ['', ''];
@@ -312,7 +312,7 @@ export const runOnScreen = (
     environment: variables,
     folder,
     aws: connectionOf(variables),
-    now: Date.now,
+    now: world.clock.now,
     interrupted: interruption.signal,
   };
   const ended = runCommand(words, context).then(async (code) => {
