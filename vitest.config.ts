@@ -20,7 +20,6 @@ const others = {
 
 export default defineConfig({
   test: {
-    // Each file has a process of its own, so that none leaves a socket or a timer to the next.
     pool: 'forks',
     // Tests wait for time-outs and processes a good part of their time, so more of them than cores run side by side.
     maxWorkers: 4,
@@ -30,7 +29,13 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'fast', include: ['test/**/*.test.ts'], exclude: Object.values(others).flat() },
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: Object.values(others).flat(),
+          // Nothing here writes to a process's globals, so files share what was imported: that alone takes a third of the time.
+          isolate: false,
+        },
       },
       ...Object.entries(others).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
     ],

@@ -73,11 +73,11 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
 };
 
 export const buildStartRollouts = (platform: RolloutPlatform & Pick<Platform, 'unseal' | 'loadTargets'>) => {
-  const { settings, now, send, log } = platform;
+  const { settings, now, sleep, send, log } = platform;
   return createStartRollouts({
     loadTargets: platform.loadTargets,
     unseal: platform.unseal,
-    registryClient: createRegistryClient(settings, send),
+    registryClient: createRegistryClient(settings, send, sleep),
     listImages: createListRepositoryImages(settings, now),
     memory: createRolloutMemory(platform),
     startExecution: createStartExecution(settings, requireSetting(settings, 'ROLLOUT_MACHINE_ARN')),

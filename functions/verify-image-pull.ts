@@ -145,13 +145,14 @@ export const buildVerifyImagePull = ({
   send,
   unseal,
   now,
-}: Pick<Platform, 'settings' | 'send' | 'unseal' | 'now'>) =>
+  sleep,
+}: Pick<Platform, 'settings' | 'send' | 'unseal' | 'now' | 'sleep'>) =>
   createVerifyImagePull({
     unseal,
     memory: createMemory(settings),
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
-    registryClient: createRegistryClient(settings, send),
+    registryClient: createRegistryClient(settings, send, sleep),
     listPushes: createListPushes(settings),
   });
 

@@ -207,8 +207,10 @@ describe('errors that AWS names', () => {
 });
 
 describe('when ECR’s registry is asked', () => {
-  const verify = () => world.invoke('verify-image-pull', inputs.verifyImagePull(token, [image]));
-  const tryToken = () => world.invoke('verify-image-pull', inputs.verifyImagePull(token, []));
+  /** It pauses before it asks again. */
+  const invoke = (input: object) => world.clock.until(world.invoke('verify-image-pull', input));
+  const verify = () => invoke(inputs.verifyImagePull(token, [image]));
+  const tryToken = () => invoke(inputs.verifyImagePull(token, []));
   const usual: Record<FailureName, string> = {
     '401': 'TokenRejectedError',
     '403': 'ImageNotPullableError',
