@@ -71,10 +71,10 @@ without secrets; run it again after an interruption to go on.`,
       'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
     )
     .option('--key-stdin', 'read the Runpod API key from standard input')
-    .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
-    .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
+    .option('--name <target>', 'the one target that it is about (default: all that the key shows)')
+    .option('--credential <ids...>', 'the Runpod credentials to keep fresh, or new (default: those that endpoints use)')
     .option('--endpoint <ids...>', 'endpoints to select the credential for (default: those without any)')
-    .option('--image-registry <host>', 'the ECR registry of the images (default: the one that endpoints use)')
+    .option('--image-registry <host>', 'the ECR registry of the images (default: all that endpoints use)')
     .option('--repository <name>', 'an ECR repository to create, where it is missing')
     .option('--role-arn <arn>', 'the role that mints, for a registry of another account')
     .option('--external-id <id>', 'the external id that the role asks for')

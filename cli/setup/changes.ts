@@ -22,8 +22,8 @@ export interface Workshop {
 /** What a change needs that no record may keep. */
 export interface Secrets {
   readonly apiKey: string;
-  /** The token that a credential is created with. */
-  readonly token: RegistryToken;
+  /** The token that a credential is created with, by the credential's name. */
+  readonly tokenOf: (credential: string) => RegistryToken;
 }
 
 /**
@@ -53,7 +53,7 @@ export const make = async (
       return { ...change, ...defined({ versionAfter }) };
     }
     case 'credential': {
-      const { id } = await account.createCredential(change.name, secrets.token);
+      const { id } = await account.createCredential(change.name, secrets.tokenOf(change.name));
       return { ...change, id };
     }
     case 'endpoint':

@@ -13,7 +13,7 @@ export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly rotateKey?: boolean;
   readonly kmsKey?: string;
   readonly name?: string;
-  readonly credential?: string;
+  readonly credential?: readonly string[];
   readonly imageRegistry?: string;
   readonly roleArn?: string;
   readonly externalId?: string;
@@ -37,3 +37,8 @@ export interface Conversation {
 
 /** What stands for a credential that is yet to be created. */
 export const newCredential = 'new';
+
+/** A registry is not set up now. The message says why, to stand after what is left unprotected. */
+export class LeftOutError extends Error {
+  override readonly name = 'LeftOutError';
+}

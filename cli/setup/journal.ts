@@ -151,9 +151,14 @@ export class Journal {
     return this.#content.entries;
   }
 
-  /** The credential that setup created, if it is among those that there are: by name, for its id may not have been noted. */
-  createdAmong(credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>): string | undefined {
-    const made = this.#content.entries.flatMap(({ change }) => (change.kind === 'credential' ? [change] : []));
+  /** The credential of a name that setup created, if it is among those that there are: its id may not have been noted. */
+  createdAmong(
+    credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>,
+    name: string,
+  ): string | undefined {
+    const made = this.#content.entries.flatMap(({ change }) =>
+      change.kind === 'credential' && change.name === name ? [change] : [],
+    );
     return credentials.findLast((each) => made.some((change) => isCreatedBy(change, each)))?.id;
   }
 

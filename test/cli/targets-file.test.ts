@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { addTarget } from '../../cli/setup/targets-file.ts';
+import { addTargets } from '../../cli/setup/targets-file.ts';
 
 it('keeps who is told, the settings and every comment when a target is added', () => {
   const before = `# ours
@@ -21,7 +21,7 @@ settings: { scheduleHours: 5, stages: { prod: { scheduleHours: 2 } } } # fast
     ecr: { region: 'eu-west-1' },
     runpod: { apiKey: 'ssm:/other', registry: '9q4m7x2k' },
   };
-  const after = addTarget(before, target);
+  const after = addTargets(before, [target]);
   const { targets, ...kept } = parse(before) as { targets: object[] };
   expect(parse(after)).toEqual({ targets: [...targets, target], ...kept });
   for (const [comment] of before.matchAll(/#.*$/gm)) expect(after).toContain(comment);
