@@ -44,7 +44,7 @@ export interface Wanted {
 const planTarget = (target: WantedTarget, describeToken: Wanted['describeToken']): PlannedChange[] => {
   const { name, credential, namesakes, selected } = target;
   const credentialName = credentialNameOf(name);
-  const which = credential === newCredential ? 'it' : `credential ${credential}`;
+  const which = `credential ${credential === newCredential ? credentialName : credential}`;
   const created: PlannedChange = {
     summary: `create credential ${credentialName} at Runpod, with ${describeToken(target)}`,
     target,
