@@ -3,7 +3,7 @@ import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
 import { ownVersion } from '../stack/stack.ts';
 import type { CommandContext, CommonOptions } from './context.ts';
 import { refuseOptionsOfNpm } from './npm-options.ts';
-import { createTerminal, type Terminal, wrap } from './terminal.ts';
+import { createTerminal, type Terminal, wrapLines } from './terminal.ts';
 
 /** Runs a command. @returns its exit code */
 type PerformCommand<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
@@ -194,7 +194,7 @@ export const runCommand = async (words: readonly string[], context: CommandConte
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
     const { isTTY = false, columns = 80 } = context.stderr;
     const message = describeFailure(error);
-    context.stderr.write(`${isTTY ? wrap(message, columns, '') : message}\n`);
+    context.stderr.write(`${isTTY ? wrapLines(message, columns) : message}\n`);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
   }
 };

@@ -87,10 +87,18 @@ export const chooseCredentials = async (
     const usual = adoptable.length === 0 ? [newCredential] : adoptable.slice(0, isOfOne ? 1 : undefined);
     if (free.length === 0) return usual;
     const choices = [
-      ...free.map((each) => ({ value: each.id, name: plain(describeCredential(each, endpoints, registry.host)) })),
-      { value: newCredential, name: 'a new one, with a fresh token' },
+      ...free.map((each) => ({
+        value: each.id,
+        name: plain(describeCredential(each, endpoints, registry.host)),
+        short: each.id,
+      })),
+      { value: newCredential, name: 'a new one, with a fresh token', short: 'a new one' },
     ];
-    return ask.pick(`Which Runpod credentials are to be kept fresh for ${registry.host}?`, choices, usual);
+    return ask.pick(
+      `Which Runpod credentials to keep fresh for ${registry.account}, ${registry.region}?`,
+      choices,
+      usual,
+    );
   };
   const wanted = await chosen();
   for (const id of wanted) {
@@ -131,10 +139,11 @@ export const chooseEndpoints = async (
   if (options.endpoint !== undefined) return candidates.filter(({ id }) => options.endpoint?.includes(id));
   if (candidates.length === 0) return [];
   return ask.pick(
-    `Which endpoints are to use ${credential}? (a new release replaces their workers)`,
+    `Which endpoints get ${credential}? (a release replaces their workers)`,
     candidates.map((value) => ({
       value,
       name: plain(`${nameOf(value)}, which uses ${value.registry ?? 'none'}: ${value.image}`),
+      short: plain(nameOf(value)),
     })),
     candidates.filter(({ registry }) => registry === null),
   );

@@ -29,9 +29,11 @@ const exampleRoleOf = (
     arn: `arn:${partitionOf(region)}:iam::${account}:role/runpod-pull`,
     externalId,
     command: [
-      'aws cloudformation deploy --stack-name runpod-pull --capabilities CAPABILITY_NAMED_IAM \\',
-      `  --template-file infra/examples/cross-account-role.yml --region ${region} \\`,
-      `  --parameter-overrides TrustedAccount=${identity.account} Stage=${stage} ExternalId=${externalId} \\`,
+      `aws cloudformation deploy --stack-name runpod-pull --region ${region} \\`,
+      '  --capabilities CAPABILITY_NAMED_IAM \\',
+      '  --template-file infra/examples/cross-account-role.yml \\',
+      `  --parameter-overrides TrustedAccount=${identity.account} Stage=${stage} \\`,
+      `    ExternalId=${externalId} \\`,
       `    'AlsoTrusts=${trustedArnOf(identity.arn)}'`,
     ].join('\n'),
   };
@@ -85,7 +87,7 @@ export const chooseEcr = async (
   const which = await ask.choose(
     `Which role of account ${account} mints?`,
     [
-      { value: 'example', name: `${example.arn}, by the command above` },
+      { value: 'example', name: `${example.arn}, by the command above`, short: 'runpod-pull' },
       { value: 'other', name: 'another role' },
       { value: 'none', name: 'none yet: leave this registry out' },
     ],

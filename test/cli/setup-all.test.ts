@@ -102,15 +102,15 @@ describe('setup of all that a key shows', () => {
     const session = onScreen();
     await session.shows('Runpod API key');
     session.type(`${apiKey}${keys.enter}`);
-    await session.asks(`fresh for ${registryHost}?`);
+    await session.asks(`fresh for ${account}, us-east-1?`);
     expect(session.screen().filter((line) => line.includes('◉'))).toEqual([
       expect.stringContaining('ecr (6n2k8v4d), used by voice (near0002), chat (near0001)'),
       expect.stringContaining('theirs (second00), used by video (near0003)'),
     ]);
     session.type(`${keys.down}${keys.space}${keys.enter}`);
-    await session.asks(`fresh for ${farHost}?`);
+    await session.asks(`fresh for ${account}, eu-west-1?`);
     session.type(`${keys.down}${keys.down}${keys.space}${keys.enter}`);
-    await session.asks('Which endpoints are to use credential 6n2k8v4d?');
+    await session.asks('Which endpoints get credential 6n2k8v4d?');
     session.type(keys.enter);
     await session.asks('Go on?');
     session.type(`y${keys.enter}`);
@@ -218,7 +218,7 @@ describe('a registry of another account', () => {
     await session.asks('Which Runpod credentials');
     expect(session.screen().join('\n')).toContain(`✓ ${role} mints a token.`);
     session.type(keys.enter);
-    await session.asks('Which endpoints are to use the new credential?');
+    await session.asks('Which endpoints get the new credential?');
     session.type(keys.enter);
     await session.asks('Go on?');
     session.type(`y${keys.enter}`);

@@ -301,7 +301,7 @@ describe('the first token of a new credential', () => {
     expect(code).toBe(0);
     const told = await setup(['--name', 'second', ...words], apiKey);
     expect(inOneLine(told.printed)).toContain(
-      'aws cloudformation deploy --stack-name runpod-pull --capabilities CAPABILITY_NAMED_IAM \\ --template-file infra/examples/cross-account-role.yml --region us-east-1 \\ --parameter-overrides TrustedAccount=123456789012 Stage=dev',
+      'aws cloudformation deploy --stack-name runpod-pull --region us-east-1 \\ --capabilities CAPABILITY_NAMED_IAM \\ --template-file infra/examples/cross-account-role.yml \\ --parameter-overrides TrustedAccount=123456789012 Stage=dev',
     );
   });
 });
