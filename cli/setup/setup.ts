@@ -59,6 +59,8 @@ const placeholder = { username: 'AWS', password: 'filled-by-the-first-run' };
 /** The changes that were agreed on, and what they are made with. */
 interface Agreement {
   readonly planned: readonly PlannedChange[];
+  /** Where the API key is. */
+  readonly source: string;
   readonly workshop: Workshop;
   readonly secrets: Secrets;
   readonly journal: Journal;
@@ -66,7 +68,7 @@ interface Agreement {
 
 /** Makes the changes, noting each before and after, until Ctrl-C is pressed or one fails. @returns the exit code */
 const makeAll = async (
-  { planned, workshop, secrets, journal }: Agreement,
+  { planned, source, workshop, secrets, journal }: Agreement,
   { print, terminal, caller, context: { interrupted } }: Conversation,
 ): Promise<number> => {
   const created = new Map<WantedTarget, string>();
@@ -77,7 +79,10 @@ const makeAll = async (
       terminal.printError(stopped(index));
       return exitCodes.interrupted;
     }
-    const begun = change((each) => created.get(each) ?? each.credential);
+    const begun = journal.withKey(
+      change((each) => created.get(each) ?? each.credential),
+      source,
+    );
     const note = journal.begin(begun);
     try {
       const made = await terminal.during(summary, make(begun, workshop, secrets));
@@ -241,7 +246,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   const tokens = new Map(wishes.targets.map(({ name, token }) => [credentialNameOf(name), token?.minted.token]));
   const secrets: Secrets = { apiKey: runpod.key, tokenOf: (credential) => tokens.get(credential) ?? placeholder };
   return async () => {
-    const code = await makeAll({ planned, workshop, secrets, journal }, conversation);
+    const code = await makeAll({ planned, source, workshop, secrets, journal }, conversation);
     if (code !== exitCodes.well) return code;
     if (options.json === true) {
       terminal.print(JSON.stringify({ version: 1, changes, next, unprotected }, undefined, 2));

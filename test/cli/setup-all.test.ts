@@ -297,3 +297,31 @@ describe('what targets.yml says of endpoints', () => {
     expect(world.runpod.endpoints.get('near0005')?.registry).toBe(null);
   });
 });
+
+describe('two keys, of two accounts at Runpod', () => {
+  const secondKey = 'rpa_SECONDKEYSECONDKEYSECONDKEY01';
+
+  it('are each undone by its own', async () => {
+    world.runpod.keys.set(secondKey, new Set(['*']));
+    const before = everything();
+    const make = ['--yes', '--key-stdin', '--credential', 'new', '--image-registry', registryHost];
+    expect((await setup([...make, '--name', 'first'], apiKey)).code).toBe(0);
+    expect((await setup([...make, '--name', 'second'], secondKey)).code).toBe(0);
+    const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ change: Record<string, unknown> }> };
+    expect(entries.map(({ change }) => [change.kind, change.apiKey])).toContainEqual([
+      'credential',
+      'ssm:/runpod-ecr-refresh/dev/second/api-key',
+    ]);
+    const piped = await setup(['--undo', '--yes', '--key-stdin'], apiKey);
+    expect(piped.printedErrors).toContain('--key-stdin: setup changed things by several keys');
+    // What the first key no longer may, the second does not need.
+    world.runpod.keys.set(apiKey, new Set(['secrets:read', 'serverless:read']));
+    const { code, printed, printedErrors } = await setup(['--undo', '--yes']);
+    expect(printed).toContain('✓ deleted credential runpod-ecr-refresh-second');
+    expect(printedErrors).toContain('Could not');
+    expect(code).toBe(1);
+    world.runpod.keys.set(apiKey, new Set(['*']));
+    expect((await setup(['--undo', '--yes'])).code).toBe(0);
+    expect(everything()).toEqual(before);
+  });
+});
