@@ -225,7 +225,7 @@ describe('a setting', () => {
 
   it('has the functions’ own default', () => {
     expect(read(yaml)).toMatchObject({
-      scheduleHours: 5,
+      scheduleHours: 3,
       retryMinutes: 15,
       propagationMinutes: 10,
       pushWindowSeconds: 60,
