@@ -22,8 +22,8 @@ const uses: Readonly<Record<string, RegistryUse>> = {
   'PUT manifests': 'put-manifest',
   'GET blobs': 'get-layer',
   'HEAD blobs': 'check-layer',
-  'POST uploads': 'begin-layer',
-  'PUT uploads': 'end-layer',
+  'POST blobs/uploads': 'begin-layer',
+  'PUT blobs/uploads': 'end-layer',
 };
 
 const denied = (message: string): Reply => json(403, { errors: [{ code: 'DENIED', message }] });
@@ -152,7 +152,7 @@ export class Registry {
     this.letIn.add(token.password);
     if (path === '') return json(200, {});
     const [, repository = '', kind = '', reference = ''] =
-      /^(.+)\/(?:blobs\/(?=uploads\/))?(manifests|blobs|uploads)\/([^/]*)$/.exec(path) ?? [];
+      /^(.+)\/(manifests|blobs\/uploads|blobs)\/([^/]*)$/.exec(path) ?? [];
     const use = uses[`${method} ${kind}`];
     if (use === undefined) return notFound('UNSUPPORTED', 'Invalid path');
     const account = host.slice(0, 12);
