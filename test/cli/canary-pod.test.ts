@@ -196,6 +196,14 @@ describe('setup --canary-pod --undo', () => {
     expect(everything()).toEqual(before);
   });
 
+  it('knows a repository for its own although it was cut off while it created it', async () => {
+    const before = everything();
+    await offer();
+    writeFileSync(join(folder, '.setup.json'), file('.setup.json').replace('"isDone": true', '"isDone": false'));
+    expect((await setup('--undo', '--yes')).printed).toContain('deleted repository runpod-canary');
+    expect(everything()).toEqual(before);
+  });
+
   it('leaves a repository with another image, and an image that another target’s pod pulls', async () => {
     await offer();
     world.push('runpod-canary', 'v2');
@@ -307,6 +315,7 @@ describe('where setup --canary-pod fails', () => {
       { answer: { status: 400, body: '{"errors":[{"code":"DIGEST_INVALID","message":"differs"}]}' } },
       /400 "DIGEST_INVALID differs"/,
     ],
+    ['does not give it back', /GET .*\/blobs\//, failures['403'], /was pushed, and a fresh token does not pull it: /],
     [
       'has the tag meanwhile',
       /PUT .*\/manifests\//,
