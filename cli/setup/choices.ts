@@ -19,11 +19,12 @@ import {
 /** The target to set up: one of targets.yml, or a new one. */
 export const chooseTarget = async (
   targets: readonly Target[],
-  { options: { name }, ask }: Conversation,
+  { options: { name, target }, ask }: Conversation,
 ): Promise<{ readonly name: string; readonly existing: Target | undefined }> => {
   const usual = targets[0]?.name ?? 'production';
   const chosen =
     name ??
+    target ??
     (targets.length < 2
       ? usual
       : await ask.choose(

@@ -14,6 +14,8 @@ import * as z from 'zod/mini';
 import { CommandError } from '../../stack/failure.ts';
 
 const text = z.string();
+/** What it was made for, where that can be undone by itself. */
+const purpose = z.optional(z.literal('canary-pod'));
 
 /** Something that setup changed or was about to change, and what undoing it needs to know. No secrets. */
 const changeSchema = z.discriminatedUnion('kind', [
@@ -23,7 +25,9 @@ const changeSchema = z.discriminatedUnion('kind', [
     name: text,
     /** Whether it turned out to be there already: then it is not ours. */
     wasThere: z.optional(z.boolean()),
+    purpose,
   }),
+  z.object({ kind: z.literal('image'), region: text, repository: text, tag: text, digest: text, purpose }),
   z.object({
     kind: z.literal('api-key'),
     /** The parameter's name, and the version that held the key before; left out where there was none. */
@@ -48,6 +52,7 @@ const changeSchema = z.discriminatedUnion('kind', [
     /** The file's content before and after; left out where there was no file. */
     before: z.optional(text),
     after: text,
+    purpose,
   }),
 ]);
 export type JournalChange = z.output<typeof changeSchema>;

@@ -11,7 +11,8 @@ import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential
 import { plain, type Terminal, wrap } from '../terminal.ts';
 import { findOpenApi, noApi } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
-import { make, type Secrets, type Workshop } from './changes.ts';
+import { prepareCanaryPod } from './canary-pod.ts';
+import type { Secrets } from './changes.ts';
 import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
 import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
 import { prepareDelegate } from './delegate.ts';
@@ -19,8 +20,9 @@ import { createFindHurt, describeHurt, type EcrEndpoint, ecrEndpointsOf, nameOf 
 import { Journal } from './journal.ts';
 import { findKey } from './key.ts';
 import { findKeyParameter } from './key-parameter.ts';
+import { lastingWorkshop, makeAll } from './make-all.ts';
 import { mintForSetup, type SetupToken } from './mint.ts';
-import { nextSteps, type PlannedChange, planChanges, type Wanted } from './plan.ts';
+import { nextSteps, planChanges, type Wanted } from './plan.ts';
 import { readTargetsFile } from './targets-file.ts';
 import { tryToken } from './try-token.ts';
 import { prepareUndo } from './undo.ts';
@@ -111,45 +113,6 @@ const describeLeft = (endpoint: EcrEndpoint, host: string): string => {
 
 /** What nobody can use: Runpod wants a password. */
 const placeholder = { username: 'AWS', password: 'filled-by-the-first-run' };
-
-/** The changes that were agreed on, and what they are made with. */
-interface Agreement {
-  readonly planned: readonly PlannedChange[];
-  /** The credential's id, or that a new one is to be created. */
-  readonly credential: string;
-  readonly workshop: Workshop;
-  readonly secrets: Secrets;
-  readonly journal: Journal;
-}
-
-/** Makes the changes, noting each before and after, until Ctrl-C is pressed. @returns how many were made */
-const makeAll = async (
-  { planned, credential: chosen, workshop, secrets, journal }: Agreement,
-  { print, terminal, context: { interrupted } }: Conversation,
-): Promise<number> => {
-  let credential = chosen;
-  for (const [index, { summary, change }] of planned.entries()) {
-    if (interrupted.aborted) return index;
-    const begun = change(credential);
-    const note = journal.begin(begun);
-    const made = await terminal.during(summary, make(begun, workshop, secrets));
-    note(made);
-    if (made.kind === 'credential') credential = made.id ?? credential;
-    print(wrap(`${terminal.paint('green', '✓')} Done: ${summary}.`, terminal.columns(), '  '));
-  }
-  return planned.length;
-};
-
-/** What changes are made with, although Ctrl-C was pressed meanwhile. */
-const lastingWorkshop = (
-  key: string,
-  source: string,
-  { lastingCaller: caller, context: { folder } }: Conversation,
-): Workshop => {
-  const client = connect(caller.settings, async () => key)(source);
-  const account = createRunpodAccount(client, caller.settings);
-  return { folder, caller, account, management: createRunpodManagement(client, caller.settings) };
-};
 
 /**
  * Finds out what there is and what is wanted, and asks whether to go on.
@@ -299,13 +262,8 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   const workshop = lastingWorkshop(runpod.key, source, conversation);
   const secrets: Secrets = { apiKey: runpod.key, token: token?.minted.token ?? placeholder };
   return async () => {
-    const count = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
-    if (count < planned.length) {
-      terminal.printError(
-        `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`,
-      );
-      return exitCodes.interrupted;
-    }
+    const end = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
+    if (end !== exitCodes.well) return end;
     if (options.json === true) terminal.print(JSON.stringify({ version: 1, changes, next }, undefined, 2));
     print('\nNext');
     printList(next);
@@ -319,6 +277,13 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
     if (planned.length > 0) print(`\nUndo it all: npm run setup -- --undo ${placeOptions(caller)}`);
     return exitCodes.well;
   };
+};
+
+/** What the options ask for. */
+const prepareFor = ({ undo, delegate, canaryPod }: SetupOptions) => {
+  if (undo === true) return prepareUndo;
+  if (delegate === true) return prepareDelegate;
+  return canaryPod === true ? prepareCanaryPod : prepareSetup;
 };
 
 /** Sets a target up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
@@ -340,8 +305,7 @@ export const setup = async (options: SetupOptions, context: CommandContext, term
         if (options.json !== true) terminal.print(line);
       },
     };
-    const prepare = options.undo === true ? prepareUndo : options.delegate === true ? prepareDelegate : prepareSetup;
-    change = await prepare(journalPath, conversation);
+    change = await prepareFor(options)(journalPath, conversation);
   } catch (error) {
     if (!isInterruption(error) && !context.interrupted.aborted) throw error;
     terminal.printError('\nStopped. Nothing was changed.');
