@@ -4,12 +4,12 @@ import { defineConfig } from 'vitest/config';
 const others = {
   /** Packages again and again, with settings of every kind, installs what `npm run build` made, and runs the action's steps. Part of `npm run check`. */
   package: [
-    'test/infra/{account-settings,deploy-package,packaged-settings}.test.ts',
+    'test/infra/{account-settings,deploy-package,github-oidc-role,packaged-settings}.test.ts',
     'test/packaging/installed.test.ts',
     'test/action/steps.test.ts',
   ],
   /** Thousands of targets, simulated weeks, and ten thousand random worlds. */
-  scale: ['test/scale/!(bounds).test.ts', 'test/bench/availability.test.ts'],
+  scale: ['test/scale/!(bounds).test.ts', 'test/bench/availability.test.ts', 'test/statemachines/week.test.ts'],
   /** Hostile answers to processes whose memory is measured: what runs beside them puts off their garbage collection. */
   bounds: ['test/scale/bounds.test.ts'],
   /** Needs Chromium. */

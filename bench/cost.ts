@@ -1,3 +1,4 @@
+import { readSettings } from '../functions/lib/env.ts';
 import { alarmsOf } from '../infra/alarms.ts';
 import { stackName } from '../simulator/aws/stack.ts';
 import type { Execution } from '../simulator/aws/step-functions.ts';
@@ -24,7 +25,7 @@ const prices = {
 } as const;
 
 const hoursPerMonth = 730;
-const scheduleHours = 5;
+const scheduleHours = readSettings({}).SCHEDULE_HOURS;
 /** A function's billed time, generously: most of it is waiting for Runpod, ECR and logs, which no simulator shows. */
 const secondsPerCall = 2;
 const gigabytes = 0.5;
@@ -52,7 +53,7 @@ export const sumOf = (dollars: Readonly<Record<string, number>>): number =>
 
 /** What of a month's runs is simulated: all of it for one target, and a run or a day of more. */
 const runsSimulated = (targets: number): number =>
-  targets === 1 ? hoursPerMonth / scheduleHours : targets < 100 ? 5 : 1;
+  targets === 1 ? hoursPerMonth / scheduleHours : targets < 100 ? 24 / scheduleHours : 1;
 
 interface Counts {
   transitions: number;
@@ -179,6 +180,12 @@ if (import.meta.main) {
   row('**running**', ({ running }) => sumOf(running));
   row('**running, a target**', ({ running, targets }) => sumOf(running) / targets);
   row('dashboard (three are free)', ({ dashboard }) => dashboard);
+  for (const hours of [1, 2, 3, 4, 5, 6]) {
+    row(
+      `a target, with a run every ${hours} h`,
+      ({ running, targets }) => (sumOf(running) / targets) * (scheduleHours / hours),
+    );
+  }
   print(`\n| ${windowsPerDay} windows with pushes a day | transitions of one | dollars a month |\n|---|---:|---:|`);
   const pushes: Array<{ readonly transitions: number; readonly dollars: number }> = [];
   for (const targets of [1, 40, 1000]) {

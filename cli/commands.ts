@@ -56,13 +56,14 @@ const createProgram = (context: CommandContext, end: (exitCode: number) => void)
     `  npm run setup                                        asks, shows a plan, and goes on when you agree
   npm run setup -- --key-stdin --yes < key-file        asks nothing, and takes what is usual
   npm run setup -- --yes --credential new --name team  … but with a new credential
+  npm run setup -- --canary-pod --target production    makes what a canary pod needs (docs/canary.md), if you agree to its price
   npm run setup -- --undo                              undoes what it did
 
 The key is typed without being shown, or piped in; it is never an argument. What was changed is noted in .setup.json,
 without secrets; run it again after an interruption to go on.`,
   )
     .option('--yes', 'ask nothing: take what is usual, and what the options say')
-    .option('--undo', 'undo what setup has changed')
+    .option('--undo', 'undo what setup has changed; with --canary-pod: what that has')
     .option('--even-deployed', 'with --undo: undo although a deployed stack lives on it')
     .option('--rotate-key', 'store another Runpod API key in the place of the one that is stored')
     .option('--kms-key <key>', 'the KMS key that encrypts the API key (default: the one that does, else AWS’s own)')
@@ -70,12 +71,20 @@ without secrets; run it again after an interruption to go on.`,
       '--delegate',
       'register the repositories of a target’s endpoints at Runpod, to be pulled without a credential',
     )
+    .option(
+      '--canary-pod',
+      'have a pod pull a small image with what Runpod holds, for a few cents a month; says its price first',
+    )
     .option('--key-stdin', 'read the Runpod API key from standard input')
+    .option('--target <name>', 'the same as --name, as other commands call it')
     .option('--name <target>', 'the one target that it is about (default: all that the key shows)')
     .option('--credential <ids...>', 'the Runpod credentials to keep fresh, or new (default: those that endpoints use)')
     .option('--endpoint <ids...>', 'endpoints to select the credential for (default: those without any)')
     .option('--image-registry <host>', 'the ECR registry of the images (default: all that endpoints use)')
-    .option('--repository <name>', 'an ECR repository to create, where it is missing')
+    .option(
+      '--repository <name>',
+      'an ECR repository to create, where it is missing (with --canary-pod: runpod-canary)',
+    )
     .option('--role-arn <arn>', 'the role that mints, for a registry of another account')
     .option('--external-id <id>', 'the external id that the role asks for')
     .action(perform(async () => (await import('./setup/setup.ts')).setup));

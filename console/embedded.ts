@@ -18,6 +18,8 @@ import type { OpenedRun, RunState } from './view.ts';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
+/** The schedule that ships. */
+const scheduleMs = 3 * hourMs;
 
 const ours = 'production';
 const guide = 'guide';
@@ -198,8 +200,8 @@ targets:
       this.#showEndpoint(id);
     }
     this.#fillTokens(clock.now() + 12 * hourMs);
-    this.#every(5 * hourMs, async () => {
-      this.#nextRunAt = clock.now() + 5 * hourMs;
+    this.#every(scheduleMs, async () => {
+      this.#nextRunAt = clock.now() + scheduleMs;
       this.#world.start({ trigger: 'schedule' });
     });
     this.#everyGuide(guide, `${environment.RUNPOD_REST_URL}/containerregistryauth`);
@@ -584,7 +586,7 @@ targets:
     const { clock } = this.#world;
     this.#hurry('21600');
     for (let day = 1; day <= 7; day += 1) {
-      yield `Day ${day} of a normal week: a run every 5 hours, each token replaced 7 hours before it ends. As pasted, the guide’s Lambda calls what Runpod’s API does not have.`;
+      yield `Day ${day} of a normal week: a run every 3 hours, each token replaced 9 hours before it ends. As pasted, the guide’s Lambda calls what Runpod’s API does not have.`;
       await clock.sleep(dayMs);
     }
     this.#hurry('60');

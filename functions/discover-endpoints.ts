@@ -1,15 +1,13 @@
 import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
-import { parseEcrHost } from './lib/ecr/host.ts';
-import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
+import { registriesOf } from './lib/ecr/registries.ts';
 import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
-import { quote } from './lib/quote.ts';
-import { chooseEndpoints, isOfOtherRegistry } from './lib/runpod/choose-endpoints.ts';
+import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { describeUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { describeAllUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
 import {
   accountOf,
   type CanaryPodSettings,
@@ -55,15 +53,7 @@ interface DiscoverEndpointsOutput {
 
 const maxOtherUsers = 50;
 const maxUnmanaged = 20;
-const maxHurt = 5;
 const maxRegistries = 20;
-
-/** The registries of images, each once, ECR's first. */
-const registriesOf = (images: readonly string[]): string[] => {
-  const found = new Set(images.flatMap((image) => parseImageReference(image)?.registry ?? []));
-  return [...found].toSorted((one, other) => Number(isEcr(other)) - Number(isEcr(one))).slice(0, maxRegistries);
-};
-const isEcr = (host: string): boolean => parseEcrHost(host) !== undefined;
 
 /**
  * Finds the endpoints that use a target's credential, and makes sure the credential is there at all.
@@ -107,21 +97,12 @@ export const createDiscoverEndpoints =
       // Better to warn of an endpoint that needs no credential than to be silent about one that does.
       management.listDelegations().catch(() => []),
     );
-    warnings.push(...unmanaged.slice(0, maxUnmanaged).map(describeUnmanaged));
-    if (unmanaged.length > maxUnmanaged) warnings.push(`So do ${unmanaged.length - maxUnmanaged} more.`);
+    warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
     if (otherUsers.length > maxOtherUsers)
       warnings.push(
         `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
       );
-    const hurt = behind.filter(({ image }) => isOfOtherRegistry(image, ecr));
-    if (hurt.length > 0) {
-      const described = hurt
-        .slice(0, maxHurt)
-        .map((each) => `${quote(each.name)} uses the credential for ${quote(each.image)}`);
-      warnings.push(
-        `${described.join('; ')}${hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : ''}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
-      );
-    }
+    warnings.push(...describeHurt(behind, ecr));
     const rollouts = new Set(found.endpoints?.flatMap(({ id, rollout }) => (rollout === undefined ? [] : [id])));
     const followers = chosen.flatMap(({ id, endpoint }) =>
       rollouts.has(id) ? [{ id, image: endpoint?.image ?? '' }] : [],
@@ -132,7 +113,7 @@ export const createDiscoverEndpoints =
       images: packed,
       canaries: trigger === 'schedule' ? chosen.filter(({ canary }) => canary !== undefined).length : 0,
       otherUsers: otherUsers.slice(0, maxOtherUsers),
-      registries: registriesOf(behind.map(({ image }) => image)),
+      registries: registriesOf(behind.map(({ image }) => image)).slice(0, maxRegistries),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
       warnings,
       followers: followers.length === 0 ? undefined : followers,

@@ -1,11 +1,9 @@
 import * as z from 'zod/mini';
-import { parseEcrHost } from './lib/ecr/host.ts';
-import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { mapConcurrent } from './lib/map-concurrent.ts';
 import { createMemory } from './lib/memory/memory.ts';
 import { type PushWindow, repositoriesOf } from './lib/memory/push-window.ts';
 import { type BasePlatform, type Log, lambda, type Platform, parseInput } from './lib/platform.ts';
-import { chooseEndpoints } from './lib/runpod/choose-endpoints.ts';
+import { createConcerns } from './lib/runpod/concerned.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type Endpoint } from './lib/runpod/management.ts';
 import { createLoadTargets, type LoadTargets, type Target } from './lib/targets.ts';
@@ -62,20 +60,7 @@ export const createFindConcerned =
       log.error('What was pushed is not known, so it may be anything', error);
       return new Set();
     });
-
-    const isPushed = (image: string): boolean => {
-      const reference = parseImageReference(image);
-      const host = parseEcrHost(reference?.registry ?? '');
-      return (
-        reference !== undefined &&
-        host?.account === pushed.account &&
-        host.region === pushed.region &&
-        (repositories.size === 0 || repositories.has(reference.repository))
-      );
-    };
-    const concerns = (target: Target, endpoints: readonly Endpoint[]): boolean =>
-      chooseEndpoints(target, endpoints).some(({ endpoint }) => endpoint !== undefined && isPushed(endpoint.image));
-
+    const concerns = createConcerns(pushed, repositories);
     const keys = [...new Set(asked.map(({ runpod }) => runpod.apiKey))];
     const giveUpAt = now() + maxAskMs;
     const failures: unknown[] = [];

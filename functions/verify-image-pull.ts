@@ -1,18 +1,15 @@
 import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
-import { cutToBytes } from './lib/bounded-text.ts';
-import { defined } from './lib/defined.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packedImagesSchema, packImages } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
-import { isTokenProblem, reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
-import { createListPushes, type ListPushes, newerPushes } from './lib/ecr/pushes.ts';
+import { reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
+import { createListPushes, type ListPushes } from './lib/ecr/pushes.ts';
 import { PullError } from './lib/ecr/registry.ts';
-import { isPassing as isPassingProblem } from './lib/ecr/registry-answer.ts';
 import { boundTriedImages, type TriedImages, triedImagesSchema } from './lib/ecr/tried-images.ts';
+import { tryImages } from './lib/ecr/try-images.ts';
 import { ImageNotPullableError, TokenRejectedError, WrongRegistryError } from './lib/errors.ts';
-import { mapConcurrent } from './lib/map-concurrent.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { heldUntil, targetForm } from './lib/memory/target-memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
@@ -45,12 +42,10 @@ const inputSchema = z.object({
   before: z.optional(z.partial(triedImagesSchema)),
 });
 
-const maxImagesAtOnce = 8;
 /** What is not begun by then is handed back: the function has five minutes. */
 const maxTryingMs = 200_000;
 /** A thousand images take a few of them. What is left after these is tried by the next run. */
 const maxLooks = 8;
-const maxProblemBytes = 400;
 const noTime = 'There was no time left in this run to try it';
 
 /**
@@ -66,7 +61,7 @@ const noTime = 'There was no time left in this run to try it';
  * @throws {EcrThrottledError | EcrUnavailableError | KmsUnavailableError} no image could be tried to the end
  */
 export const createVerifyImagePull =
-  ({ unseal, registryClient, listPushes, memory, now, scheduleMs }: VerifyImagePullDeps) =>
+  ({ unseal, registryClient, memory, now, scheduleMs, ...deps }: VerifyImagePullDeps) =>
   async (event: unknown): Promise<TriedImages> => {
     const input = parseInput('verify-image-pull', inputSchema, event);
     const { sealed, registry, images: all, registries, before = {}, ...sealedFor } = input;
@@ -103,36 +98,12 @@ export const createVerifyImagePull =
       return { images: [] };
     }
 
-    const failures: PullError[] = [];
-    const untried: string[] = [];
-    const tried = await mapConcurrent(
-      images,
-      maxImagesAtOnce,
-      async ({ image, reference }): Promise<ImageRecord | undefined> => {
-        if (now() - begunAt > maxTryingMs) {
-          untried.push(image);
-          return undefined;
-        }
-        try {
-          const [pulled, pushes] = await Promise.all([
-            registryClient.tryImage(reference, token),
-            listPushes(reference),
-          ]);
-          return defined({ image, ...pulled, behindBy: newerPushes(pushes, pulled.digest) });
-        } catch (error) {
-          if (!(error instanceof PullError)) throw error;
-          // One image may be refused what the registry as a whole is not.
-          if (isTokenProblem(error)) await tryToken();
-          failures.push(error);
-          const isPassing = isPassingProblem(error.problem) || undefined;
-          return defined({ image, problem: cutToBytes(error.advice, maxProblemBytes), isPassing });
-        }
-      },
-    );
+    const hasTime = () => now() - begunAt <= maxTryingMs;
+    const trials = await tryImages({ registryClient, ...deps }, images, token, tryToken, hasTime);
+    const { records, failures, untried } = trials;
     // A token that was not withheld for the first images is not for the others.
     const reason = known === undefined ? reasonToWithhold(failures, images.length - untried.length) : undefined;
     if (reason !== undefined) await withhold(reason);
-    const records = tried.filter((each) => each !== undefined);
     if (untried.length > 0 && looks + 1 < maxLooks) {
       return { ...boundTriedImages(records, known), untried: packImages(untried).packed, looks: looks + 1 };
     }

@@ -1,27 +1,20 @@
-import { createStartExecution, type StartExecution } from './lib/aws/start-execution.ts';
+import { createStartExecution } from './lib/aws/start-execution.ts';
 import { requireSetting } from './lib/env.ts';
-import { type BasePlatform, lambda, type Meter, parseInput } from './lib/platform.ts';
+import { lambda, parseInput } from './lib/platform.ts';
 import { checkRolloutCanary } from './lib/rollout/canary.ts';
-import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
+import { type ConcludeDeps, concludeBy } from './lib/rollout/conclude.ts';
+import { endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
 import { isOfRelease, judgeWorkers } from './lib/rollout/judge.ts';
-import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import { createRolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema, type Watched } from './lib/rollout/order.ts';
-import { remember } from './lib/rollout/record.ts';
 import { withLogs } from './lib/runpod/watch-workers.ts';
 
 /** What watch-rollout needs from outside. */
-interface WatchRolloutDeps {
-  readonly memory: RolloutMemory;
+interface WatchRolloutDeps extends ConcludeDeps {
   readonly runpodFor: RolloutRunpod;
-  /** Starts a refresh of the targets whose endpoints waited for a proof. */
-  readonly startRefresh: StartExecution;
-  readonly now: () => number;
-  readonly meter: Meter;
-  readonly log: BasePlatform['log'];
 }
 
 const minuteMs = 60_000;
-const dayMs = 24 * 60 * minuteMs;
 /** Each log costs seconds of listening. */
 const maxWorkersRead = 10;
 
@@ -42,6 +35,7 @@ export const createWatchRollout =
     const order = parseInput('watch-rollout', stateSchema, event);
     const { endpoint: id, target, proveWithinMinutes } = order;
     const end = endBy(memory, order, now);
+    const conclude = concludeBy({ memory, startRefresh, now, meter, log }, order, end);
     const { management, listImageReleases, readWorkerLog, jobs } = runpodFor(target.runpod.apiKey);
 
     const record = await memory.read(id);
@@ -97,43 +91,9 @@ export const createWatchRollout =
       const back = verdict === 'proven' ? 'works' : verdict === 'broken' ? 'broken' : 'unproved';
       return end.with('broken', brokenWhy, { back });
     }
-    if (verdict === 'broken') {
-      const broken = await changeCurrent(memory, order, (found, all) => ({
-        ...all,
-        refused: remember(all.refused, { image, digest, at: now(), by: 'workers', why }),
-        current: { ...found, phase: 'returning', brokenWhy: why },
-      }));
-      return broken?.current?.attempt === order.attempt ? { next: 'back' } : end.asOther(broken);
-    }
-    if (verdict === 'pending') {
-      const isTold = now() - appliedAt >= dayMs && current.dayTold !== true;
-      if (isTold) {
-        await changeCurrent(memory, order, (found, all) => ({
-          ...all,
-          told: `unproved ${digest}`,
-          current: { ...found, dayTold: true },
-        }));
-      }
-      return end.step('unproved', why, current, isTold);
-    }
-    const step = await end.with('proven', why, {
-      change: (all) => ({
-        ...all,
-        earlier: { image, digest },
-        previous: current.earlier,
-        proven: remember(all.proven, { image, digest, at: now() }),
-      }),
-    });
-    meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs);
-    if (order.waiting.length > 0) {
-      const input = { trigger: 'rollout', targets: order.waiting };
-      await startRefresh(`proven-${id}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80), input).catch(
-        (error: unknown) =>
-          // The next scheduled run finds the proof, too.
-          log.error('The refresh of endpoints that waited for this proof could not be started', error),
-      );
-    }
-    return step;
+    const given = { current, image, digest, appliedAt, why };
+    if (verdict === 'broken') return conclude.broken(given);
+    return verdict === 'proven' ? conclude.proven(given) : conclude.pending(given);
   };
 
 export const buildWatchRollout = (platform: RolloutPlatform) =>

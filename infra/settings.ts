@@ -167,6 +167,11 @@ const requirePlace = ({ stage, region }: StackPlace): void => {
       `--stage: expected a letter and then letters, digits and -, at most ${maxStageLength} (a function's name has 64), found ${JSON.stringify(stage)}.`,
     );
   }
+  if (stage.endsWith('-rollout')) {
+    throw new ConfigurationError(
+      `--stage: expected a name that does not end in -rollout, found ${JSON.stringify(stage)}: runpod-ecr-refresh-${stage} is what the stage ${JSON.stringify(stage.slice(0, -'-rollout'.length))} calls its state machine for rollouts, and whoever may deploy one stage must not reach another.`,
+    );
+  }
   if (!isStackRegion(region)) {
     throw new ConfigurationError(
       `--region: ${JSON.stringify(region)} is no region that is known to have all of Lambda, Step Functions and EventBridge Scheduler. Deploy to another: the images may be in any region (docs/other-regions.md).`,

@@ -54,7 +54,7 @@ export class DebianRegistry {
     const config = join(this.folder, 'config.yml');
     writeFileSync(
       config,
-      `version: 0.1\nlog: { level: error, accesslog: { disabled: true } }\nstorage: { filesystem: { rootdirectory: ${join(this.folder, 'data')} } }\nhttp: { addr: 127.0.0.1:${this.#port} }\n`,
+      `version: 0.1\nlog: { level: error, accesslog: { disabled: true } }\nstorage: { filesystem: { rootdirectory: ${join(this.folder, 'data')} } }\nhttp: { addr: 127.0.0.1:${this.#port}, relativeurls: true }\n`,
     );
     this.#registry = spawn('docker-registry', ['serve', config], { stdio: 'ignore' });
     const [key, certificate] = [join(this.folder, 'front.pem'), join(this.folder, 'ca.crt')];

@@ -8,6 +8,8 @@ export interface LoopbackRequest {
   readonly url: URL;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
+  /** The same where it is no text. */
+  readonly bytes: Buffer;
 }
 
 /** What a server answers. A stream writes until its reader goes away. */
@@ -96,10 +98,10 @@ const sendPart = (response: ServerResponse, { status, headers = {}, body = '' }:
   response.write(body, () => response.destroy());
 };
 
-const readBody = async (request: IncomingMessage): Promise<string> => {
+const readBody = async (request: IncomingMessage): Promise<Buffer> => {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk);
-  return Buffer.concat(chunks).toString('utf8');
+  return Buffer.concat(chunks);
 };
 
 /** Starts a server on 127.0.0.1, on a port that the system gives. */
@@ -111,7 +113,8 @@ export const serve = async (
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1');
     const method = request.method ?? 'GET';
-    const body = await readBody(request);
+    const bytes = await readBody(request);
+    const body = bytes.toString('utf8');
     const action = request.headers['x-amz-target'] ?? /(?:^|&)Action=(\w+)/.exec(body)?.[1];
     const fault = faults.take(`${action === undefined ? '' : `${action} `}${method} ${url.pathname}${url.search}`);
     if (fault !== undefined && 'hang' in fault) return;
@@ -123,7 +126,7 @@ export const serve = async (
     if (fault !== undefined && 'endless' in fault) return sendForever(response, fault.endless);
     if (fault !== undefined && 'answer' in fault) return send(response, fault.answer);
     if (fault !== undefined && 'delayMs' in fault) await clock.pause(fault.delayMs);
-    send(response, await handle({ method, url, headers: request.headers, body }));
+    send(response, await handle({ method, url, headers: request.headers, body, bytes }));
   };
 
   const server = createServer((request, response) => {

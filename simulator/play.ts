@@ -34,16 +34,25 @@ export const createPacedPrint = (
   };
 };
 
+/** Where it is printed. */
+export interface StartOutput {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
 /** Plays scenarios in a world of their own. @returns the exit code */
-export const play = async ({ scenario, json = false, fast = false }: StartOptions): Promise<number> => {
-  const isPaced = process.stdout.isTTY === true && !json && !fast;
+export const play = async (
+  { scenario, json = false, fast = false }: StartOptions,
+  output: StartOutput = process.stdout,
+): Promise<number> => {
+  const isPaced = output.isTTY === true && !json && !fast;
   const { print, printed } = createPacedPrint(
-    (text) => void process.stdout.write(text),
+    (text) => void output.write(text),
     () => (isPaced ? setTimeout(pauseMs) : Promise.resolve()),
   );
   const startedAt = performance.now();
   const world = await World.begin();
-  const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+  const colour = output.isTTY === true && process.env.NO_COLOR === undefined;
   const reporter = createReporter(world, print, { json, colour });
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'image-generator', image, registry: '6n2k8v4d' });

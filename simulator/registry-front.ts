@@ -69,7 +69,7 @@ const frontPort = await listen((request, response) => {
   }
   const path = (request.url ?? '').replace(/^\/[^/]+(?=\/v2\/)/, '');
   const hash = /\/blobs\/sha256:([0-9a-f]{64})$/.exec(path)?.[1];
-  if (hash === undefined) forward(path, request, response);
+  if (hash === undefined || request.method === 'HEAD') forward(path, request, response);
   else response.writeHead(307, { location: `https://127.0.0.1:${storePort}/bucket/${hash}` }).end();
 });
 

@@ -1,3 +1,4 @@
+import { createHash, randomUUID } from 'node:crypto';
 import type { Ecr, IssuedToken } from './aws/ecr.ts';
 import type { WorldClock } from './clock.ts';
 import type { Content, Image } from './images.ts';
@@ -11,6 +12,20 @@ interface Repository {
   readonly blobs: Map<string, Content>;
 }
 
+/** What a request does with a repository, by which IAM decides whether its token may. */
+export type RegistryUse = 'get-manifest' | 'get-layer' | 'check-layer' | 'begin-layer' | 'end-layer' | 'put-manifest';
+
+/** By method and what the path names. */
+const uses: Readonly<Record<string, RegistryUse>> = {
+  'GET manifests': 'get-manifest',
+  'HEAD manifests': 'get-manifest',
+  'PUT manifests': 'put-manifest',
+  'GET blobs': 'get-layer',
+  'HEAD blobs': 'check-layer',
+  'POST blobs/uploads': 'begin-layer',
+  'PUT blobs/uploads': 'end-layer',
+};
+
 const denied = (message: string): Reply => json(403, { errors: [{ code: 'DENIED', message }] });
 
 const unauthorized = (): Reply => ({
@@ -22,7 +37,14 @@ const unauthorized = (): Reply => ({
   body: 'no basic auth credentials',
 });
 
-const notFound = (code: string, message: string): Reply => json(404, { errors: [{ code, message }] });
+const refused = (status: number, code: string, message: string): Reply => json(status, { errors: [{ code, message }] });
+const notFound = (code: string, message: string): Reply => refused(404, code, message);
+
+interface Named {
+  readonly digest: string;
+}
+
+const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 
 const readBasic = (authorization: string | undefined): string | undefined => {
   const encoded = /^Basic (.+)$/.exec(authorization ?? '')?.[1];
@@ -41,8 +63,10 @@ export class Registry {
   /** Repositories whose images have been archived. */
   readonly archived = new Set<string>();
   /** Set by the world, which knows what a token's minter may do: IAM's sentence where it may not. */
-  mayPull: (token: IssuedToken, kind: string, account: string, repository: string) => string | undefined = () =>
+  refusalOf: (token: IssuedToken, use: RegistryUse, account: string, repository: string) => string | undefined = () =>
     undefined;
+  /** Uploads that have begun, and the repository of each. */
+  readonly #uploads = new Map<string, string>();
   #store: Loopback | undefined;
 
   constructor(clock: WorldClock, ecr: Ecr) {
@@ -65,17 +89,15 @@ export class Registry {
         repositoryName: name,
       }));
     };
+    ecr.deleteImage = (registryId, region, name, digest) =>
+      this.deleteImage(`${registryId}.dkr.ecr.${region}.amazonaws.com/${name}`, digest);
+    ecr.deleteRepository = (registryId, region, name) =>
+      void this.#repositories.delete(`${registryId}.dkr.ecr.${region}.amazonaws.com/${name}`);
   }
 
   /** Pushes an image: `host/repository`, and the tag that names it from now on. */
   push(repository: string, tag: string, image: Image): void {
-    const held = this.#repositories.get(repository) ?? {
-      tags: new Map(),
-      manifests: new Map(),
-      blobs: new Map(),
-      pushedAt: new Map(),
-    };
-    this.#repositories.set(repository, held);
+    const held = this.#hold(repository);
     for (const manifest of image.manifests) held.manifests.set(manifest.digest, manifest);
     for (const blob of image.blobs) {
       held.blobs.set(blob.digest, blob);
@@ -83,6 +105,17 @@ export class Registry {
     }
     held.tags.set(tag, image.top.digest);
     held.pushedAt.set(image.top.digest, this.#clock.now());
+  }
+
+  #hold(repository: string): Repository {
+    const held = this.#repositories.get(repository) ?? {
+      tags: new Map(),
+      manifests: new Map(),
+      blobs: new Map(),
+      pushedAt: new Map(),
+    };
+    this.#repositories.set(repository, held);
+    return held;
   }
 
   deleteTag(repository: string, tag: string): void {
@@ -110,30 +143,104 @@ export class Registry {
     return { origin: front.origin, close: async () => void (await Promise.all([front.close(), store.close()])) };
   }
 
-  #answer({ method, url, headers }: LoopbackRequest): Reply {
+  #answer(request: LoopbackRequest): Reply {
+    const { method, url, headers } = request;
     const [, host = '', path = ''] = /^\/([^/]+)\/v2\/(.*)$/.exec(url.pathname) ?? [];
     const token = this.#ecr.find(readBasic(headers.authorization) ?? '');
     const refusal = this.#refuse(token, host);
     if (refusal !== undefined || token === undefined) return refusal ?? unauthorized();
     this.letIn.add(token.password);
     if (path === '') return json(200, {});
-    const [, repository = '', kind, reference = ''] = /^(.+)\/(manifests|blobs)\/([^/]+)$/.exec(path) ?? [];
-    if (kind === undefined) return notFound('UNSUPPORTED', 'Invalid path');
-    const unauthorizedTo = this.mayPull(token, kind, host.slice(0, 12), repository);
+    const [, repository = '', kind = '', reference = ''] =
+      /^(.+)\/(manifests|blobs\/uploads|blobs)\/([^/]*)$/.exec(path) ?? [];
+    const use = uses[`${method} ${kind}`];
+    if (use === undefined) return notFound('UNSUPPORTED', 'Invalid path');
+    const account = host.slice(0, 12);
+    const unauthorizedTo = this.refusalOf(token, use, account, repository);
     if (unauthorizedTo !== undefined) return denied(unauthorizedTo);
-    const held = this.#repositories.get(`${host}/${repository}`);
+    const name = `${host}/${repository}`;
+    const created = this.#ecr.createdRepositories.get(`${account}/${token.region}/${repository}`);
+    const held = created === undefined ? this.#repositories.get(name) : this.#hold(name);
     if (held === undefined) {
       return notFound(
         'NAME_UNKNOWN',
-        `The repository with name '${repository}' does not exist in the registry with id '${host.slice(0, 12)}'`,
+        `The repository with name '${repository}' does not exist in the registry with id '${account}'`,
       );
     }
-    if (this.archived.has(`${host}/${repository}`)) {
+    if (this.archived.has(name)) {
       return notFound('MANIFEST_UNKNOWN', 'Requested image is archived. Restore it before pulling.');
     }
-    return kind === 'manifests'
-      ? sendManifest(held, decodeURIComponent(reference), method)
-      : this.#sendBlob(held, reference);
+    switch (use) {
+      case 'get-manifest':
+        return sendManifest(held, decodeURIComponent(reference), method);
+      case 'put-manifest': {
+        const isTaken = held.tags.has(reference) && created?.isImmutable === true;
+        if (!isTaken) return this.#takeManifest(held, reference, request);
+        const why = 'cannot be overwritten because the repository is immutable.';
+        return refused(
+          400,
+          'TAG_INVALID',
+          `The image tag '${reference}' already exists in the '${repository}' repository and ${why}`,
+        );
+      }
+      case 'get-layer':
+        return this.#sendBlob(held, reference);
+      case 'check-layer':
+        return held.blobs.has(reference) ? { status: 200 } : { status: 404 };
+      case 'begin-layer': {
+        const upload = randomUUID();
+        this.#uploads.set(upload, name);
+        const location = `http://${headers.host}${url.pathname}${upload}`;
+        return { status: 202, headers: { location, 'docker-upload-uuid': upload, range: '0-0' } };
+      }
+      case 'end-layer':
+        return this.#takeBlob(held, name, reference, request);
+    }
+  }
+
+  /**
+   * Takes a layer or config whole, in the one PUT that ends an upload: what containerd and BuildKit push with
+   * (containerd core/remotes/docker/pusher.go). Refusals: the codes are the distribution specification's, the words those of
+   * https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CompleteLayerUpload.html
+   */
+  #takeBlob(held: Repository, name: string, upload: string, { url, bytes }: LoopbackRequest): Reply {
+    if (this.#uploads.get(upload) !== name) return notFound('BLOB_UPLOAD_UNKNOWN', 'The upload could not be found.');
+    const digest = url.searchParams.get('digest') ?? '';
+    if (bytes.byteLength === 0) {
+      return refused(400, 'BLOB_UPLOAD_INVALID', 'The specified layer upload does not contain any layer parts.');
+    }
+    if (digestOf(bytes) !== digest) {
+      return refused(
+        400,
+        'DIGEST_INVALID',
+        'The layer digest calculation performed by Amazon ECR upon receipt of the image layer does not match the digest specified.',
+      );
+    }
+    this.#uploads.delete(upload);
+    const blob = { digest, mediaType: 'application/octet-stream', bytes };
+    held.blobs.set(digest, blob);
+    this.#blobs.set(digest, blob);
+    return { status: 201, headers: { 'docker-content-digest': digest } };
+  }
+
+  /** https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html (LayersNotFoundException), by the specification's code. */
+  #takeManifest(held: Repository, tag: string, { headers, bytes, body }: LoopbackRequest): Reply {
+    const mediaType = headers['content-type'] ?? '';
+    const manifest = JSON.parse(body) as { mediaType?: string; config: Named; layers: Named[] };
+    if (manifest.mediaType !== mediaType) return refused(400, 'MANIFEST_INVALID', 'Its media type is another one.');
+    const missing = [manifest.config, ...manifest.layers].find((each) => !held.blobs.has(each.digest));
+    if (missing !== undefined) {
+      return refused(
+        404,
+        'MANIFEST_BLOB_UNKNOWN',
+        `The layer ${missing.digest} could not be found, or is not valid for this repository.`,
+      );
+    }
+    const digest = digestOf(bytes);
+    held.manifests.set(digest, { digest, mediaType, bytes });
+    held.tags.set(tag, digest);
+    held.pushedAt.set(digest, this.#clock.now());
+    return { status: 201, headers: { 'docker-content-digest': digest } };
   }
 
   #refuse(token: IssuedToken | undefined, host: string): Reply | undefined {

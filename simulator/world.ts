@@ -75,6 +75,16 @@ const defaultKeyPolicy = {
 /** A customer's own key for parameters and secrets. */
 export const customerKeyArn = `arn:aws:kms:${region}:${account}:key/99999999-8888-7777-6666-555555555555`;
 
+/** What each use of a registry is authorized by. */
+const registryOperations = {
+  'get-manifest': operations.getManifest,
+  'get-layer': operations.getLayer,
+  'check-layer': operations.checkLayer,
+  'begin-layer': operations.beginLayer,
+  'end-layer': operations.endLayer,
+  'put-manifest': operations.putManifest,
+} as const;
+
 /** The state machines, as the template names them. */
 type MachineId = 'StateMachine' | 'RolloutMachine';
 
@@ -207,10 +217,9 @@ export class World {
       this.identities.addKey(keyOfFunction(name), () => this.iam.roleOf(`${stackName}-${name}`));
     }
     this.setResourcePolicy(customerKeyArn, 'key', defaultKeyPolicy);
-    this.registry.mayPull = (token, kind, owner, name) => {
+    this.registry.refusalOf = (token, use, owner, name) => {
       const where = { ...place, region: token.region };
-      const operation = kind === 'manifests' ? operations.getManifest : operations.getLayer;
-      const checks = operation.checks({ repositoryArn: repositoryArnOf(owner, name, where) }, where);
+      const checks = registryOperations[use].checks({ repositoryArn: repositoryArnOf(owner, name, where) }, where);
       return this.iam.authorizeAll(token.principal, checks)?.message;
     };
     this.secrets.parameters.set('/runpod-ecr-refresh/production/api-key', this.apiKey);

@@ -168,7 +168,7 @@ export const readAlarms = async ({ aws, stackName }: Caller): Promise<StackAlarm
   }));
 };
 
-/** The time between two runs of `rate(5 hours)`, in milliseconds; `undefined` for a schedule of another form. */
+/** The time between two runs of `rate(3 hours)`, in milliseconds; `undefined` for a schedule of another form. */
 export const periodOf = (expression: string): number | undefined => {
   const [, count, unit = ''] = /^rate\((\d+) (minute|hour|day)s?\)$/.exec(expression) ?? [];
   const unitMs = { minute: 60_000, hour: 3_600_000, day: 86_400_000 }[unit];

@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildCanaryImage } from '../cli/setup/canary-image.ts';
+import { pushImage } from '../cli/setup/push-image.ts';
 import { parseImageReference } from '../functions/lib/ecr/image-reference.ts';
 import { createRegistryClient } from '../functions/lib/ecr/pull.ts';
 import { readSettings } from '../functions/lib/env.ts';
@@ -47,6 +52,28 @@ describe.runIf(missing.length === 0)('pulling from a real registry what a real c
     },
     30_000,
   );
+
+  it('works for the canary image that setup pushes, twice, and a real client takes it', async () => {
+    const image = buildCanaryImage();
+    const reference = { registry: host, repository: 'runpod-canary', tag: 'v1' };
+    const settings = readSettings({ REGISTRY_ENDPOINT_URL: registry.origin });
+    await pushImage(settings, send, reference, image, token);
+    await pushImage(settings, send, reference, image, token);
+    expect(await tryImage('runpod-canary:v1')).toMatchObject({ digest: image.manifest.digest, layers: 1 });
+    expect(image.manifest.bytes.byteLength).toBeLessThan(1000);
+    const folder = join(registry.folder, 'canary');
+    registry.skopeo(
+      'copy',
+      ...['--src-creds', `${token.username}:${token.password}`, '--src-cert-dir', registry.folder],
+      `docker://127.0.0.1:${registry.frontPort}/runpod-canary:v1`,
+      `dir:${folder}`,
+    );
+    const [, layer] = image.blobs;
+    const held = gunzipSync(readFileSync(join(folder, layer?.digest.slice(7) ?? '')));
+    expect(held.toString('latin1')).toContain('this image is pulled, and never run');
+    const wrong = pushImage(settings, send, reference, image, { ...token, password: 'wrong' });
+    await expect(wrong).rejects.toThrow(/answered 401 "no basic auth credentials"\. Sign in to AWS again/);
+  }, 30_000);
 
   it('is refused without the password, without the tag, and for another processor', async () => {
     registry.push(buildImage({ isIndex: false, architecture: 'arm64' }), 'team/arm:v1');

@@ -1,3 +1,5 @@
+import { readSettings } from '../../functions/lib/env.ts';
+
 /**
  * How long an outage may be so that no token expires: arithmetic on the numbers that ship, each named where it is from.
  * All in hours.
@@ -29,14 +31,7 @@ export const boundOf = (scheduleHours: number): Bound => {
   };
 };
 
-/** What a schedule must bridge: an outage of five hours, and a lost tick of the scheduler. */
-const mustBridgeOutage = 5;
-
 export const bounds: readonly Bound[] = Array.from({ length: 11 }, (_, index) => boundOf(index + 1));
 
-/** The longest schedule that bridges what it must; a longer one asks less of everybody. */
-export const bestScheduleHours: number = Math.max(
-  ...bounds
-    .filter(({ outage, outageAfterLostTick }) => outage >= mustBridgeOutage && outageAfterLostTick > 0)
-    .map(({ scheduleHours }) => scheduleHours),
-);
+/** The schedule that ships: the shortest that costs a lone target at most 20 cents a month (npm run bench:cost). */
+export const usualScheduleHours: number = readSettings({}).SCHEDULE_HOURS;

@@ -1,3 +1,4 @@
+import { deadManPeriods } from '../../infra/alarms.ts';
 import type { World } from '../../simulator/world.ts';
 import { createMintAndStore } from '../guide/lambda.ts';
 
@@ -13,8 +14,8 @@ export interface Refresher {
   readonly startsLateMs: number;
   /** Whether Runpod's API v1 updates credentials, as the guide has it. */
   readonly needsV1?: boolean;
-  /** Hours without a success of the state machine after which CloudWatch alarms. */
-  readonly deadManHours?: number;
+  /** After so many periods of five minutes without a scheduled run that reports, CloudWatch alarms. */
+  readonly deadManPeriods?: number;
   /** Prepares a world for it and answers with one run. */
   begin(world: World, onFailure: () => void): () => Promise<void>;
 }
@@ -27,7 +28,7 @@ export const shipped = (everyHours: number): Refresher => ({
   title: 'runpod-ecr-refresh',
   everyHours,
   startsLateMs: 5 * minuteMs,
-  deadManHours: everyHours + 1,
+  deadManPeriods: deadManPeriods(everyHours),
   begin: (world) => async () => void world.start(),
 });
 

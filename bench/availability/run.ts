@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { bestScheduleHours, boundOf, bounds } from './bound.ts';
+import { boundOf, bounds, usualScheduleHours } from './bound.ts';
 import { drawYear } from './chart.ts';
 import { baselines, type Refresher, shipped } from './refreshers.ts';
 import { type Trace, type TraceName, traces } from './trace.ts';
@@ -37,7 +37,7 @@ const { values } = parseArgs({
 });
 
 const write = (line = ''): void => void process.stdout.write(`${line}\n`);
-const refreshers: readonly Refresher[] = [shipped(bestScheduleHours), ...baselines];
+const refreshers: readonly Refresher[] = [shipped(usualScheduleHours), ...baselines];
 const isTrace = (name: string): name is TraceName => Object.hasOwn(traces, name);
 
 /** Every refresher's year, one after the other. */
@@ -84,7 +84,7 @@ const show = (results: readonly YearResult[]): void => {
 const isBeyondBound = ({ outages, lostTicks }: Trace, from: number, to: number): boolean =>
   outages.some((outage) => {
     const hasLostTick = lostTicks.some((at) => Math.abs(at - outage.from) < 24 * 3_600_000);
-    const { outage: alone, outageAfterLostTick } = boundOf(bestScheduleHours);
+    const { outage: alone, outageAfterLostTick } = boundOf(usualScheduleHours);
     const bridged = hasLostTick ? outageAfterLostTick : alone;
     return (
       outage.from < from && outage.to > from - 1 && outage.to <= to && outage.to - outage.from > bridged * 3_600_000
@@ -112,7 +112,9 @@ const showBounds = (): void => {
   for (const { scheduleHours, outage, outageAfterLostTick } of bounds) {
     const afterLostTick = outageAfterLostTick > 0 ? inHours(outageAfterLostTick) : 'nothing';
     const mark =
-      scheduleHours === bestScheduleHours ? '   the default: the longest that bridges 5 h, and a lost tick' : '';
+      scheduleHours === usualScheduleHours
+        ? '   the default: the shortest of at most 20 cents a month for a lone target'
+        : '';
     write(
       `  ${`${scheduleHours} h`.padStart(5)} ${(outage > 0 ? inHours(outage) : 'nothing').padStart(16)} ${afterLostTick.padStart(25)}${mark}`,
     );

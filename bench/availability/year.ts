@@ -5,6 +5,8 @@ import { type FaultKind, randomFrom, type Trace, type Upstream } from './trace.t
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
+/** Of CloudWatch's alarms: infra/alarms.ts. */
+const periodMs = 5 * 60_000;
 
 /** From one moment until another, in milliseconds from the year's beginning. */
 interface Spell {
@@ -20,7 +22,10 @@ export interface YearResult {
   readonly expired: readonly Spell[];
   /** Moments at which somebody was notified that something is wrong. */
   readonly alerts: readonly number[];
-  /** For each gap between two stored tokens that is over an hour too long: hours until somebody was notified, if ever. */
+  /**
+   * For each gap between two stored tokens that is over an hour longer than two turns of the schedule, which a lost tick
+   * alone does not make: hours from when the first was due until somebody was notified, if ever.
+   */
   readonly hoursUntilNotified: ReadonlyArray<number | undefined>;
   /** For each expired spell: hours of warning before it began, if there was one. */
   readonly hoursOfWarning: ReadonlyArray<number | undefined>;
@@ -119,17 +124,16 @@ const tick = (world: World, { seed, days, lostTicks }: Trace, refresher: Refresh
   next(1);
 };
 
-/** The dead-man's switch: CloudWatch finds no success in so many whole hours. */
-export const deadManAlarms = (successes: readonly number[], deadManHours: number, endsAt: number): number[] => {
-  const hours = new Set(successes.map((at) => Math.floor(at / hourMs)));
+/** The dead-man's switch: of so many periods in a row, CloudWatch finds none with the start of a run that came to its report. */
+export const deadManAlarms = (starts: readonly number[], periods: number, endsAt: number): number[] => {
+  const held = new Set(starts.map((at) => Math.floor(at / periodMs)));
   const alarms: number[] = [];
-  let wasAlarm = false;
-  for (let hour = deadManHours; hour * hourMs <= endsAt; hour += 1) {
-    const isAlarm = Array.from({ length: deadManHours }, (_, back) => hour - 1 - back).every(
-      (each) => !hours.has(each),
-    );
-    if (isAlarm && !wasAlarm) alarms.push(hour * hourMs);
+  let [newest, wasAlarm] = [0, false];
+  for (let period = 0; period * periodMs <= endsAt; period += 1) {
+    const isAlarm = period - newest > periods;
+    if (isAlarm && !wasAlarm) alarms.push(period * periodMs);
     wasAlarm = isAlarm;
+    if (held.has(period)) newest = period;
   }
   return alarms;
 };
@@ -149,9 +153,10 @@ export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<Y
     world.runpod.offers.v1 = refresher.needsV1 ?? false;
 
     const alerts: number[] = [];
-    const successes: number[] = [0];
-    world.stepFunctions.onEvent = (_, event) => {
-      if (event.type === 'ExecutionSucceeded') successes.push(world.clock.now() - begin);
+    // A deploy publishes the first point.
+    const reported: number[] = [0];
+    world.stepFunctions.onEvent = ({ startedAt }, event) => {
+      if (event.type === 'StateEntered' && event.state.name === 'Report') reported.push(startedAt - begin);
     };
     world.sns.onMessage = ({ subject, at }) => {
       if (isTrouble(subject)) alerts.push(at - begin);
@@ -173,8 +178,8 @@ export const liveThrough = async (trace: Trace, refresher: Refresher): Promise<Y
       at: at - begin,
       end: (world.ecr.find(token.password)?.expiresAt ?? begin) - begin,
     }));
-    if (refresher.deadManHours !== undefined) {
-      alerts.push(...deadManAlarms(successes, refresher.deadManHours, trace.days * dayMs));
+    if (refresher.deadManPeriods !== undefined) {
+      alerts.push(...deadManAlarms(reported, refresher.deadManPeriods, trace.days * dayMs));
     }
     return sumUp(trace, refresher, [byHand, ...stored], alerts, calls.count());
   } finally {
@@ -199,7 +204,7 @@ export const sumUp = (
     const replaced = stored[index + 1]?.at ?? yearEnds;
     const due = at + everyHours * hourMs;
     const notified = alerts.find((alert) => alert > at && alert <= replaced);
-    if (replaced > due + hourMs)
+    if (replaced > due + (everyHours + 1) * hourMs)
       hoursUntilNotified.push(notified === undefined ? undefined : Math.max(0, notified - due) / hourMs);
     if (replaced <= end) continue;
     expired.push({ from: end, to: replaced });

@@ -16,7 +16,7 @@ export const podChecks = ({ caller, target, now, podKey, canaryImage }: TargetVi
         return 'problem' in tried
           ? wrong(
               `The canary pod's image ${tried.image} cannot be pulled: ${tried.problem}.`,
-              'Push a small image there, or correct canaryPod.image.',
+              'Run npm run setup -- --canary-pod, which pushes one where it is missing; or correct canaryPod.image.',
             )
           : ok(`The canary pod's image ${tried.image} can be pulled.`);
       },

@@ -7,6 +7,8 @@ import type { RunpodManagement } from '../../functions/lib/runpod/management.ts'
 import type { Caller } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import type { RunpodAccount } from '../runpod.ts';
+import { canaryTags, findRepository } from './canary-repository.ts';
+import { makeImage, undoImage } from './image-change.ts';
 import { type ChangeOf, isCreatedBy, type JournalChange, type JournalEntry, writeWhole } from './journal.ts';
 import { storeKey, undoKey } from './key-parameter.ts';
 
@@ -22,8 +24,8 @@ export interface Workshop {
 /** What a change needs that no record may keep. */
 export interface Secrets {
   readonly apiKey: string;
-  /** The token that a credential is created with, by the credential's name. */
-  readonly tokenOf: (credential: string) => RegistryToken;
+  /** The token that a credential is created with, by its name, or that an image is tried with, by its repository. */
+  readonly tokenOf: (name: string) => RegistryToken;
 }
 
 /**
@@ -31,23 +33,27 @@ export interface Secrets {
  *
  * @returns the change, with what has become known by it
  */
-export const make = async (
-  change: JournalChange,
-  { folder, caller, account }: Workshop,
-  secrets: Secrets,
-): Promise<JournalChange> => {
+export const make = async (change: JournalChange, workshop: Workshop, secrets: Secrets): Promise<JournalChange> => {
+  const { folder, caller, account } = workshop;
   switch (change.kind) {
     case 'repository': {
-      const command = new CreateRepositoryCommand({ repositoryName: change.name });
+      const { name: repositoryName, purpose } = change;
+      // What is proven with one image today is proven with the same image next year.
+      const canary = { imageTagMutability: 'IMMUTABLE', tags: canaryTags } as const;
+      const command = new CreateRepositoryCommand({ repositoryName, ...(purpose === undefined ? {} : canary) });
+      const rights = `ecr:CreateRepository${purpose === undefined ? '' : ' and ecr:TagResource'}`;
       const isCreated = await new ECRClient({ ...caller.aws, region: change.region }).send(command).then(
         () => true,
         (error: unknown) => {
           if (error instanceof Error && error.name === 'RepositoryAlreadyExistsException') return false;
-          throw awsFailure(`create repository ${change.name}`, 'ecr:CreateRepository', error);
+          throw awsFailure(`create repository ${repositoryName}`, rights, error);
         },
       );
       return isCreated ? change : { ...change, wasThere: true };
     }
+    case 'image':
+      await makeImage(change, workshop, secrets);
+      return change;
     case 'api-key': {
       const versionAfter = await storeKey(caller, change, secrets.apiKey);
       return { ...change, ...defined({ versionAfter }) };
@@ -66,12 +72,14 @@ export const make = async (
 };
 
 const undoRepository = async (
-  { region, name, wasThere = false }: ChangeOf<'repository'>,
+  { region, name, wasThere = false, purpose }: ChangeOf<'repository'>,
   isDone: boolean,
   { caller }: Workshop,
 ): Promise<string> => {
   if (wasThere) return `left repository ${name}: it was there before`;
-  if (!isDone) return `left repository ${name}: setup was cut off while it created it, so it may be somebody else's`;
+  const isTagged = !isDone && purpose !== undefined && (await findRepository(caller, region, name))?.isOurs === true;
+  if (!isDone && !isTagged)
+    return `left repository ${name}: setup was cut off while it created it, so it may be somebody else's`;
   const ecr = new ECRClient({ ...caller.aws, region });
   try {
     await ecr.send(new DeleteRepositoryCommand({ repositoryName: name }));
@@ -130,6 +138,8 @@ export const undo = async (
   switch (change.kind) {
     case 'repository':
       return undoRepository(change, isDone, workshop);
+    case 'image':
+      return undoImage(change, workshop);
     case 'api-key':
       return undoKey(change, isDone, workshop.caller, describeKey);
     case 'credential':

@@ -27,7 +27,7 @@ export interface RunpodView {
 export const requireCredentials = (
   registries: readonly FoundRegistry[],
   { credentials, keptBy }: RunpodView,
-  { options: { credential: chosen = [], name } }: Conversation,
+  { options: { credential: chosen = [], name, target } }: Conversation,
 ): void => {
   for (const id of chosen) {
     if (id === newCredential) continue;
@@ -37,7 +37,7 @@ export const requireCredentials = (
       );
     }
     const owner = keptBy.get(id);
-    if (owner !== undefined && owner.name !== name) {
+    if (owner !== undefined && owner.name !== (name ?? target)) {
       throw new UsageError(
         `--credential: ${id} is kept fresh by target ${owner.name} already. Set that one up with --name ${owner.name}.`,
       );

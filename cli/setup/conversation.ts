@@ -9,10 +9,13 @@ export interface SetupOptions extends CallerOptions, CommonOptions {
   /** Whether to undo although a stack that is deployed lives on it. */
   readonly evenDeployed?: boolean;
   readonly delegate?: boolean;
+  readonly canaryPod?: boolean;
   readonly keyStdin?: boolean;
   readonly rotateKey?: boolean;
   readonly kmsKey?: string;
   readonly name?: string;
+  /** The same as `name`, as other commands call it. */
+  readonly target?: string;
   readonly credential?: readonly string[];
   readonly imageRegistry?: string;
   readonly roleArn?: string;

@@ -16,6 +16,8 @@ import { CommandError } from '../../stack/failure.ts';
 const text = z.string();
 /** Where the Runpod key is that something at Runpod was changed with; left out where it is the journal's own. */
 const otherKey = z.optional(text);
+/** What it was made for, where that can be undone by itself. */
+const purpose = z.optional(z.literal('canary-pod'));
 
 /** Something that setup changed or was about to change, and what undoing it needs to know. No secrets. */
 const changeSchema = z.discriminatedUnion('kind', [
@@ -25,7 +27,9 @@ const changeSchema = z.discriminatedUnion('kind', [
     name: text,
     /** Whether it turned out to be there already: then it is not ours. */
     wasThere: z.optional(z.boolean()),
+    purpose,
   }),
+  z.object({ kind: z.literal('image'), region: text, repository: text, tag: text, digest: text, purpose }),
   z.object({
     kind: z.literal('api-key'),
     /** The parameter's name, and the version that held the key before; left out where there was none. */
@@ -57,6 +61,7 @@ const changeSchema = z.discriminatedUnion('kind', [
     /** The file's content before and after; left out where there was no file. */
     before: z.optional(text),
     after: text,
+    purpose,
   }),
 ]);
 export type JournalChange = z.output<typeof changeSchema>;

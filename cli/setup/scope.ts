@@ -22,11 +22,12 @@ const requireTargetName = (name: string): string => {
 /** One target: that of --name, or one of targets.yml. */
 export const chooseTarget = async (
   targets: readonly Target[],
-  { options: { name }, ask }: Conversation,
+  { options: { name, target }, ask }: Conversation,
 ): Promise<{ readonly name: string; readonly existing: Target | undefined }> => {
   const usual = targets[0]?.name ?? 'production';
   const chosen =
     name ??
+    target ??
     (targets.length < 2
       ? usual
       : await ask.choose(
@@ -43,8 +44,9 @@ const usualSource = (stage: string, name: string): string => `ssm:/runpod-ecr-re
 /** The target of --name, or all those of one Runpod key. */
 export const chooseScope = async (
   targets: readonly Target[],
-  { options: { name }, caller, ask }: Conversation,
+  { options, caller, ask }: Conversation,
 ): Promise<Scope> => {
+  const name = options.name ?? options.target;
   if (name !== undefined) {
     requireTargetName(name);
     const existing = targets.find((each) => each.name === name);

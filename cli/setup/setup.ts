@@ -1,15 +1,14 @@
 import { resolve } from 'node:path';
 import { hostOf } from '../../functions/lib/ecr/host.ts';
-import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
 import { CommandError, describeFailure, exitCodes } from '../../stack/failure.ts';
 import { placeOptions } from '../../stack/stack.ts';
 import { type CommandContext, interruptible } from '../context.ts';
-import { connect, createRunpodAccount } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
 import { createAsk, isInterruption } from './ask.ts';
-import { make, type Secrets, type Workshop } from './changes.ts';
+import { prepareCanaryPod } from './canary-pod.ts';
+import type { Secrets } from './changes.ts';
 import { chooseRepository, requireCredentials } from './choices.ts';
 import type { Conversation, SetupOptions } from './conversation.ts';
 import { prepareDelegate } from './delegate.ts';
@@ -17,7 +16,8 @@ import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoint
 import { findRunpod } from './find-runpod.ts';
 import { Journal } from './journal.ts';
 import { findKeyParameter } from './key-parameter.ts';
-import { nextSteps, type PlannedChange, planChanges, type Wanted } from './plan.ts';
+import { lastingWorkshop, makeAll } from './make-all.ts';
+import { nextSteps, planChanges, type Wanted } from './plan.ts';
 import { chooseRegistries, chooseScope, type FoundRegistry } from './scope.ts';
 import { readTargetsFile } from './targets-file.ts';
 import { prepareUndo } from './undo.ts';
@@ -55,58 +55,6 @@ const describeToken = ({ token }: WantedTarget, { identity }: Conversation): str
 
 /** What nobody can use: Runpod wants a password. */
 const placeholder = { username: 'AWS', password: 'filled-by-the-first-run' };
-
-/** The changes that were agreed on, and what they are made with. */
-interface Agreement {
-  readonly planned: readonly PlannedChange[];
-  /** Where the API key is. */
-  readonly source: string;
-  readonly workshop: Workshop;
-  readonly secrets: Secrets;
-  readonly journal: Journal;
-}
-
-/** Makes the changes, noting each before and after, until Ctrl-C is pressed or one fails. @returns the exit code */
-const makeAll = async (
-  { planned, source, workshop, secrets, journal }: Agreement,
-  { print, terminal, caller, context: { interrupted } }: Conversation,
-): Promise<number> => {
-  const created = new Map<WantedTarget, string>();
-  const stopped = (count: number): string =>
-    `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`;
-  for (const [index, { summary, target, change }] of planned.entries()) {
-    if (interrupted.aborted) {
-      terminal.printError(stopped(index));
-      return exitCodes.interrupted;
-    }
-    const begun = journal.withKey(
-      change((each) => created.get(each) ?? each.credential),
-      source,
-    );
-    const note = journal.begin(begun);
-    try {
-      const made = await terminal.during(summary, make(begun, workshop, secrets));
-      note(made);
-      if (made.kind === 'credential' && made.id !== undefined && target !== undefined) created.set(target, made.id);
-    } catch (error) {
-      terminal.printError(`Could not ${summary}: ${describeFailure(error)}\n${stopped(index)}`);
-      return exitCodes.trouble;
-    }
-    print(wrap(`${terminal.paint('green', '✓')} Done: ${summary}.`, terminal.columns(), '  '));
-  }
-  return exitCodes.well;
-};
-
-/** What changes are made with, although Ctrl-C was pressed meanwhile. */
-const lastingWorkshop = (
-  key: string,
-  source: string,
-  { lastingCaller: caller, context: { folder } }: Conversation,
-): Workshop => {
-  const client = connect(caller.settings, async () => key)(source);
-  const account = createRunpodAccount(client, caller.settings);
-  return { folder, caller, account, management: createRunpodManagement(client, caller.settings) };
-};
 
 /** The repository to create, where setup is about one registry, of this account, that has need of one. */
 const findRepository = async (
@@ -259,6 +207,13 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   };
 };
 
+/** What the options ask for. */
+const prepareFor = ({ undo, delegate, canaryPod }: SetupOptions) => {
+  if (undo === true) return prepareUndo;
+  if (delegate === true) return prepareDelegate;
+  return canaryPod === true ? prepareCanaryPod : prepareSetup;
+};
+
 /** Sets targets up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
 export const setup = async (options: SetupOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
   const ask = createAsk(terminal, options.yes === true, context.interrupted);
@@ -278,8 +233,7 @@ export const setup = async (options: SetupOptions, context: CommandContext, term
         if (options.json !== true) terminal.print(line);
       },
     };
-    const prepare = options.undo === true ? prepareUndo : options.delegate === true ? prepareDelegate : prepareSetup;
-    change = await prepare(journalPath, conversation);
+    change = await prepareFor(options)(journalPath, conversation);
   } catch (error) {
     if (!isInterruption(error) && !context.interrupted.aborted) throw error;
     terminal.printError('\nStopped. Nothing was changed.');

@@ -3,7 +3,7 @@ import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { defined } from '../../functions/lib/defined.ts';
 import { createRunpodManagement, type Endpoint } from '../../functions/lib/runpod/management.ts';
 import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
-import { readStack, removeCommand, type Stack } from '../../stack/stack.ts';
+import { deployCommand, readStack, removeCommand, type Stack } from '../../stack/stack.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
 import { plain, wrap } from '../terminal.ts';
 import { undo, type Workshop } from './changes.ts';
@@ -19,6 +19,8 @@ const announce = (change: JournalChange): string => {
   switch (change.kind) {
     case 'repository':
       return `delete ECR repository ${change.name}, if setup created it and it is empty`;
+    case 'image':
+      return `delete image ${change.repository}:${change.tag}, if it is the one that setup pushed`;
     case 'api-key':
       return `${change.versionBefore === undefined ? 'delete' : 'put the earlier key back into'} ssm:${change.parameter}`;
     case 'credential':
@@ -145,6 +147,8 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
   const end = (): number => {
     if (options.json === true) terminal.print(JSON.stringify({ version: 1, undone }, undefined, 2));
     else if (undone.length === 0) print('There is nothing to undo.');
+    else if (options.canaryPod === true)
+      print(`A stack that is deployed creates pods until the next: ${deployCommand(caller)}`);
     return exitCodes.well;
   };
 
@@ -152,8 +156,12 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
   if (journal === undefined) return async () => end();
   requirePlace(journal, conversation);
   const { apiKey, stage } = journal.place;
-  const steps = orderSteps(journal.entries);
-  const stacks = await deployedStacks(stage, conversation);
+  const isMeant = ({ change }: JournalEntry): boolean =>
+    options.canaryPod !== true || ('purpose' in change && change.purpose === 'canary-pod');
+  const steps = orderSteps(journal.entries.filter(isMeant));
+  if (steps.length === 0) return async () => end();
+  // No run fails for want of a canary pod.
+  const stacks = options.canaryPod === true ? [] : await deployedStacks(stage, conversation);
 
   const clientOf = (key: string, signal?: AbortSignal) =>
     connect(lastingCaller.settings, async () => key, signal)(apiKey);

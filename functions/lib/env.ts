@@ -59,7 +59,7 @@ export const environmentSchema = z.object({
   /** Seconds in which pushes to one registry become one refresh. */
   PUSH_WINDOW_SECONDS: number(60, 1, 900),
   /** Hours between two scheduled runs: even where one is lost, a token of 12 hours sees the next. */
-  SCHEDULE_HOURS: number(5, 0.25, 9),
+  SCHEDULE_HOURS: number(3, 0.25, 9),
   /** Minutes between two tries while an upstream keeps failing. */
   RETRY_MINUTES: number(15, 1, 120),
   /** Minutes Runpod may take to hand a new password to its hosts. Refused pulls count only afterwards. */

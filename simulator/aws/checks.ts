@@ -42,9 +42,6 @@ const onExecution =
 const customerKeyOf = (keyId: unknown): string | undefined =>
   typeof keyId === 'string' && keyId.startsWith('arn:') ? keyId : undefined;
 
-const onRepository = (action: `ecr:${string}`, name: string, place: Place) =>
-  operations.onRepositories.checks({ action, repositoryArn: repositoryArnOf(place.account, name, place) }, place);
-
 /** DynamoDB's condition keys name the partitions that a request touches. */
 const onTable =
   (action: `dynamodb:${string}`): Checks =>
@@ -57,6 +54,10 @@ const onTable =
     const leadingKeys = partition.success ? [partition.data.S] : [];
     return operations.useTable.checks({ action, tableArn, leadingKeys, keyArn: keyOfTable(tableArn) }, place);
   };
+
+const repositoryOf = ({ registryId, repositoryName }: AwsInput, place: Place): { readonly repositoryArn: string } => ({
+  repositoryArn: repositoryArnOf(text(registryId) || place.account, text(repositoryName), place),
+});
 
 /** What each operation of the embedded AWS that a role of the stack may call is authorized by. */
 const checksByOperation: Readonly<Record<string, Checks>> = {
@@ -101,16 +102,21 @@ const checksByOperation: Readonly<Record<string, Checks>> = {
   'dynamodb:DeleteItem': onTable('dynamodb:DeleteItem'),
   'dynamodb:Query': onTable('dynamodb:Query'),
   'ecr:GetAuthorizationToken': (input, place) => operations.getAuthorizationToken.checks(input, place),
-  'ecr:DescribeImages': ({ registryId, repositoryName }, place) =>
-    operations.describeImages.checks(
-      { repositoryArn: repositoryArnOf(text(registryId) || place.account, text(repositoryName), place) },
+  'ecr:DescribeImages': (input, place) => operations.describeImages.checks(repositoryOf(input, place), place),
+  // Asked for all of them, it is asked of all: the page has the resource type as optional.
+  'ecr:DescribeRepositories': ({ repositoryNames }, place) =>
+    (Array.isArray(repositoryNames) ? repositoryNames.map(text) : ['*']).flatMap((name) =>
+      operations.describeRepositories.checks({ repositoryArn: repositoryArnOf(place.account, name, place) }, place),
+    ),
+  'ecr:ListTagsForResource': ({ resourceArn }, place) =>
+    operations.listTagsOfRepository.checks({ repositoryArn: text(resourceArn) }, place),
+  'ecr:CreateRepository': (input, place) =>
+    operations.createRepository.checks(
+      { ...repositoryOf(input, place), hasTags: Array.isArray(input.tags) && input.tags.length > 0 },
       place,
     ),
-  'ecr:DescribeRepositories': (_input, place) => onRepository('ecr:DescribeRepositories', '*', place),
-  'ecr:CreateRepository': ({ repositoryName }, place) =>
-    onRepository('ecr:CreateRepository', text(repositoryName), place),
-  'ecr:DeleteRepository': ({ repositoryName }, place) =>
-    onRepository('ecr:DeleteRepository', text(repositoryName), place),
+  'ecr:DeleteRepository': (input, place) => operations.deleteRepository.checks(repositoryOf(input, place), place),
+  'ecr:BatchDeleteImage': (input, place) => operations.deleteImage.checks(repositoryOf(input, place), place),
   'cloudformation:DescribeStacks': ({ StackName }, place) =>
     operations.describeStack.checks({ stackName: text(StackName) }, place),
   'scheduler:GetSchedule': ({ path }, place) => operations.getSchedule.checks({ name: text(path) }, place),

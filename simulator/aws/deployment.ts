@@ -30,7 +30,7 @@ export class Deployment {
   /** CloudFormation's status; `undefined` where there is no such stack. */
   status: string | undefined = 'UPDATE_COMPLETE';
   readonly outputs: Record<string, string>;
-  readonly schedule = { expression: 'rate(5 hours)', state: 'ENABLED' };
+  readonly schedule = { expression: 'rate(3 hours)', state: 'ENABLED' };
   readonly rule = { state: 'ENABLED' };
   readonly alarms: SimulatedAlarm[];
   readonly subscriptions: Subscription[] = [];

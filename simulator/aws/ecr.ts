@@ -14,6 +14,18 @@ export interface IssuedToken {
   readonly expiresAt: number;
 }
 
+/** A repository as CreateRepository made it. */
+interface CreatedRepository {
+  readonly isImmutable: boolean;
+  readonly tags: readonly unknown[];
+}
+
+const noRepository = (name: string, account: string): AwsError =>
+  new AwsError(
+    'RepositoryNotFoundException',
+    `The repository with name '${name}' does not exist in the registry with id '${account}'`,
+  );
+
 const lifeMs = 12 * 3_600_000;
 /** Passwords of 1,800 to 2,714 characters have been seen; ours have 2,400. */
 const passwordBytes = 1800;
@@ -48,28 +60,36 @@ export class Ecr {
     return this.#tokens.size;
   }
 
-  /** Repositories without an image, as `account/region/name`. */
-  readonly emptyRepositories = new Set<string>();
+  /** Repositories that were created, as `account/region/name`, by a call or as if by one, and not by a push of the world's. */
+  readonly createdRepositories = new Map<string, CreatedRepository>();
   /** Set by the registry, which holds the images. */
   listRepositories: (registryId: string, region: string) => string[] = () => [];
+  deleteImage: (registryId: string, region: string, repository: string, digest: string) => void = () => {};
+  deleteRepository: (registryId: string, region: string, repository: string) => void = () => {};
   describeImages: (
     registryId: string,
     region: string,
     repository: string,
-  ) => ReadonlyArray<{ readonly imageTags: readonly string[] }> | undefined = () => undefined;
+  ) => ReadonlyArray<{ readonly imageDigest: string; readonly imageTags: readonly string[] }> | undefined = () =>
+    undefined;
+
+  /** The names of a registry's repositories, with images or without. */
+  #repositoriesOf(account: string, region: string): string[] {
+    const prefix = `${account}/${region}/`;
+    const created = [...this.createdRepositories.keys()]
+      .filter((each) => each.startsWith(prefix))
+      .map((each) => each.slice(prefix.length));
+    return [...new Set([...this.listRepositories(account, region), ...created])].sort();
+  }
 
   readonly service: AwsService = {
     json: {
       'AmazonEC2ContainerRegistry_V20150921.DescribeImages': (input, caller) => {
         const { registryId, repositoryName, maxResults = 100, nextToken = '0', filter } = input;
         const { account } = this.#identities.of(caller);
-        const images = this.describeImages(String(registryId ?? account), caller.region, String(repositoryName));
-        if (images === undefined) {
-          throw new AwsError(
-            'RepositoryNotFoundException',
-            `The repository with name '${String(repositoryName)}' does not exist`,
-          );
-        }
+        const [owner, name] = [String(registryId ?? account), String(repositoryName)];
+        if (!this.#repositoriesOf(owner, caller.region).includes(name)) throw noRepository(name, owner);
+        const images = this.describeImages(owner, caller.region, name) ?? [];
         const { tagStatus } = (filter ?? {}) as { readonly tagStatus?: string };
         const listed = images.filter(({ imageTags }) => tagStatus !== 'TAGGED' || imageTags.length > 0);
         const from = Number(nextToken);
@@ -79,32 +99,75 @@ export class Ecr {
           ...(end < listed.length ? { nextToken: String(end) } : {}),
         };
       },
-      'AmazonEC2ContainerRegistry_V20150921.DescribeRepositories': (_input, caller) => {
+      'AmazonEC2ContainerRegistry_V20150921.DescribeRepositories': ({ repositoryNames }, caller) => {
         const { account } = this.#identities.of(caller);
-        const prefix = `${account}/${caller.region}/`;
-        const empty = [...this.emptyRepositories]
-          .filter((each) => each.startsWith(prefix))
-          .map((each) => each.slice(prefix.length));
-        const names = [...this.listRepositories(account, caller.region), ...empty];
+        const all = this.#repositoriesOf(account, caller.region);
+        const asked = Array.isArray(repositoryNames) ? repositoryNames.map(String) : all;
+        const missing = asked.find((name) => !all.includes(name));
+        if (missing !== undefined) throw noRepository(missing, account);
         return {
-          repositories: [...new Set(names)].sort().map((repositoryName) => ({ registryId: account, repositoryName })),
+          repositories: asked.map((repositoryName) => ({
+            registryId: account,
+            repositoryName,
+            repositoryArn: `arn:aws:ecr:${caller.region}:${account}:repository/${repositoryName}`,
+          })),
         };
       },
-      'AmazonEC2ContainerRegistry_V20150921.CreateRepository': ({ repositoryName }, caller) => {
+      'AmazonEC2ContainerRegistry_V20150921.ListTagsForResource': ({ resourceArn }, caller) => {
         const { account } = this.#identities.of(caller);
-        this.emptyRepositories.add(`${account}/${caller.region}/${String(repositoryName)}`);
-        return { repository: { registryId: account, repositoryName } };
+        const [, name = ''] = String(resourceArn).split(':repository/');
+        if (!this.#repositoriesOf(account, caller.region).includes(name)) throw noRepository(name, account);
+        return { tags: this.createdRepositories.get(`${account}/${caller.region}/${name}`)?.tags ?? [] };
       },
-      'AmazonEC2ContainerRegistry_V20150921.DeleteRepository': ({ repositoryName }, caller) => {
+      'AmazonEC2ContainerRegistry_V20150921.CreateRepository': (input, caller) => {
+        const { repositoryName, imageTagMutability, tags } = input;
         const { account } = this.#identities.of(caller);
-        if (this.listRepositories(account, caller.region).includes(String(repositoryName))) {
+        const name = String(repositoryName);
+        if (this.#repositoriesOf(account, caller.region).includes(name)) {
           throw new AwsError(
-            'RepositoryNotEmptyException',
-            'The repository cannot be deleted because it contains images',
+            'RepositoryAlreadyExistsException',
+            `The repository with name '${name}' already exists in the registry with id '${account}'`,
           );
         }
-        this.emptyRepositories.delete(`${account}/${caller.region}/${String(repositoryName)}`);
+        this.createdRepositories.set(`${account}/${caller.region}/${name}`, {
+          isImmutable: imageTagMutability === 'IMMUTABLE',
+          tags: Array.isArray(tags) ? tags : [],
+        });
+        return { repository: { registryId: account, repositoryName } };
+      },
+      'AmazonEC2ContainerRegistry_V20150921.DeleteRepository': ({ repositoryName, force }, caller) => {
+        const { account } = this.#identities.of(caller);
+        const name = String(repositoryName);
+        if (!this.#repositoriesOf(account, caller.region).includes(name)) throw noRepository(name, account);
+        if (force !== true && (this.describeImages(account, caller.region, name) ?? []).length > 0) {
+          throw new AwsError(
+            'RepositoryNotEmptyException',
+            `The repository with name '${name}' in registry with id '${account}' cannot be deleted because it still contains images`,
+          );
+        }
+        this.createdRepositories.delete(`${account}/${caller.region}/${name}`);
+        this.deleteRepository(account, caller.region, name);
         return {};
+      },
+      // https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html and API_ImageFailure.html
+      'AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage': ({ repositoryName, imageIds }, caller) => {
+        const { account } = this.#identities.of(caller);
+        const name = String(repositoryName);
+        if (!this.#repositoriesOf(account, caller.region).includes(name)) throw noRepository(name, account);
+        const [imageId = {}] = imageIds as ReadonlyArray<{ readonly imageTag?: string; readonly imageDigest?: string }>;
+        const { imageTag = '', imageDigest = '' } = imageId;
+        const tagged = (this.describeImages(account, caller.region, name) ?? []).find(({ imageTags }) =>
+          imageTags.includes(imageTag),
+        );
+        const failureCode =
+          tagged === undefined
+            ? 'ImageNotFound'
+            : tagged.imageDigest === imageDigest
+              ? undefined
+              : 'ImageTagDoesNotMatchDigest';
+        if (failureCode !== undefined) return { imageIds: [], failures: [{ imageId, failureCode }] };
+        this.deleteImage(account, caller.region, name, imageDigest);
+        return { imageIds: [imageId], failures: [] };
       },
       'AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken': (_input, caller) => {
         const principal = this.#identities.of(caller);

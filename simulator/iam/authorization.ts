@@ -122,6 +122,14 @@ const servicePage = (service: string): string =>
   `https://docs.aws.amazon.com/service-authorization/latest/reference/list_${service}.html`;
 const stepFunctionsPage = (page: string): string => `https://docs.aws.amazon.com/step-functions/latest/dg/${page}.html`;
 
+const onRepository = (action: string): AuthorizedOperation<{ repositoryArn: string }> =>
+  operation(servicePage('amazonelasticcontainerregistry'), ({ repositoryArn }) => [check(action, repositoryArn)]);
+
+const onPush = (...actions: readonly string[]): AuthorizedOperation<{ repositoryArn: string }> =>
+  operation('https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-push-iam.html', ({ repositoryArn }) =>
+    actions.map((action) => check(action, repositoryArn)),
+  );
+
 export const operations = {
   // Step Functions, as functions, schedules and rules call it
   startExecution: operation<{ stateMachineArn: string }>(stepFunctionsPage('auth-version-alias'), (input) => [
@@ -302,21 +310,28 @@ export const operations = {
       check('ecr:GetDownloadUrlForLayer', repositoryArn),
     ],
   ),
-  getManifest: operation<{ repositoryArn: string }>(servicePage('amazonelasticcontainerregistry'), (input) => [
-    check('ecr:BatchGetImage', input.repositoryArn),
-  ]),
-  getLayer: operation<{ repositoryArn: string }>(servicePage('amazonelasticcontainerregistry'), (input) => [
-    check('ecr:GetDownloadUrlForLayer', input.repositoryArn),
-  ]),
-  describeImages: operation<{ repositoryArn: string }>(servicePage('amazonelasticcontainerregistry'), (input) => [
-    check('ecr:DescribeImages', input.repositoryArn),
-  ]),
-
-  /** Repositories by name, or all of them where a request names none. */
-  onRepositories: operation<{ action: `ecr:${string}`; repositoryArn: string }>(
+  getManifest: onRepository('ecr:BatchGetImage'),
+  getLayer: onRepository('ecr:GetDownloadUrlForLayer'),
+  describeImages: onRepository('ecr:DescribeImages'),
+  describeRepositories: onRepository('ecr:DescribeRepositories'),
+  listTagsOfRepository: onRepository('ecr:ListTagsForResource'),
+  /** "ecr:TagResource" is asked for where tags are given: the user guide, "Tagging a private repository". */
+  createRepository: operation<{ repositoryArn: string; hasTags: boolean }>(
     servicePage('amazonelasticcontainerregistry'),
-    ({ action, repositoryArn }) => [check(action, repositoryArn)],
+    ({ repositoryArn, hasTags }) => [
+      check('ecr:CreateRepository', repositoryArn),
+      ...(hasTags ? [check('ecr:TagResource', repositoryArn)] : []),
+    ],
   ),
+  deleteRepository: onRepository('ecr:DeleteRepository'),
+  deleteImage: onRepository('ecr:BatchDeleteImage'),
+
+  // ECR's registry API, as a push uses it
+  checkLayer: onPush('ecr:BatchCheckLayerAvailability'),
+  beginLayer: onPush('ecr:InitiateLayerUpload'),
+  /** One PUT brings the bytes and ends the upload. */
+  endLayer: onPush('ecr:UploadLayerPart', 'ecr:CompleteLayerUpload'),
+  putManifest: onPush('ecr:PutImage'),
 
   // What a person's commands ask of a deployed stack
   describeStack: operation<{ stackName: string }>(

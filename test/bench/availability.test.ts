@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { bestScheduleHours, boundOf } from '../../bench/availability/bound.ts';
+import { boundOf, usualScheduleHours } from '../../bench/availability/bound.ts';
 import { drawYear } from '../../bench/availability/chart.ts';
 import { baselines, type Refresher, shipped } from '../../bench/availability/refreshers.ts';
 import { type Outage, type Trace, traces } from '../../bench/availability/trace.ts';
 import { deadManAlarms, liveThrough, sumUp } from '../../bench/availability/year.ts';
-import { readSettings } from '../../functions/lib/env.ts';
 
 const hourMs = 3_600_000;
 
@@ -19,7 +18,7 @@ const twoDays = (more: Partial<Trace> = {}): Trace => ({
 });
 
 /** An outage that begins just before a run would renew the token, when it hurts most. */
-const outage = (upstream: Outage['upstream'], hours: number, beginsAtHour = bestScheduleHours): Outage => ({
+const outage = (upstream: Outage['upstream'], hours: number, beginsAtHour = usualScheduleHours): Outage => ({
   upstream,
   faultKind: '503',
   from: beginsAtHour * hourMs - 1000,
@@ -27,45 +26,47 @@ const outage = (upstream: Outage['upstream'], hours: number, beginsAtHour = best
 });
 
 describe('the schedule', () => {
-  it('is the longest that bridges an outage of five hours, and a lost tick', () => {
-    expect(bestScheduleHours).toBe(5);
-    expect(readSettings({}).SCHEDULE_HOURS).toBe(bestScheduleHours);
-    expect(boundOf(bestScheduleHours + 1).outageAfterLostTick).toBeLessThan(0);
+  it('bridges an outage of eight hours, and one of five right after a lost tick', () => {
+    expect(boundOf(usualScheduleHours)).toMatchObject({
+      scheduleHours: 3,
+      outage: expect.closeTo(8.1, 1),
+      outageAfterLostTick: expect.closeTo(5.1, 1),
+    });
   });
 
   it.each(['runpod', 'ecr', 'kms'] as const)('bridges an outage of %s as long as its bound', async (upstream) => {
-    const bound = boundOf(bestScheduleHours).outage;
+    const bound = boundOf(usualScheduleHours).outage;
     const trace = twoDays({ outages: [outage(upstream, bound)] });
-    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(usualScheduleHours));
     expect(expired).toEqual([]);
     expect(hoursUntilNotified).toEqual([expect.closeTo(0.6, 0)]);
   });
 
   it('cannot bridge an outage that is an hour longer, and says so hours before', async () => {
-    const trace = twoDays({ outages: [outage('runpod', boundOf(bestScheduleHours).outage + 1)] });
-    const { expired, hoursOfWarning } = await liveThrough(trace, shipped(bestScheduleHours));
+    const trace = twoDays({ outages: [outage('runpod', boundOf(usualScheduleHours).outage + 1)] });
+    const { expired, hoursOfWarning } = await liveThrough(trace, shipped(usualScheduleHours));
     expect(expired).toHaveLength(1);
     expect(hoursOfWarning[0]).toBeGreaterThan(3);
   });
 
   it('bridges a lost tick, and an outage after it as long as its bound', async () => {
-    const outages = [outage('runpod', boundOf(bestScheduleHours).outageAfterLostTick, 2 * bestScheduleHours)];
-    const trace = twoDays({ outages, lostTicks: [bestScheduleHours * hourMs - 1] });
-    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(bestScheduleHours));
+    const outages = [outage('runpod', boundOf(usualScheduleHours).outageAfterLostTick, 2 * usualScheduleHours)];
+    const trace = twoDays({ outages, lostTicks: [usualScheduleHours * hourMs - 1] });
+    const { expired, hoursUntilNotified } = await liveThrough(trace, shipped(usualScheduleHours));
     expect(expired).toEqual([]);
     // The dead man's switch hears of it, for nothing has run that could have sent an alert.
-    expect(hoursUntilNotified[0]).toBeLessThan(3);
+    expect(hoursUntilNotified[0]).toBeCloseTo(3.5, 0);
   });
 
-  it('would not bridge a lost tick if it were an hour longer', async () => {
-    const hours = bestScheduleHours + 1;
+  it('would not bridge a lost tick if it were twice as long', async () => {
+    const hours = 2 * usualScheduleHours;
     const { expired } = await liveThrough(twoDays({ lostTicks: [hours * hourMs - 1] }), shipped(hours));
     expect(expired).toHaveLength(1);
   });
 });
 
 describe('the simulation', () => {
-  const broken = (begin: Refresher['begin']): Refresher => ({ ...shipped(5), begin });
+  const broken = (begin: Refresher['begin']): Refresher => ({ ...shipped(usualScheduleHours), begin });
 
   it('shows a refresher that does nothing as broken, and that only the dead man’s switch alarms', async () => {
     const result = await liveThrough(
@@ -74,7 +75,7 @@ describe('the simulation', () => {
     );
     expect(result.expiredMinutes).toBe(36 * 60);
     expect(result.calls).toBe(0);
-    expect(result.hoursOfWarning).toEqual([5]);
+    expect(result.hoursOfWarning).toEqual([expect.closeTo(5.4, 1)]);
   });
 
   it('shows a refresher that stores its first token again and again as broken', async () => {
@@ -93,7 +94,7 @@ describe('the simulation', () => {
   });
 
   it('shows the shipped machine as broken where one of its functions is', async () => {
-    const machine = shipped(5);
+    const machine = shipped(usualScheduleHours);
     const { expiredMinutes, hoursOfWarning } = await liveThrough(twoDays(), {
       ...machine,
       begin: (world, onFailure) => {
@@ -153,10 +154,13 @@ describe('the sums', () => {
     });
   });
 
-  it('take the dead man’s switch as CloudWatch does: whole hours without a success', () => {
+  it('take the dead man’s switch as CloudWatch does: so many periods of five minutes without a run that reported', () => {
     const at = (hour: number) => hour * hourMs + 1;
-    expect(deadManAlarms([0, at(5), at(10)], 6, 15 * hourMs)).toEqual([]);
-    expect(deadManAlarms([0, at(5), at(15)], 6, 30 * hourMs)).toEqual([12 * hourMs, 22 * hourMs]);
+    expect(deadManAlarms([0, at(3), at(6)], 78, 12 * hourMs)).toEqual([]);
+    expect(deadManAlarms([0, at(3), at(12)], 78, 24 * hourMs)).toEqual([
+      9 * hourMs + 35 * 60_000,
+      18 * hourMs + 35 * 60_000,
+    ]);
   });
 
   it('are drawn, with nothing in a name becoming markup', () => {

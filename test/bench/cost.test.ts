@@ -17,7 +17,7 @@ describe('what a stack costs a month', () => {
   });
 
   it('has alarms of a target’s own apart, and a metric of its own for each of them alone', () => {
-    expect(cost.ownAlarms / cost.targets).toBeCloseTo(0.16, 2);
+    expect(cost.ownAlarms / cost.targets).toBeCloseTo(0.2, 2);
     expect(cost.fixed.metrics).toBeLessThan(Object.keys(metricUnits).length * 0.3);
   });
 

@@ -51,6 +51,7 @@ const upstreams: Readonly<Record<string, RegExp>> = {
   KMS: /TrentService/,
   'the key’s store': /GetParameter/,
   'Step Functions’ history': /AWSStepFunctions\.(?:List|Describe|Get)/,
+  'the memory': /DynamoDB/,
   SNS: /Publish/,
 };
 

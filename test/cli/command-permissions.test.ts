@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import type { Identity } from '../../simulator/iam/evaluate.ts';
 import { readPolicy } from '../../simulator/iam/policy.ts';
-import { account, customerKeyArn, World } from '../../simulator/world.ts';
+import { account, customerKeyArn, registryHost, World } from '../../simulator/world.ts';
 import { readCaller } from '../../stack/caller.ts';
 import { connectionOf, type Ended, emptyFolder, run } from '../support/command.ts';
 import { crossAccountTargets, deployPullRole } from '../support/pull-role.ts';
@@ -116,6 +117,19 @@ const rows: Readonly<Record<string, Row>> = {
         { ...environment, ...own },
       ),
   },
+  'setup -- --canary-pod': {
+    prepare: begin,
+    perform: async (environment) => {
+      const folder = emptyFolder();
+      copyFileSync(world.environment.TARGETS_FILE ?? '', join(folder, 'targets.yml'));
+      const make = () => runAll([['setup', '--canary-pod', '--yes']], { ...environment, ...own }, folder);
+      const made = await make();
+      if (made.code !== 0) return made;
+      // Its image is deleted, and made again in the repository that is there.
+      world.registry.deleteTag(`${registryHost}/runpod-canary`, 'v1');
+      return make();
+    },
+  },
   'setup -- --undo': {
     prepare: async () => {
       await begin();
@@ -129,6 +143,7 @@ const rows: Readonly<Record<string, Row>> = {
         [
           [...make, '--repository', 'team/new', '--name', 'production'],
           [...make, '--name', 'second'],
+          ['setup', '--yes', '--canary-pod', '--name', 'production'],
         ],
         own,
         folder,

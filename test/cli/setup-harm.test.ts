@@ -246,7 +246,7 @@ describe('undoing', () => {
     const journal = JSON.parse(readFileSync(journalPath(), 'utf8')) as {
       entries: Array<{ change: Record<string, unknown>; isDone: boolean }>;
     };
-    world.ecr.emptyRepositories.add('123456789012/us-east-1/team/theirs');
+    world.ecr.createdRepositories.set('123456789012/us-east-1/team/theirs', { isImmutable: false, tags: [] });
     for (const { change } of journal.entries) delete change.id;
     journal.entries.push(
       { change: { kind: 'repository', region: 'us-east-1', name: 'team/theirs' }, isDone: false },
@@ -256,7 +256,7 @@ describe('undoing', () => {
     const { printed } = await setup(['--undo', '--yes']);
     expect(printed).toContain('left repository team/theirs: it was there before');
     expect(printed).toContain('left repository team/theirs: setup was cut off while it created it');
-    expect(world.ecr.emptyRepositories.size).toBe(1);
+    expect(world.ecr.createdRepositories.size).toBe(1);
     expect(world.runpod.credentials.has('namesake')).toBe(true);
   });
 });

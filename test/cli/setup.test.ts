@@ -48,7 +48,7 @@ const everything = () => ({
   parameters: Object.fromEntries(world.secrets.parameters),
   credentials: [...world.runpod.credentials.keys()],
   endpoints: [...world.runpod.endpoints.values()].map(({ id, registry }) => [id, registry]),
-  repositories: [...world.ecr.emptyRepositories],
+  repositories: [...world.ecr.createdRepositories.keys()],
   files: Object.fromEntries(readdirSync(folder).map((name) => [name, file(name)])),
 });
 
@@ -236,7 +236,7 @@ describe('setup, in a terminal', () => {
     await session.shows('Go on?');
     session.type(keys.enter);
     expect(await session.ended).toBe(0);
-    expect([...world.ecr.emptyRepositories]).toEqual(['123456789012/us-east-1/team/new']);
+    expect([...world.ecr.createdRepositories.keys()]).toEqual(['123456789012/us-east-1/team/new']);
     expect(session.screen().join('\n').replaceAll(/\n\s+/g, ' ')).toContain(`docker push ${registryHost}/team/new:v1`);
     expect(session.screen().join('\n')).toContain('Create a Runpod endpoint with your ECR image');
   });

@@ -48,7 +48,7 @@ describe('status', () => {
     expect(printed).toMatch(/^production {3}[█░]{36} {2}1[12] h \d+ min left, until \d\d:\d\d UTC$/m);
     expect(printed).toMatch(/^ {2}4m7x2k9q images {2}observed {2}\d+ min ago {2}Worker \w+ pulled the image/m);
     expect(printed).toMatch(/^last run .* by schedule, succeeded$/m);
-    expect(printed).toMatch(/^next run .*about \d\d:\d\d UTC, in 4 h 5\d min$|in 5 h 0 min$/m);
+    expect(printed).toMatch(/^next run .*about \d\d:\d\d UTC, in 2 h 5\d min$|in 3 h 0 min$/m);
     expect(printed).toMatch(
       /^✓ All is well: the token on record is good, without a gap since \d{4}-\d\d-\d\d \d\d:\d\d UTC\.$/m,
     );
@@ -80,7 +80,7 @@ describe('status', () => {
       stack: { name: 'runpod-ecr-refresh-dev', region: 'us-east-1', status: 'UPDATE_COMPLETE' },
       targets: [{ name: 'production', proofs: { observed: 1 } }],
       lastRun: { status: 'SUCCEEDED', trigger: 'schedule' },
-      schedule: { expression: 'rate(5 hours)', isEnabled: true },
+      schedule: { expression: 'rate(3 hours)', isEnabled: true },
       troubles: [],
     });
     expect(code).toBe(0);

@@ -1,6 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
@@ -8,6 +5,7 @@ import { worstFirst } from '../../console/standing.ts';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import { region, World } from '../../simulator/world.ts';
 import type { Caller } from '../../stack/caller.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
 
 const mark = 'SENTINELPASSWORD';
@@ -171,24 +169,10 @@ describe('a history', () => {
 });
 
 describe('npm run console', () => {
-  const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
-  const begin = (words: readonly string[]) => {
-    const child = spawn(process.execPath, [main, 'console', ...words], { env: world.processEnvironment() });
-    let [printed, printedErrors] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => {
-      printed += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      printedErrors += chunk.toString();
-    });
-    const ended = once(child, 'close').then(([code]) => code as number);
-    return { child, ended, printed: () => printed, printedErrors: () => printedErrors };
-  };
-
   it.each([[[]], [['--live']]])('serves a page that opens, and ends by Ctrl-C (%j)', async (words) => {
-    const { child, ended, printed } = begin([...words, '--json']);
-    await expect.poll(printed, { timeout: 120_000 }).toContain('\n');
-    const { url } = JSON.parse(printed()) as { url: string };
+    const { written, echoes, type, ended } = runOnScreen(world, ['console', ...words, '--json']);
+    await echoes('\n');
+    const { url } = JSON.parse(written()) as { url: string };
     const { origin, hash } = new URL(url);
     const page = await fetch(origin);
     const opened = await fetch(new URL('/api/open', origin), {
@@ -201,7 +185,7 @@ describe('npm run console', () => {
       200,
       expect.stringContaining('<title>runpod-ecr-refresh console</title>'),
     ]);
-    child.kill('SIGINT');
+    type(keys.interrupt);
     expect(await ended).toBe(0);
   });
 
@@ -215,12 +199,12 @@ describe('npm run console', () => {
     ['a port that is none', ['--port', 'x'], /--port: expected a number from 0 to 65535, found "x"/, 2],
     ['an option that there is not', ['--colour'], /unknown option '--colour'/, 2],
   ])('with %s says what to do', async (_what, words, expected, code) => {
-    const { ended, printedErrors } = begin(words);
-    expect([await ended, printedErrors()]).toEqual([code, expect.stringMatching(expected)]);
+    const ended = await run(world, ['console', ...words]);
+    expect([ended.code, ended.printedErrors]).toEqual([code, expect.stringMatching(expected)]);
   });
 
   it('explains itself', async () => {
-    const { ended, printed } = begin(['--help']);
-    expect([await ended, printed()]).toEqual([0, expect.stringContaining('npm run console -- --live')]);
+    const { code, printed } = await run(world, ['console', '--help']);
+    expect([code, printed]).toEqual([0, expect.stringContaining('npm run console -- --live')]);
   });
 });

@@ -170,6 +170,18 @@ const answering = async (on: RegExp, status: number, body: string, call: () => P
   }
 };
 
+let pods = 0;
+/** For a target of its own each time: a target has one pod in a day. */
+const anotherPod = (): object => {
+  pods += 1;
+  return inputs.canaryPod({ name: `production-${pods}` });
+};
+const podUnderWay = () => ({
+  name: 'dev_production_until_2026-11-25T16-38-00Z',
+  id: 'p',
+  startedAt: new Date(world.clock.now()).toISOString(),
+});
+
 const borders: ReadonlyArray<{
   readonly who: string;
   readonly on: RegExp;
@@ -178,6 +190,8 @@ const borders: ReadonlyArray<{
   readonly like: object;
   /** What the function already knows when it asks, and may be told back. */
   readonly secret?: string;
+  /** What the function is called with, where that is something else at each call. */
+  readonly event?: () => object;
 }> = [
   {
     who: 'the key’s store',
@@ -261,6 +275,49 @@ const borders: ReadonlyArray<{
     secret: keyMark,
   },
   {
+    who: 'Runpod’s list of pods',
+    on: /GET \/v2\/pods(\?|$)/,
+    name: 'canary-pod',
+    like: { pods: [{ id: 'p', name: 'dev_production_until_2026-11-25T16-38-00Z', status: 'RUNNING' }] },
+    secret: keyMark,
+    event: anotherPod,
+  },
+  {
+    who: 'Runpod’s catalogue of CPUs',
+    on: /GET \/v2\/catalog\/cpus/,
+    name: 'canary-pod',
+    like: { cpus: [{ id: 'cpu3c', vcpu: { min: 2 }, price: { securePerVcpu: 0.04 } }] },
+    secret: keyMark,
+    event: anotherPod,
+  },
+  {
+    who: 'Runpod’s new pod',
+    on: /POST \/v2\/pods$/,
+    name: 'canary-pod',
+    like: { id: 'p', name: 'x', status: 'PROVISIONING' },
+    secret: keyMark,
+    event: anotherPod,
+  },
+  {
+    who: 'Runpod’s log of a pod',
+    on: /\/pods\/.*\/logs\?/,
+    name: 'canary-pod',
+    like: { source: 'system', line: 'pulling', ts: '2026-11-23T12:00:00Z' },
+    secret: keyMark,
+    event: () => ({ ...anotherPod(), canaryPod: { pod: podUnderWay() } }),
+  },
+  {
+    who: 'Runpod’s deletion of a pod',
+    on: /DELETE \/v2\/pods/,
+    name: 'canary-pod',
+    like: { title: 'x', detail: keyMark },
+    secret: keyMark,
+    event: () => ({
+      ...anotherPod(),
+      canaryPod: { pod: { ...podUnderWay(), found: { proof: 'observed', reason: 'canary-pod', evidence: 'seen' } } },
+    }),
+  },
+  {
     who: 'Step Functions’ list',
     on: /ListExecutions /,
     name: 'notify',
@@ -276,7 +333,7 @@ const borders: ReadonlyArray<{
   },
 ];
 
-describe.each(borders)('an answer of $who', ({ on, name, like, secret = 'nothing' }) => {
+describe.each(borders)('an answer of $who', ({ on, name, like, secret = 'nothing', event = () => events[name] }) => {
   it('may be anything: it is read, or is an error of ours', { timeout: 120_000 }, async () => {
     world.logs.length = 0;
     const paths = pathsOf(like);
@@ -293,7 +350,7 @@ describe.each(borders)('an answer of $who', ({ on, name, like, secret = 'nothing
     const status = fc.constantFrom(200, 200, 200, 201, 204, 302, 400, 403, 404, 422, 500);
     await fc.assert(
       fc.asyncProperty(status, body, async (code, text) => {
-        await answering(on, code, code === 204 ? '' : text, () => world.invoke(name, events[name]));
+        await answering(on, code, code === 204 ? '' : text, () => world.invoke(name, event()));
       }),
       { numRuns: 40 },
     );
@@ -301,6 +358,6 @@ describe.each(borders)('an answer of $who', ({ on, name, like, secret = 'nothing
       expect(world.logs.map((entry) => JSON.stringify(entry)).filter((entry) => entry.includes(mark))).toEqual([]);
     }
     world.restart();
-    await endOf(world.clock.until(world.clock.work(() => world.invoke(name, events[name]))));
+    await endOf(world.clock.until(world.clock.work(() => world.invoke(name, event()))));
   });
 });

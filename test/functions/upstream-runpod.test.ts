@@ -1,8 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
+import { type CanaryPodState, podNameOf } from '../../functions/lib/runpod/canary-pod.ts';
 import type { Watch } from '../../functions/lib/runpod/watch.ts';
-import { fetchToken, inputs } from '../../simulator/inputs.ts';
-import { World } from '../../simulator/world.ts';
+import { fetchToken, inputs, targetsWithPod } from '../../simulator/inputs.ts';
+import { registryHost, World } from '../../simulator/world.ts';
 import { type FailureName, failureNames, failures, nameOfEnd } from '../support/failures.ts';
 
 let world: World;
@@ -17,7 +18,10 @@ const be = (seconds: string): void => {
 let token: FetchTokenOutput;
 
 beforeAll(async () => {
-  world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '10' } });
+  world = await World.begin({
+    targets: targetsWithPod,
+    environment: { UPSTREAM_TIMEOUT_SECONDS: '10', LOG_LISTEN_SECONDS: '0.05' },
+  });
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
@@ -143,5 +147,97 @@ describe('when neither v2 nor GraphQL can store and v1 is asked to', () => {
     const gone: FailureName[] = ['404', '405', '410'];
     expect(await nameOfEnd(update())).toBe(gone.includes(name) ? 'RunpodUpdateUnsupportedError' : usual[name]);
     for (const repair of repairs) repair();
+  });
+});
+
+/** What a call of canary-pod came to: an error's name, `pending`, or the proof, its reason, and whether a pod is left. */
+const podEnd = async (event: object): Promise<string> => {
+  let state: CanaryPodState | undefined;
+  const name = await nameOfEnd(
+    world.clock.until(
+      world.clock.work(async () => {
+        state = (await world.invoke('canary-pod', event)) as CanaryPodState;
+      }),
+    ),
+  );
+  if (state?.status !== 'settled') return state?.status ?? name;
+  const { proof, reason, evidence } = state.outcome ?? {};
+  expect(evidence).toMatch(/^[A-Z].*[.]$/s);
+  return `${proof} ${reason}${evidence?.includes('could not be deleted') === true ? ', and left' : ''}`;
+};
+
+let pods = 0;
+/** For a target of its own each time: a target has one pod in a day. */
+const anotherPod = (more: object = {}): object => {
+  pods += 1;
+  return inputs.canaryPod({ name: `production-${pods}`, ...more });
+};
+/** A pod that was created a moment ago, and what has been found by it. */
+const underWay = (found?: object): object => {
+  const name = podNameOf('dev', 'production', world.clock.now());
+  const pod = {
+    name,
+    image: `${registryHost}/team/worker:v1`,
+    registry: '6n2k8v4d',
+    cpu: { id: 'cpu3c', vcpuCount: 2 },
+  };
+  const { id } = world.runpod.createPod(pod);
+  const startedAt = new Date(world.clock.now()).toISOString();
+  return anotherPod({ canaryPod: { pod: { name, id, startedAt, ...(found === undefined ? {} : { found }) } } });
+};
+const seen = { proof: 'observed', reason: 'canary-pod', evidence: 'It was seen.' };
+
+/** What each call for a canary pod becomes under each failure of Runpod's; what is not said is looked at again. */
+const podCalls: Array<{
+  readonly call: string;
+  readonly on: RegExp;
+  readonly event: () => object;
+  readonly but?: Partial<Record<FailureName, string>>;
+}> = [
+  { call: 'list the pods before one is created', on: /GET \/v2\/pods(\?|$)/, event: anotherPod, but: usual },
+  // What is documented of prices stands in for it.
+  { call: 'list the kinds of CPU', on: /GET \/v2\/catalog/, event: anotherPod },
+  {
+    call: 'create a pod',
+    on: /POST \/v2\/pods$/,
+    event: anotherPod,
+    // The state machine tells the errors as not tried.
+    but: {
+      '401': 'RunpodUnauthorizedError',
+      '403': 'not-tried no-scope',
+      '429 with Retry-After': 'RunpodRateLimitedError',
+    },
+  },
+  {
+    call: 'list the pods at a look',
+    on: /GET \/v2\/pods(\?|$)/,
+    event: () => underWay(),
+    but: { '401': 'not-tried not-asked, and left', '403': 'not-tried not-asked, and left' },
+  },
+  { call: 'show a pod’s log', on: /\/pods\/.*\/logs/, event: () => underWay() },
+  {
+    call: 'delete a pod',
+    on: /DELETE \/v2\/pods/,
+    event: () => underWay(seen),
+    but: {
+      '401': 'observed canary-pod, and left',
+      '403': 'observed canary-pod, and left',
+      // Gone already; or deleted, whatever is said besides.
+      '404': 'observed canary-pod',
+      'HTML 200': 'observed canary-pod',
+      'empty 200': 'observed canary-pod',
+    },
+  },
+];
+
+describe.each(podCalls)('when Runpod is asked to $call', ({ on, event, but = {} }) => {
+  it.each(failureNames)('and fails with %s', async (name) => {
+    if (name === 'hang') be(hasty);
+    world.restart();
+    const repair = world.faults.add({ on, does: failures[name] });
+    expect(await podEnd(event())).toBe(but[name] ?? 'pending');
+    repair();
+    world.restart();
+    expect(await podEnd(event())).toMatch(/^pending$|^observed canary-pod$/);
   });
 });

@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluate, type Identity } from '../../simulator/iam/evaluate.ts';
-import { readPolicy } from '../../simulator/iam/policy.ts';
+import { type Policy, readPolicy } from '../../simulator/iam/policy.ts';
 import { type DeployedStack, deployTemplate } from '../../simulator/iam/template.ts';
 import { maxPackagingMs, packageStack } from '../../simulator/packaged.ts';
 import { readExample } from '../support/example-template.ts';
@@ -28,17 +29,18 @@ beforeAll(() => {
   stack = deployTemplate(packageStack().template, { ...trusted, stackName: 'runpod-ecr-refresh-prod' });
 }, maxPackagingMs);
 
+const identityOf = (arn: string, policy: Policy): Identity => ({
+  kind: 'identity',
+  arn,
+  callerArn: `${arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/session`,
+  account: trusted.account,
+  policies: [policy],
+});
+
 const isTrusted = (arn: string, given = externalId, role = pullRole): boolean => {
-  const by: Identity = {
-    kind: 'identity',
-    arn,
-    callerArn: `${arn.replace(':iam:', ':sts:').replace(':role/', ':assumed-role/')}/session`,
-    account: trusted.account,
-    policies: [mayAssume],
-  };
   if (role === undefined) throw new Error('The example has no role.');
   return evaluate({
-    by,
+    by: identityOf(arn, mayAssume),
     action: 'sts:AssumeRole',
     resource: role.arn,
     resourcePolicy: { kind: 'trust', policy: role.trust },
@@ -89,5 +91,33 @@ describe('the role in the account of the images', () => {
       false,
     ]);
     expect(isTrusted('arn:aws:iam::123456789012:role/Other', externalId, role)).toBe(false);
+  });
+});
+
+/** "Private repository policies in Amazon ECR": between accounts, both sides must allow. */
+describe('the policy of a repository there, as docs/cross-account.md has it', () => {
+  const page = readFileSync(new URL('../../docs/cross-account.md', import.meta.url), 'utf8');
+  const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(page) ?? [];
+  const policy = readPolicy(JSON.parse(json), 'the policy of a repository');
+  const repository = 'arn:aws:ecr:eu-west-1:210987654321:repository/team/worker';
+
+  const allowedTo = (action: string): string[] => {
+    const may = readPolicy(
+      { Version: '2012-10-17', Statement: { Effect: 'Allow', Action: action, Resource: repository } },
+      'a policy',
+    );
+    return stack.roles
+      .filter(({ arn }) => {
+        const context = { 'aws:PrincipalArn': arn };
+        const resourcePolicy = { kind: 'resource', policy } as const;
+        return evaluate({ by: identityOf(arn, may), action, resource: repository, resourcePolicy, context }).isAllowed;
+      })
+      .map(({ logicalId }) => logicalId)
+      .toSorted();
+  };
+
+  it('lets the two roles describe images that say what is wanted and what is behind, and none pull', () => {
+    expect(allowedTo('ecr:DescribeImages')).toEqual(['StartRolloutsRole', 'VerifyImagePullRole']);
+    expect(allowedTo('ecr:BatchGetImage')).toEqual([]);
   });
 });

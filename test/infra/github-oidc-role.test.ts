@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { describePermissions, keyPermissions, mintPermissions } from '../../infra/permissions.ts';
-import type { ContextKeys } from '../../simulator/iam/conditions.ts';
+import {
+  describePermissions,
+  keyPermissions,
+  mintPermissions,
+  podKeyPermissions,
+  rolloutKeyPermissions,
+} from '../../infra/permissions.ts';
+import { type ContextKeys, matchesArn } from '../../simulator/iam/conditions.ts';
 import { evaluate, type Identity } from '../../simulator/iam/evaluate.ts';
 import type { Policy } from '../../simulator/iam/policy.ts';
 import type { DeployedResource } from '../../simulator/iam/resolver.ts';
@@ -38,6 +44,11 @@ const roleOf = ({ roles }: DeployedStack, logicalId: string): DeployedRole => {
 };
 const deployer = identityOf(roleOf(administrator, 'DeployRole'));
 
+const everything: Policy = {
+  Version: '2012-10-17',
+  Statement: [{ Effect: 'Allow', Action: ['*'], Resource: ['*'] }],
+};
+
 interface Request {
   readonly action: string;
   readonly resource: string;
@@ -53,47 +64,87 @@ const tagged = (kind: 'RequestTag' | 'ResourceTag', stage: string): ContextKeys 
 });
 const byCloudFormation: ContextKeys = { 'aws:CalledVia': ['cloudformation.amazonaws.com'] };
 
-let packaged: Packaged;
-const stacks = new Map<string, DeployedStack>();
+/** What targets.yml may ask for: as little as possible, and every optional part but a bucket of the account. */
+const kinds = ['plain', 'full'] as const;
+type Kind = (typeof kinds)[number];
+
+const projects = {
+  plain: copyProject(`
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
+settings: { permissionsBoundary: "${boundaryArn}" }
+`),
+  full: copyProject(`
+targets:
+  - name: production
+    ecr: { region: us-east-1 }
+    runpod:
+      apiKey: "ssm:/runpod-ecr-refresh/production/api-key"
+      rolloutKey: "ssm:/runpod-ecr-refresh/production/rollout-key"
+      podKey: "secretsmanager:runpod/pods"
+      registry: 6n2k8v4d
+    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }]
+    canaryPod: { image: runpod-canary:v1, everyHours: 24 }
+  - name: research
+    ecr: { region: eu-west-1, registryId: "210987654321", roleArn: "arn:aws:iam::210987654321:role/runpod-pull", externalId: runpod }
+    runpod: { apiKey: "secretsmanager:runpod/research", registry: 9q4m7x2k }
+alerts: { email: [you@example.com], pager: ["secretsmanager:runpod-ecr-refresh/pager"] }
+settings: { permissionsBoundary: "${boundaryArn}", digestHour: 8 }
+`),
+};
+const packaged = new Map<Kind, Packaged['template']>();
+beforeAll(() => {
+  for (const kind of kinds) packaged.set(kind, projects[kind].packageStack('--stage', 'prod').template);
+}, maxPackagingMs);
+afterAll(() => {
+  for (const kind of kinds) projects[kind].remove();
+});
+
+const templateOf = (kind: Kind): Packaged['template'] => {
+  const template = packaged.get(kind);
+  if (template === undefined) throw new Error(`The ${kind} stack is not packaged.`);
+  return template;
+};
+
 /** Targets that fit no role's own policies, so that there are managed ones. */
-const manyTargets = Array.from({ length: 300 }, (_, index) => ({
-  name: `target-${index}`,
-  ecr: { region: 'us-east-1', repositories: [`team/repository-${index}`] },
-  runpod: { apiKey: `secretsmanager:runpod/key-${index}`, registry: `registry${index}` },
-  endpoints: undefined,
-}));
-const stackOf = (stage: string): DeployedStack => {
-  const found = stacks.get(stage);
+const manyTargets = (kind: Kind) =>
+  Array.from({ length: 300 }, (_, index) => ({
+    name: `target-${index}`,
+    ecr: { region: 'us-east-1', repositories: [`team/repository-${index}`] },
+    runpod: { apiKey: `secretsmanager:runpod/key-${index}`, registry: `registry${index}` },
+    ...(kind === 'plain'
+      ? {}
+      : {
+          endpoints: [{ id: `endpoint${index}`, rollout: { tag: 'production', proveWithinMinutes: 30 } }],
+          canaryPod: { image: 'runpod-canary:v1', everyHours: 24 },
+        }),
+  }));
+const permissionsOf: Readonly<Record<Kind, readonly (typeof keyPermissions)[]>> = {
+  plain: [keyPermissions, mintPermissions, describePermissions],
+  full: [keyPermissions, mintPermissions, describePermissions, rolloutKeyPermissions, podKeyPermissions],
+};
+
+const stacks = new Map<string, DeployedStack>();
+const stackOf = (stage: string, kind: Kind = 'full'): DeployedStack => {
+  const found = stacks.get(`${stage} ${kind}`);
   if (found !== undefined) return found;
   const where = { stage, region: place.region };
-  const managed = [keyPermissions, mintPermissions, describePermissions].map(
-    (permissions) => permissions(manyTargets, where).managedPolicies,
-  );
-  const text = JSON.stringify(packaged.template).replaceAll('runpod-ecr-refresh-prod', `runpod-ecr-refresh-${stage}`);
+  const managed = permissionsOf[kind].map((permissions) => {
+    const { managedPolicies } = permissions(manyTargets(kind), where);
+    if (Object.keys(managedPolicies).length === 0) throw new Error('There are too few targets for managed policies.');
+    return managedPolicies;
+  });
+  const text = JSON.stringify(templateOf(kind)).replaceAll('runpod-ecr-refresh-prod', `runpod-ecr-refresh-${stage}`);
   const template = JSON.parse(text) as Packaged['template'];
   const deployed = deployTemplate(
     { ...template, Resources: { ...template.Resources, ...Object.assign({}, ...managed) } },
     { ...place, stackName: `runpod-ecr-refresh-${stage}`, managedPolicies: { [boundaryArn]: boundaryDocument } },
   );
-  stacks.set(stage, deployed);
+  stacks.set(`${stage} ${kind}`, deployed);
   return deployed;
 };
-/** A stack that uses whatever may be set, but for a bucket of the account. */
-const project = copyProject(`
-targets:
-  - name: production
-    ecr: { region: us-east-1 }
-    runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d }
-  - name: research
-    ecr: { region: eu-west-1, registryId: "210987654321", roleArn: "arn:aws:iam::210987654321:role/runpod-pull", externalId: runpod }
-    runpod: { apiKey: "secretsmanager:runpod/research", registry: 9q4m7x2k }
-alerts: { email: [you@example.com], pager: ["secretsmanager:runpod-ecr-refresh/pager"] }
-settings: { permissionsBoundary: "${boundaryArn}" }
-`);
-beforeAll(() => {
-  packaged = project.packageStack('--stage', 'prod');
-}, maxPackagingMs);
-afterAll(project.remove);
 
 const textsOf = (value: unknown): string[] => (Array.isArray(value) ? value : [value]).map(String);
 const arnOf = (stack: DeployedStack, text: string): string => {
@@ -280,8 +331,8 @@ const secretsOf = ({ properties }: DeployedResource): Request[] =>
     resource: `arn:aws:secretsmanager:us-east-1:123456789012:secret:${name}-AbCdEf`,
     context: byCloudFormation,
   }));
-const neededOf = (stage: string): Request[] => {
-  const stack = stackOf(stage);
+const neededOf = (stage: string, kind: Kind = 'full'): Request[] => {
+  const stack = stackOf(stage, kind);
   return [...stack.resources.values()].flatMap((resource) => [
     ...secretsOf(resource),
     ...[...new Set(Object.values(operationsOf(resource.type)).flat())]
@@ -294,10 +345,10 @@ const neededOf = (stage: string): Request[] => {
  * What `serverless deploy`, `serverless remove` and infra/before-deploy.ts ask themselves, in their sources in
  * node_modules/serverless/lib/plugins/aws. sts:GetCallerIdentity needs no permission.
  */
-const askedByServerless = (stage: string): Request[] => {
+const askedByServerless = (stage: string, kind: Kind = 'full'): Request[] => {
   const stack = `arn:aws:cloudformation:us-east-1:123456789012:stack/runpod-ecr-refresh-${stage}/0f-1e`;
-  const bucket = [...stackOf(stage).resources.values()].find(({ type }) => type === 'AWS::S3::Bucket')?.arn ?? '';
-  const functions = [...stackOf(stage).resources.values()].filter(({ type }) => type === 'AWS::Lambda::Function');
+  const bucket = [...stackOf(stage, kind).resources.values()].find(({ type }) => type === 'AWS::S3::Bucket')?.arn ?? '';
+  const functions = [...stackOf(stage, kind).resources.values()].filter(({ type }) => type === 'AWS::Lambda::Function');
   return [
     ...[
       ...['CreateStack', 'UpdateStack', 'DeleteStack', 'DescribeStacks', 'DescribeStackEvents', 'GetTemplate'],
@@ -320,9 +371,17 @@ const askedByServerless = (stage: string): Request[] => {
 const allowedBy = (by: Identity, requests: readonly Request[]): Request[] =>
   requests.filter((request) => isAllowed(by, request));
 
+/** Resources that policies name and that none of these requests is about. */
+const namedInVain = (policies: readonly Policy[], requests: readonly Request[]): string[] =>
+  policies
+    .flatMap(({ Statement }) =>
+      Statement.flatMap(({ Resource = [], NotResource = [] }) => [...Resource, ...NotResource]),
+    )
+    .filter((pattern) => !requests.some(({ resource }) => matchesArn(pattern, resource)));
+
 describe('the role that GitHub deploys with', () => {
-  it('may do what deploying, updating, rolling back and removing the stack takes', () => {
-    const needed = [...neededOf('prod'), ...askedByServerless('prod')];
+  it.each(kinds)('may do what deploying, updating, rolling back and removing the %s stack takes', (kind) => {
+    const needed = [...neededOf('prod', kind), ...askedByServerless('prod', kind)];
     expect(needed.length).toBeGreaterThan(500);
     expect(needed.filter((request) => !isAllowed(deployer, request))).toEqual([]);
   });
@@ -357,15 +416,23 @@ describe('the role that GitHub deploys with', () => {
     const needed = new Set(
       [...neededOf('prod'), ...askedByServerless('prod')].map(({ action }) => action.toLowerCase()),
     );
-    const allowed = deployer.policies.flatMap(({ Statement }) => Statement.flatMap(({ Action = [] }) => Action));
+    const allowed = deployer.policies.flatMap(({ Statement }) =>
+      Statement.flatMap(({ Effect, Action = [] }) => (Effect === 'Allow' ? Action : [])),
+    );
     expect(allowed.filter((action) => action !== 's3:Get*' && !needed.has(action.toLowerCase()))).toEqual([]);
+  });
+
+  it('names nothing that the stack does not have', () => {
+    const needed = kinds.flatMap((kind) => [...neededOf('prod', kind), ...askedByServerless('prod', kind)]);
+    expect(namedInVain(deployer.policies, needed)).toEqual([]);
   });
 
   it('can not change itself, its policies or the boundary', () => {
     const own = [deployer.arn];
-    const policies = ['Boundary', 'DeployStack', 'DeployRoles', 'DeployFunctions', 'DeployStores'].map(
-      (id) => administrator.resources.get(id)?.arn ?? '',
+    const policies = [...administrator.resources.values()].flatMap(({ type, arn }) =>
+      type === 'AWS::IAM::ManagedPolicy' && arn !== undefined ? [arn] : [],
     );
+    expect(policies).toHaveLength(6);
     expect(policies).toContain(boundaryArn);
     const onRoles = [
       ...['PutRolePolicy', 'AttachRolePolicy', 'DetachRolePolicy', 'DeleteRolePolicy', 'UpdateAssumeRolePolicy'],
@@ -414,6 +481,18 @@ describe('the role that GitHub deploys with', () => {
     expect(asking(String(deployExample('dev').outputs.BoundaryArn))).toBe(false);
   });
 
+  it('can touch a role of another stage not even with a policy that somebody adds', () => {
+    const more = { ...deployer, policies: [...deployer.policies, everything] };
+    const context = { 'iam:PermissionsBoundary': boundaryArn, 'iam:PassedToService': 'lambda.amazonaws.com' };
+    const touching = (stage: string) =>
+      ['PassRole', 'PutRolePolicy', 'DeleteRole', 'PutRolePermissionsBoundary', 'UpdateAssumeRolePolicy'].filter(
+        (each) =>
+          isAllowed(more, { action: `iam:${each}`, resource: roleOf(stackOf(stage), 'NotifyRole').arn, context }),
+      );
+    expect(touching('prod')).toHaveLength(5);
+    expect(touching('prod-eu')).toEqual([]);
+  });
+
   it('can take the boundary off no role', () => {
     const resource = roleOf(stackOf('prod'), 'NotifyRole').arn;
     const context = { 'iam:PermissionsBoundary': boundaryArn };
@@ -436,6 +515,8 @@ describe('the role that GitHub deploys with', () => {
     ['prod', 'prod-eu'],
     ['prod', 'dev'],
     ['prod', 'prod2'],
+    ['prod', 'prod-2'],
+    ['prod', 'prod-notify'],
     ['prod-eu', 'prod'],
   ])('of %s has no reach into %s', (stage, other) => {
     const role = identityOf(roleOf(deployExample(stage), 'DeployRole'));
@@ -443,9 +524,8 @@ describe('the role that GitHub deploys with', () => {
       ...['kms:ListAliases', 'logs:DescribeLogGroups', 'logs:DescribeIndexPolicies'],
       ...['cloudformation:ValidateTemplate', 'cloudwatch:PutMetricData', 'secretsmanager:GetSecretValue'],
     ];
-    const requests = [...neededOf(other), ...askedByServerless(other)].filter(
-      ({ action }) => !ofNoStage.includes(action),
-    );
+    const needed = [...neededOf(other), ...askedByServerless(other)];
+    const requests = needed.filter(({ action }) => !ofNoStage.includes(action));
     expect(requests.length).toBeGreaterThan(500);
     expect(allowedBy(role, requests)).toEqual([]);
   });
@@ -528,9 +608,11 @@ describe('the role that GitHub deploys with', () => {
     const bucket = 'b'.repeat(63);
     const { resources } = deployExample('prod-eu1', { ...place, partition }, { DeploymentBucket: bucket });
     const policies = [...resources.values()].filter(({ type }) => type === 'AWS::IAM::ManagedPolicy');
-    expect(policies).toHaveLength(5);
     const lengths = policies.map(({ properties }) => JSON.stringify(properties.PolicyDocument).length);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(6144);
+    const attached = textsOf(resources.get('DeployRole')?.properties.ManagedPolicyArns);
+    expect(attached).toHaveLength(policies.length - 1); // all but the boundary
+    expect(attached.length).toBeLessThanOrEqual(10);
   });
 
   it('names roles that CloudFormation need not cut short', () => {
@@ -564,31 +646,43 @@ const asked = (
 };
 
 describe('the boundary', () => {
-  const everything: Policy = {
-    Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Action: ['*'], Resource: ['*'] }],
-  };
   /** A role of the stack into which a deploy has written all there is. */
   const bounded = (): Identity => ({ ...identityOf(roleOf(stackOf('prod'), 'NotifyRole')), policies: [everything] });
 
-  it('is on every role', () => {
-    const { roles } = stackOf('prod');
-    expect(roles.length).toBeGreaterThan(10);
+  it.each([
+    ['plain', 15],
+    ['full', 22],
+  ] as const)('is on every role of the %s stack', (kind, count) => {
+    const { roles } = stackOf('prod', kind);
+    expect(roles).toHaveLength(count);
     expect(roles.filter(({ boundary }) => boundary === undefined)).toEqual([]);
   });
 
-  it('holds every statement of every role', () => {
-    // Of the packaged template, whose targets are the example's; many targets name keys wherever they like.
-    const stack = deployTemplate(packaged.template, {
+  /** Of the packaged templates, whose targets are the example's; many targets name keys wherever they like. */
+  const askedBy = (kind: Kind): Request[] => {
+    const stack = deployTemplate(templateOf(kind), {
       ...place,
       stackName: 'runpod-ecr-refresh-prod',
       managedPolicies: { [boundaryArn]: boundaryDocument },
     });
-    const requests = stack.roles.flatMap(({ policies }) =>
+    return stack.roles.flatMap(({ policies }) =>
       policies.flatMap(({ policy }) => policy.Statement.flatMap((statement) => asked(stack, statement))),
     );
+  };
+
+  it.each(kinds)('holds every statement of every role of the %s stack', (kind) => {
+    const requests = askedBy(kind);
     expect(requests.length).toBeGreaterThan(50);
     expect(requests.filter((request) => !isAllowed(bounded(), request))).toEqual([]);
+  });
+
+  it('holds no action and no resource that no role has', () => {
+    const { boundary } = bounded();
+    const given = new Set(askedBy('full').map(({ action }) => action));
+    const held = boundary?.Statement.flatMap(({ Action = [] }) => Action) ?? [];
+    expect(held.length).toBeGreaterThan(20);
+    expect(held.filter((action) => !given.has(action))).toEqual([]);
+    expect(namedInVain(boundary === undefined ? [] : [boundary], kinds.flatMap(askedBy))).toEqual([]);
   });
 
   it.each([
@@ -603,7 +697,13 @@ describe('the boundary', () => {
     ['ecr:PutImage', 'arn:aws:ecr:us-east-1:123456789012:repository/team/worker'],
     ['lambda:InvokeFunction', 'arn:aws:lambda:us-east-1:123456789012:function:other:1'],
     ['lambda:InvokeFunction', 'arn:aws:lambda:us-east-1:123456789012:function:runpod-ecr-refresh-prod-eu-notify:1'],
+    ['lambda:InvokeFunction', 'arn:aws:lambda:us-east-1:123456789012:function:runpod-ecr-refresh-prod-2-roll-back:1'],
     ['states:StartExecution', 'arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh-prod-eu'],
+    ['states:StartExecution', 'arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh-prod-eu-rollout'],
+    [
+      'logs:PutLogEvents',
+      'arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/runpod-ecr-refresh-prod-eu-roll-back:log-stream:1',
+    ],
     ['sns:Publish', 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-eu-alerts'],
     ['dynamodb:PutItem', 'arn:aws:dynamodb:us-east-1:123456789012:table/runpod-ecr-refresh-prod-eu'],
   ])('refuses %s on %s', (action, resource) => {

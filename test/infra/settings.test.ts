@@ -50,6 +50,13 @@ describe('the daily digest', () => {
   });
 });
 
+describe('a stage', () => {
+  it('may not have the name of another one’s rollouts', () => {
+    expect(() => read(yaml, {}, 'prod-rollout')).toThrow('expected a name that does not end in -rollout');
+    expect(() => read(yaml, {}, 'prod-rollouts')).not.toThrow();
+  });
+});
+
 describe('what the template takes from targets.yml', () => {
   it('lets a token pull what targets name, and only the roles they name be assumed', () => {
     expect(read(yaml).mintStatements).toEqual([
@@ -225,7 +232,7 @@ describe('a setting', () => {
 
   it('has the functions’ own default', () => {
     expect(read(yaml)).toMatchObject({
-      scheduleHours: 5,
+      scheduleHours: 3,
       retryMinutes: 15,
       propagationMinutes: 10,
       pushWindowSeconds: 60,

@@ -444,7 +444,7 @@ describe.each(machines)('the state machine $machine', ({ machine, version, alias
 describe('the triggers', () => {
   it('start the alias on a schedule, with retries, a window and a dead-letter queue', () => {
     expect(only('AWS::Scheduler::Schedule')).toMatchObject({
-      ScheduleExpression: 'rate(5 hours)',
+      ScheduleExpression: 'rate(3 hours)',
       FlexibleTimeWindow: { Mode: 'FLEXIBLE' },
       Target: {
         Arn: { Ref: 'LiveAlias' },
@@ -526,7 +526,7 @@ describe('the alarms', () => {
     expect(template.Resources.NoSuccess?.Properties).toMatchObject({
       MetricName: 'ScheduledRunsReported',
       Period: 300,
-      EvaluationPeriods: 126,
+      EvaluationPeriods: 78,
       ComparisonOperator: 'LessThanThreshold',
       Threshold: 1,
       TreatMissingData: 'breaching',

@@ -181,8 +181,8 @@ describe('an upstream that keeps failing', () => {
     expect(execution.status).toBe('FAILED');
     expect(execution.error).toBe('RunpodUnavailableError');
     const hours = (world.clock.now() - startedAt) / hourMs;
-    expect(hours).toBeGreaterThan(4);
-    expect(hours).toBeLessThanOrEqual(4.5);
+    expect(hours).toBeGreaterThan(2);
+    expect(hours).toBeLessThanOrEqual(2.5);
     expect(statesOf(execution).slice(-7)).toEqual(['RetryPlanned', ...fail]);
     expect(subjects()).toEqual([expect.stringContaining('delayed'), expect.stringContaining('failed')]);
   });

@@ -54,9 +54,22 @@ const refusalOf = (what: string, answer: Answer, origin: AnswerOrigin, { passwor
   return new PullError(problem, `${what} answered ${answer.status}${said === '' ? '' : ` "${said}"`}`);
 };
 
-const authorizationOf = ({ username, password }: RegistryToken): Record<string, string> => ({
+/** The header that a token is sent in. */
+export const authorizationOf = ({ username, password }: RegistryToken): Record<string, string> => ({
   authorization: `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`,
 });
+
+/**
+ * Where a registry's API is, under `/v2/`. Tokens go to ECR's own hosts, over https, and to no other.
+ *
+ * @param endpoint what stands in for all registries, in tests
+ */
+export const registryOrigin = (registry: string, endpoint: Settings['REGISTRY_ENDPOINT_URL']): string => {
+  if (parseEcrHost(registry) === undefined) {
+    throw new PullError('malformed', `${quote(registry)} is not an Amazon ECR registry, so it gets no token`);
+  }
+  return endpoint === undefined ? `https://${registry}` : `${endpoint.href.replace(/\/+$/, '')}/${registry}`;
+};
 
 /** What is asked for besides a blob's digest. */
 interface BlobRequest {
@@ -94,13 +107,7 @@ export const createRegistryApi = (
 ): RegistryApi => {
   const timeoutMs = UPSTREAM_TIMEOUT_SECONDS * 1000;
 
-  const originOf = (registry: string): string => {
-    if (parseEcrHost(registry) === undefined) {
-      throw new PullError('malformed', `${quote(registry)} is not an Amazon ECR registry, so it gets no token`);
-    }
-    if (REGISTRY_ENDPOINT_URL === undefined) return `https://${registry}`;
-    return `${REGISTRY_ENDPOINT_URL.href.replace(/\/+$/, '')}/${registry}`;
-  };
+  const originOf = (registry: string): string => registryOrigin(registry, REGISTRY_ENDPOINT_URL);
 
   const get = async (url: URL, request: BlobRequest): Promise<Answer> => {
     try {

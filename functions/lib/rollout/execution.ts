@@ -118,6 +118,8 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
   };
 };
 
+export type RolloutEnd = ReturnType<typeof endBy>;
+
 /** The release that gave an endpoint an image, newer than another moment at Runpod. */
 export const releaseOf = (
   releases: readonly ImageRelease[],

@@ -12,7 +12,7 @@ import { clock } from './worker-verdicts.ts';
 /** How long a canary pod may live: a host is found and a small image is pulled in a minute or two. */
 export const maxPodMs = 8 * 60_000;
 /** No flavour is taken that costs more in an hour: a pod's whole life then costs less than four cents. */
-const maxDollarsPerHour = 0.25;
+export const maxDollarsPerHour = 0.25;
 export const maxFlavours = 6;
 /** What Runpod's documentation says of prices: for where its catalogue cannot be read. */
 const knownFlavour: CpuFlavour = { id: 'cpu3c', vcpuCount: 2, dollarsPerHour: 0.08 };

@@ -1,6 +1,7 @@
 import { defined } from '../defined.ts';
 import { parseEcrHost } from '../ecr/host.ts';
 import { parseImageReference } from '../ecr/image-reference.ts';
+import { quote } from '../quote.ts';
 import { accountOf, type Target } from '../targets.ts';
 import type { Endpoint } from './management.ts';
 
@@ -46,4 +47,23 @@ export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean =>
   const account = accountOf({ ecr }, '');
   const host = parseEcrHost(reference.registry);
   return host === undefined || host.region !== ecr.region || (account !== '' && host.account !== account);
+};
+
+const maxHurt = 5;
+
+/** Says whose login a target's token takes the place of, where what uses the credential pulls from another registry, too. */
+export const describeHurt = (
+  users: ReadonlyArray<{ readonly name: string; readonly image: string }>,
+  ecr: Target['ecr'],
+): string[] => {
+  const hurt = users.filter(({ image }) => isOfOtherRegistry(image, ecr));
+  if (hurt.length === 0) return [];
+  const described = hurt
+    .slice(0, maxHurt)
+    .map(({ name, image }) => `${quote(name)} uses the credential for ${quote(image)}`)
+    .join('; ');
+  const more = hurt.length > maxHurt ? `; and ${hurt.length - maxHurt} more` : '';
+  return [
+    `${described}${more}: of another registry, whose login this token takes the place of, and nobody can read it back. Give them a credential of their own.`,
+  ];
 };

@@ -51,3 +51,9 @@ export const describeUnmanaged = (endpoint: UnmanagedEndpoint): string => {
     ? `${what} no credential: it fails at its next cold start.`
     : `${what} credential ${registry}, which no target of targets.yml keeps fresh: it fails at a cold start once that token has ended.`;
 };
+
+/** The same of all of them, at most so many by name. */
+export const describeAllUnmanaged = (unmanaged: readonly UnmanagedEndpoint[], maxNamed: number): string[] => [
+  ...unmanaged.slice(0, maxNamed).map(describeUnmanaged),
+  ...(unmanaged.length > maxNamed ? [`So do ${unmanaged.length - maxNamed} more.`] : []),
+];

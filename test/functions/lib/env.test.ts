@@ -4,13 +4,13 @@ import { ConfigurationError } from '../../../functions/lib/errors.ts';
 
 describe('the settings', () => {
   it('have defaults', () => {
-    expect(readSettings({})).toMatchObject({ SCHEDULE_HOURS: 5, PUSH_WINDOW_SECONDS: 60, RUNPOD_UPDATE_WAY: 'auto' });
+    expect(readSettings({})).toMatchObject({ SCHEDULE_HOURS: 3, PUSH_WINDOW_SECONDS: 60, RUNPOD_UPDATE_WAY: 'auto' });
     expect(readSettings({}).RUNPOD_API_URL.href).toBe('https://api.runpod.io/v2');
     expect(processSettings().PROPAGATION_MINUTES).toBe(10);
   });
 
   it('take an empty variable as absent', () => {
-    expect(readSettings({ SCHEDULE_HOURS: '', SEAL_KEY_ID: '' }).SCHEDULE_HOURS).toBe(5);
+    expect(readSettings({ SCHEDULE_HOURS: '', SEAL_KEY_ID: '' }).SCHEDULE_HOURS).toBe(3);
     for (const variables of [{}, { RUNBOOK_URL: '' }]) expect(readSettings(variables).RUNBOOK_URL).toBeUndefined();
   });
 

@@ -36,7 +36,7 @@ describe('targets.yml', () => {
     const told = readFileSync(path, 'utf8').replaceAll(/^# (?=alerts|settings| )/gm, '');
     expect(parseTargetsDocument(told)).toMatchObject({
       alerts: { email: ['you@example.com'], pager: ['secretsmanager:runpod-ecr-refresh/pager'] },
-      settings: { scheduleHours: 5, stages: { prod: { scheduleHours: 2 } } },
+      settings: { scheduleHours: 3, stages: { prod: { scheduleHours: 2 } } },
     });
   });
 
