@@ -22,7 +22,10 @@ export interface YearResult {
   readonly expired: readonly Spell[];
   /** Moments at which somebody was notified that something is wrong. */
   readonly alerts: readonly number[];
-  /** For each gap between two stored tokens that is over an hour too long: hours until somebody was notified, if ever. */
+  /**
+   * For each gap between two stored tokens that is over an hour longer than two turns of the schedule, which a lost tick
+   * alone does not make: hours from when the first was due until somebody was notified, if ever.
+   */
   readonly hoursUntilNotified: ReadonlyArray<number | undefined>;
   /** For each expired spell: hours of warning before it began, if there was one. */
   readonly hoursOfWarning: ReadonlyArray<number | undefined>;
@@ -201,7 +204,7 @@ export const sumUp = (
     const replaced = stored[index + 1]?.at ?? yearEnds;
     const due = at + everyHours * hourMs;
     const notified = alerts.find((alert) => alert > at && alert <= replaced);
-    if (replaced > due + hourMs)
+    if (replaced > due + (everyHours + 1) * hourMs)
       hoursUntilNotified.push(notified === undefined ? undefined : Math.max(0, notified - due) / hourMs);
     if (replaced <= end) continue;
     expired.push({ from: end, to: replaced });
