@@ -216,6 +216,10 @@ export class Registry {
         'The layer digest calculation performed by Amazon ECR upon receipt of the image layer does not match the digest specified.',
       );
     }
+    // What CompleteLayerUpload says; whether the registry API passes it on is not documented, so clients ask first.
+    if (held.blobs.has(digest)) {
+      return refused(400, 'BLOB_UPLOAD_INVALID', 'The image layer already exists in the associated repository.');
+    }
     this.#uploads.delete(upload);
     const blob = { digest, mediaType: 'application/octet-stream', bytes };
     held.blobs.set(digest, blob);
