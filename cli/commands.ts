@@ -3,7 +3,7 @@ import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
 import { ownVersion } from '../stack/stack.ts';
 import type { CommandContext, CommonOptions } from './context.ts';
 import { refuseOptionsOfNpm } from './npm-options.ts';
-import { createTerminal, type Terminal, wrap } from './terminal.ts';
+import { createTerminal, type Terminal, wrapLines } from './terminal.ts';
 
 /** Runs a command. @returns its exit code */
 type PerformCommand<Options> = (options: Options, context: CommandContext, terminal: Terminal) => Promise<number>;
@@ -76,11 +76,11 @@ without secrets; run it again after an interruption to go on.`,
       'have a pod pull a small image with what Runpod holds, for a few cents a month; says its price first',
     )
     .option('--key-stdin', 'read the Runpod API key from standard input')
-    .option('--target <name>', 'with --canary-pod: the target (default: the first of targets.yml)')
-    .option('--name <target>', 'what to call the target (default: the first of targets.yml, else production)')
-    .option('--credential <id>', 'the Runpod credential to keep fresh, or new')
+    .option('--target <name>', 'the same as --name, as other commands call it')
+    .option('--name <target>', 'the one target that it is about (default: all that the key shows)')
+    .option('--credential <ids...>', 'the Runpod credentials to keep fresh, or new (default: those that endpoints use)')
     .option('--endpoint <ids...>', 'endpoints to select the credential for (default: those without any)')
-    .option('--image-registry <host>', 'the ECR registry of the images (default: the one that endpoints use)')
+    .option('--image-registry <host>', 'the ECR registry of the images (default: all that endpoints use)')
     .option(
       '--repository <name>',
       'an ECR repository to create, where it is missing (with --canary-pod: runpod-canary)',
@@ -203,7 +203,7 @@ export const runCommand = async (words: readonly string[], context: CommandConte
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
     const { isTTY = false, columns = 80 } = context.stderr;
     const message = describeFailure(error);
-    context.stderr.write(`${isTTY ? wrap(message, columns, '') : message}\n`);
+    context.stderr.write(`${isTTY ? wrapLines(message, columns) : message}\n`);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
   }
 };

@@ -61,6 +61,16 @@ export const wrap = (text: string, columns: number, indent: string): string =>
     .replaceAll(new RegExp(`\n${indent} +`, 'g'), `\n${indent}`)
     .replaceAll('\u00a0', ' ');
 
+/** The same for a text of several lines, of which those that are indented stay so. */
+export const wrapLines = (text: string, columns: number): string =>
+  text
+    .split('\n')
+    .map((line) => {
+      const [indent = ''] = /^ */.exec(line) ?? [];
+      return `${indent}${wrap(line.slice(indent.length), columns, indent === '' ? '' : `${indent}  `)}`;
+    })
+    .join('\n');
+
 const colours = new RegExp(`${'\x1b'}\\[[\\d;]*m`, 'g');
 
 /** How long a terminal may take to hand over what was typed into it. */

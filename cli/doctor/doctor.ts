@@ -53,6 +53,7 @@ const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandCo
         view: viewOf(target.runpod.apiKey),
         podKey: viewOf(target.runpod.podKey ?? target.runpod.apiKey),
         interrupted,
+        now,
       }),
     ),
     ...stackChecks({ caller, identity, targets: () => need('targets.yml', targets()), now }),

@@ -4,7 +4,7 @@ import { type Check, need, ok, warning, wrong } from './check.ts';
 import type { TargetView } from './target-view.ts';
 
 /** What a canary pod needs, where the target has one. Whether the key may create pods shows when a run does. */
-export const podChecks = ({ caller, target, podKey, canaryImage }: TargetView): Check[] => {
+export const podChecks = ({ caller, target, now, podKey, canaryImage }: TargetView): Check[] => {
   const { name: group, canaryPod } = target;
   if (canaryPod === undefined) return [];
   return [
@@ -29,7 +29,7 @@ export const podChecks = ({ caller, target, podKey, canaryImage }: TargetView): 
         const pods = createRunpodPods(podKey.client, caller.settings);
         const left = (await pods.list()).filter(({ name, status }) => {
           const until = readPodName(name, caller.stackName)?.until;
-          return status !== 'TERMINATED' && until !== undefined && until <= Date.now();
+          return status !== 'TERMINATED' && until !== undefined && until <= now();
         });
         if (left.length > 0) {
           return warning(

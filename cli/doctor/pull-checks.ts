@@ -15,13 +15,13 @@ const maxAtOnce = 5;
 const recentMs = 60 * 60_000;
 
 /** What keeps workers from pulling now, by their own logs. */
-export const pullChecks = ({ target: { name: group }, caller, key, endpoints }: TargetView): Check[] => {
+export const pullChecks = ({ target: { name: group }, caller, now: readNow, key, endpoints }: TargetView): Check[] => {
   const readLog = createReadWorkerLog(key.client, caller.settings);
 
   const findingOf = async ({ id }: Endpoint): Promise<Finding | undefined> => {
     const workers = await key.management.listWorkers(id);
     const failing = workers.filter(({ status }) => status === 'INITIALIZING' || status === 'UNHEALTHY');
-    const now = Date.now();
+    const now = readNow();
     const storedAt = now - recentMs;
     const read = (workerId: string) => readLog(id, workerId, storedAt);
     const view = {

@@ -20,6 +20,8 @@ type PullTrial =
 export interface TargetView {
   readonly caller: Caller;
   readonly target: Target;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
   /** All that targets.yml has: credentials of others are kept fresh, too. */
   readonly targets: readonly Target[];
   readonly key: KeyView;
@@ -41,6 +43,7 @@ export const createTargetView = ({
   view: key,
   podKey,
   interrupted,
+  now,
 }: {
   readonly caller: Caller;
   readonly target: Target;
@@ -48,10 +51,11 @@ export const createTargetView = ({
   readonly view: KeyView;
   readonly podKey: KeyView;
   readonly interrupted: AbortSignal;
+  readonly now: () => number;
 }): TargetView => {
   const { ecr, runpod, endpoints: named } = target;
   const registryClient = createRegistryClient(caller.settings, sendUntil(interrupted));
-  const token = once(() => createMintToken(caller.settings, Date.now)(ecr));
+  const token = once(() => createMintToken(caller.settings, now)(ecr));
   const endpoints = once(async () => {
     const all = await key.endpoints();
     return named === undefined
@@ -79,6 +83,7 @@ export const createTargetView = ({
   return {
     caller,
     target,
+    now,
     targets,
     key,
     podKey,

@@ -131,7 +131,11 @@ export const refresh = async (
   } catch (error) {
     if (!interrupted.aborted) throw error;
     terminal.printError(
-      'Stopped. Runpod holds either the old token or the new one, and both pull; run it again when you like.',
+      wrap(
+        'Stopped. Runpod holds either the old token or the new one, and both pull; run it again when you like.',
+        terminal.columns(),
+        '',
+      ),
     );
     return exitCodes.interrupted;
   } finally {

@@ -7,6 +7,8 @@ import type { Terminal } from '../terminal.ts';
 interface Choice<Value> {
   readonly value: Value;
   readonly name: string;
+  /** What stands for it once it was chosen, where that is not the name. */
+  readonly short?: string;
 }
 
 /** Asks a person, or takes what is usual where there is nobody to ask. */

@@ -3,12 +3,12 @@ import { accountOf } from '../../functions/lib/targets.ts';
 import { exitCodes, UsageError } from '../../stack/failure.ts';
 import { deployCommand, placeOptions } from '../../stack/stack.ts';
 import { wrap } from '../terminal.ts';
-import { chooseTarget } from './choices.ts';
 import type { Conversation } from './conversation.ts';
 import { Journal } from './journal.ts';
 import { lastingWorkshop, makeAll } from './make-all.ts';
 import { chooseImage, isThere, mintTrialToken, planImage } from './plan-canary-image.ts';
 import { describePrice, findFlavour } from './pod-price.ts';
+import { chooseTarget } from './scope.ts';
 import { addCanaryPod, readTargetsFile } from './targets-file.ts';
 
 const everyHours = 24;
@@ -84,9 +84,9 @@ export const prepareCanaryPod = async (
   }
 
   const workshop = lastingWorkshop(key, source, conversation);
-  const secrets = { apiKey: key, token: minted.token };
+  const secrets = { apiKey: key, tokenOf: () => minted.token };
   return async () => {
-    const code = await makeAll({ planned, credential: runpod.registry, workshop, secrets, journal }, conversation);
+    const code = await makeAll({ planned, source, workshop, secrets, journal }, conversation);
     if (code !== exitCodes.well) return code;
     const next = [`Deploy: ${deployCommand(caller)}`, `See how it fares: npm run status -- ${placeOptions(caller)}`];
     print('\nNext');

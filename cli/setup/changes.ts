@@ -24,8 +24,8 @@ export interface Workshop {
 /** What a change needs that no record may keep. */
 export interface Secrets {
   readonly apiKey: string;
-  /** The token that a credential is created with, and an image tried with. */
-  readonly token: RegistryToken;
+  /** The token that a credential is created with, by its name, or that an image is tried with, by its repository. */
+  readonly tokenOf: (name: string) => RegistryToken;
 }
 
 /**
@@ -59,7 +59,7 @@ export const make = async (change: JournalChange, workshop: Workshop, secrets: S
       return { ...change, ...defined({ versionAfter }) };
     }
     case 'credential': {
-      const { id } = await account.createCredential(change.name, secrets.token);
+      const { id } = await account.createCredential(change.name, secrets.tokenOf(change.name));
       return { ...change, id };
     }
     case 'endpoint':

@@ -1,168 +1,151 @@
-import { defined } from '../../functions/lib/defined.ts';
-import { parseEcrHost, partitionOf } from '../../functions/lib/ecr/host.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
-import { repositoryPattern, roleArnPattern, type Target, targetNamePattern } from '../../functions/lib/targets.ts';
+import { repositoryPattern, type Target } from '../../functions/lib/targets.ts';
 import { UsageError } from '../../stack/failure.ts';
 import type { RunpodCredential } from '../runpod.ts';
 import { plain } from '../terminal.ts';
-import { type Conversation, newCredential } from './conversation.ts';
+import { type Conversation, LeftOutError, newCredential } from './conversation.ts';
 import {
   describeCredential,
   describeHurt,
   type EcrEndpoint,
   type FindHurt,
+  findAdoptable,
   listRepositories,
-  mostUsed,
   nameOf,
 } from './endpoints.ts';
+import type { FoundRegistry } from './scope.ts';
 
-/** The target to set up: one of targets.yml, or a new one. */
-export const chooseTarget = async (
-  targets: readonly Target[],
-  { options: { name, target }, ask }: Conversation,
-): Promise<{ readonly name: string; readonly existing: Target | undefined }> => {
-  const usual = targets[0]?.name ?? 'production';
-  const chosen =
-    name ??
-    target ??
-    (targets.length < 2
-      ? usual
-      : await ask.choose(
-          'Which target?',
-          targets.map((each) => ({ value: each.name, name: `${each.name}, credential ${each.runpod.registry}` })),
-          usual,
-        ));
-  if (!targetNamePattern.test(chosen)) {
-    throw new UsageError(`--name: expected a–z, 0–9 and - (at most 32), found ${JSON.stringify(chosen)}.`);
-  }
-  return { name: chosen, existing: targets.find((each) => each.name === chosen) };
-};
-
-/** How to make the role that mints in another account, to be copied as it stands. */
-const roleCommand = (account: string, region: string, { caller: { stage }, identity }: Conversation): string =>
-  [
-    'aws cloudformation deploy --stack-name runpod-pull --capabilities CAPABILITY_NAMED_IAM \\',
-    `  --template-file infra/examples/cross-account-role.yml --region ${region} \\`,
-    `  --parameter-overrides TrustedAccount=${identity.account} Stage=${stage} ExternalId=runpod-ecr-refresh-${account}`,
-  ].join('\n');
-
-/** The ECR registry whose images the target's endpoints pull. */
-export const chooseEcr = async (
-  endpoints: readonly EcrEndpoint[],
-  conversation: Conversation,
-): Promise<Target['ecr']> => {
-  const { options, ask, caller, identity, print } = conversation;
-  const own = `${identity.account}.dkr.ecr.${caller.region}.amazonaws.com`;
-  const hosts = [...new Set(endpoints.map(({ host }) => host))];
-  const [first] = hosts;
-  const host =
-    options.imageRegistry ??
-    (first === undefined || hosts.length === 1
-      ? (first ?? own)
-      : await ask.choose(
-          'Which ECR registry?',
-          hosts.map((value) => ({
-            value,
-            name: `${value}, used by ${endpoints
-              .filter((each) => each.host === value)
-              .map(nameOf)
-              .join(', ')}`,
-          })),
-          first,
-        ));
-  const parsed = parseEcrHost(host);
-  if (parsed === undefined) {
-    throw new UsageError(
-      `--image-registry: expected the host name of an ECR registry, such as ${own}, found ${JSON.stringify(host)}.`,
-    );
-  }
-  if (parsed.account === identity.account && options.roleArn === undefined) return { region: parsed.region };
-  if (options.roleArn === undefined) {
-    print(
-      `The images are in account ${parsed.account}; you are in ${identity.account}. A role there must mint the token (docs/cross-account.md). With credentials of ${parsed.account}, create it:\n\n${roleCommand(parsed.account, parsed.region, conversation)}\n\nIt is then arn:${partitionOf(parsed.region)}:iam::${parsed.account}:role/runpod-pull, and its --external-id runpod-ecr-refresh-${parsed.account}.`,
-    );
-  }
-  const isRole = (typed: string): boolean | string =>
-    roleArnPattern.test(typed) || 'Such as arn:aws:iam::123456789012:role/runpod-pull';
-  const roleArn = options.roleArn ?? (await ask.text('ARN of that role:', '--role-arn', isRole));
-  if (!roleArnPattern.test(roleArn)) {
-    throw new UsageError(
-      `--role-arn: expected the ARN of a role, such as arn:aws:iam::123456789012:role/runpod-pull, found ${JSON.stringify(roleArn)}.`,
-    );
-  }
-  const { externalId } = options;
-  return {
-    region: parsed.region,
-    registryId: parsed.account,
-    roleArn,
-    ...defined({ externalId }),
-  };
-};
-
-/** What there is at Runpod, seen from one ECR registry. */
-interface RegistryView {
+/** What there is at Runpod. */
+export interface RunpodView {
   readonly credentials: readonly RunpodCredential[];
   readonly endpoints: readonly Endpoint[];
-  /** The endpoints whose images are this registry's. */
-  readonly ours: readonly EcrEndpoint[];
-  /** The registry's host name. */
-  readonly host: string;
+  /** The targets of targets.yml by their credentials. */
+  readonly keptBy: ReadonlyMap<string, Target>;
+}
+
+/** @throws {UsageError} --credential names what there is not, or what is no matter of setup's */
+export const requireCredentials = (
+  registries: readonly FoundRegistry[],
+  { credentials, keptBy }: RunpodView,
+  { options: { credential: chosen = [], name, target } }: Conversation,
+): void => {
+  for (const id of chosen) {
+    if (id === newCredential) continue;
+    if (!credentials.some((each) => each.id === id)) {
+      throw new UsageError(
+        `--credential: expected ${newCredential} or one of ${credentials.map((each) => each.id).join(', ')}, found ${JSON.stringify(id)}.`,
+      );
+    }
+    const owner = keptBy.get(id);
+    if (owner !== undefined && owner.name !== (name ?? target)) {
+      throw new UsageError(
+        `--credential: ${id} is kept fresh by target ${owner.name} already. Set that one up with --name ${owner.name}.`,
+      );
+    }
+    const isUsed = registries.some(({ endpoints }) => endpoints.some(({ registry }) => registry === id));
+    if (registries.length > 1 && !isUsed) {
+      throw new UsageError(
+        `--credential: no endpoint of these registries uses ${id}. Say for which registry it is to be: --image-registry ${registries.map(({ host }) => host).join(' or ')}.`,
+      );
+    }
+  }
+};
+
+/** What is asked of one registry's credentials. */
+interface CredentialQuestion extends RunpodView {
+  readonly registry: FoundRegistry;
+  /** The credential that an earlier setup has created for it. */
+  readonly begun: string | undefined;
+  /** Whether setup is about one target alone. */
+  readonly isOfOne: boolean;
+  /** Whether setup is about no other registry. */
+  readonly isOnly: boolean;
   readonly findHurt: FindHurt;
 }
 
-/** The credential to keep fresh: one that there is, or a new one. One that others need is never taken by itself. */
-export const chooseCredential = async (
-  { credentials, endpoints, ours, host, findHurt }: RegistryView,
-  begun: string | undefined,
+/**
+ * The credentials that are to be kept fresh and are not yet: some that there are, or a new one, which comes first. One that
+ * others need is never taken by itself.
+ *
+ * @throws {LeftOutError} none is wanted
+ */
+export const chooseCredentials = async (
+  { registry, begun, isOfOne, isOnly, findHurt, credentials, endpoints, keptBy }: CredentialQuestion,
   { options, ask }: Conversation,
-): Promise<string> => {
-  const usual = begun ?? (await mostUsed(ours, credentials, findHurt)) ?? newCredential;
-  const choices = [
-    ...credentials.map((each) => ({ value: each.id, name: plain(describeCredential(each, endpoints, host)) })),
-    { value: newCredential, name: 'a new one, with a fresh token' },
-  ];
-  const chosen =
-    options.credential ??
-    (credentials.length === 0
-      ? newCredential
-      : await ask.choose('Which Runpod credential is to be kept fresh?', choices, usual));
-  if (!choices.some(({ value }) => value === chosen)) {
-    throw new UsageError(
-      `--credential: expected ${newCredential} or one of ${credentials.map(({ id }) => id).join(', ')}, found ${JSON.stringify(chosen)}.`,
+): Promise<readonly string[]> => {
+  const free = credentials.filter(({ id }) => !keptBy.has(id));
+  const found = [...(begun === undefined ? [] : [begun]), ...(await findAdoptable(registry, free, findHurt))];
+  const adoptable = [...new Set(found)];
+  const isUsedHere = (id: string): boolean => registry.endpoints.some((each) => each.registry === id);
+  const chosen = async (): Promise<readonly string[]> => {
+    if (options.credential !== undefined) {
+      return options.credential
+        .filter((id) => !keptBy.has(id) && (id === newCredential || isOnly || isUsedHere(id)))
+        .map((id) => (id === newCredential ? (begun ?? id) : id));
+    }
+    if (registry.targets.length > 0 && (isOfOne || adoptable.length === 0)) return [];
+    const usual = adoptable.length === 0 ? [newCredential] : adoptable.slice(0, isOfOne ? 1 : undefined);
+    if (free.length === 0) return usual;
+    const choices = [
+      ...free.map((each) => ({
+        value: each.id,
+        name: plain(describeCredential(each, endpoints, registry.host)),
+        short: each.id,
+      })),
+      { value: newCredential, name: 'a new one, with a fresh token', short: 'a new one' },
+    ];
+    return ask.pick(
+      `Which Runpod credentials to keep fresh for ${registry.account}, ${registry.region}?`,
+      choices,
+      usual,
     );
+  };
+  const wanted = await chosen();
+  for (const id of wanted) {
+    const hurt = id === newCredential || options.yes !== true ? [] : await findHurt(id, registry.host);
+    if (hurt.length > 0) {
+      throw new UsageError(
+        plain(
+          `--credential: ${id} holds the login of ${describeHurt(hurt)}, not from ${registry.host}. Each refresh would overwrite that login, which nobody can read back. Nothing was changed. Take --credential ${newCredential}, or give those endpoints a credential of their own first.`,
+        ),
+      );
+    }
   }
-  const hurt = chosen === newCredential ? [] : await findHurt(chosen);
-  if (hurt.length > 0 && options.yes === true) {
-    throw new UsageError(
-      plain(
-        `--credential: ${chosen} holds the login of ${describeHurt(hurt)}, not from ${host}. Each refresh would overwrite that login, which nobody can read back. Nothing was changed. Take --credential ${newCredential}, or give those endpoints a credential of their own first.`,
-      ),
-    );
+  if (wanted.length === 0 && registry.targets.length === 0) {
+    throw new LeftOutError(`no credential was selected for its registry, ${registry.host}`);
   }
-  return chosen;
+  return wanted.toSorted((one, other) => Number(other === newCredential) - Number(one === newCredential));
 };
 
-/** The endpoints for which the credential is yet to be selected. */
+/** @throws {UsageError} --endpoint names what no credential can be selected for */
+export const requireEndpoints = (candidates: readonly EcrEndpoint[], { options }: Conversation): void => {
+  const unknown = options.endpoint?.find((id) => !candidates.some((each) => each.id === id));
+  if (unknown === undefined) return;
+  throw new UsageError(
+    `--endpoint: expected ids of endpoints that pull from this registry with another credential (${candidates.map(({ id }) => id).join(', ') || 'there are none'}), found ${JSON.stringify(unknown)}.`,
+  );
+};
+
+/**
+ * The endpoints for which a credential is yet to be selected.
+ *
+ * @param credential what to call it
+ */
 export const chooseEndpoints = async (
   candidates: readonly EcrEndpoint[],
+  credential: string,
   { options, ask }: Conversation,
 ): Promise<readonly EcrEndpoint[]> => {
-  const unknown = options.endpoint?.find((id) => !candidates.some((each) => each.id === id));
-  if (unknown !== undefined) {
-    throw new UsageError(
-      `--endpoint: expected ids of endpoints that pull from this registry with another credential (${candidates.map(({ id }) => id).join(', ') || 'there are none'}), found ${JSON.stringify(unknown)}.`,
-    );
-  }
   if (options.endpoint !== undefined) return candidates.filter(({ id }) => options.endpoint?.includes(id));
   if (candidates.length === 0) return [];
-  const without = candidates.filter(({ registry }) => registry === null);
   return ask.pick(
-    'Which endpoints are to use it? (a new release replaces their workers)',
+    `Which endpoints get ${credential}? (a release replaces their workers)`,
     candidates.map((value) => ({
       value,
       name: plain(`${nameOf(value)}, which uses ${value.registry ?? 'none'}: ${value.image}`),
+      short: plain(nameOf(value)),
     })),
-    without,
+    candidates.filter(({ registry }) => registry === null),
   );
 };
 

@@ -16,7 +16,7 @@ export interface SetupOptions extends CallerOptions, CommonOptions {
   readonly name?: string;
   /** The same as `name`, as other commands call it. */
   readonly target?: string;
-  readonly credential?: string;
+  readonly credential?: readonly string[];
   readonly imageRegistry?: string;
   readonly roleArn?: string;
   readonly externalId?: string;
@@ -40,3 +40,8 @@ export interface Conversation {
 
 /** What stands for a credential that is yet to be created. */
 export const newCredential = 'new';
+
+/** A registry is not set up now. The message says why, to stand after what is left unprotected. */
+export class LeftOutError extends Error {
+  override readonly name = 'LeftOutError';
+}

@@ -7,8 +7,8 @@ import { accountOf } from '../../functions/lib/targets.ts';
 import { exitCodes, UsageError } from '../../stack/failure.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
 import { plain } from '../terminal.ts';
-import { chooseTarget } from './choices.ts';
 import type { Conversation } from './conversation.ts';
+import { chooseTarget } from './scope.ts';
 import { readTargetsFile } from './targets-file.ts';
 
 /**

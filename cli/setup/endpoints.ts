@@ -1,7 +1,7 @@
 import { DescribeRepositoriesCommand, ECRClient } from '@aws-sdk/client-ecr';
 import { isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
-import type { Endpoint } from '../../functions/lib/runpod/management.ts';
+import type { Endpoint, TemplateOrPod } from '../../functions/lib/runpod/management.ts';
 import type { Caller } from '../../stack/caller.ts';
 import type { RunpodCredential } from '../runpod.ts';
 
@@ -35,33 +35,30 @@ export const describeCredential = (
 };
 
 /** Something that uses a credential: an endpoint, a template or a pod. */
-interface CredentialUser {
+export interface CredentialUser {
   /** What to call it. */
   readonly name: string;
   readonly image: string;
 }
 
-/** Finds what uses a credential for images that are not this registry's: its token cannot pull them, and takes the place of the login that can. */
-export type FindHurt = (credential: string) => Promise<readonly CredentialUser[]>;
+/** Finds what uses a credential for images that are not a registry's: its token cannot pull them, and takes the place of the login that can. */
+export type FindHurt = (credential: string, host: string) => Promise<readonly CredentialUser[]>;
 
-/** @param listOthers the templates and pods that use a credential */
+/** @param listOthers the templates and pods that there are, asked for once, when first needed */
 export const createFindHurt = (
   endpoints: readonly Endpoint[],
-  host: string,
-  listOthers: (credential: string) => Promise<readonly CredentialUser[]>,
+  listOthers: () => Promise<readonly TemplateOrPod[]>,
 ): FindHurt => {
-  const isElsewhere = ({ image }: CredentialUser): boolean =>
-    image !== '' && !isSameRegistry(parseImageReference(image)?.registry ?? '', host);
-  const known = new Map<string, Promise<readonly CredentialUser[]>>();
-  const find = async (credential: string): Promise<readonly CredentialUser[]> => {
-    const users = endpoints.filter(({ registry }) => registry === credential);
-    const others = await listOthers(credential);
-    return [...users.map((each) => ({ name: nameOf(each), image: each.image })), ...others].filter(isElsewhere);
-  };
-  return (credential) => {
-    const finding = known.get(credential) ?? find(credential);
-    known.set(credential, finding);
-    return finding;
+  let others: Promise<readonly TemplateOrPod[]> | undefined;
+  return async (credential, host) => {
+    others ??= listOthers();
+    const users = [
+      ...endpoints.map(({ image, registry, ...each }) => ({ name: nameOf(each), image, registry })),
+      ...(await others),
+    ];
+    return users
+      .filter(({ registry }) => registry === credential)
+      .filter(({ image }) => image !== '' && !isSameRegistry(parseImageReference(image)?.registry ?? '', host));
   };
 };
 
@@ -69,18 +66,18 @@ export const createFindHurt = (
 export const describeHurt = (hurt: readonly CredentialUser[]): string =>
   hurt.map(({ name, image }) => `${name}, which pulls ${image}`).join('; ');
 
-/** The credential that most of the registry's endpoints use, and nothing for another registry; `undefined` where there is no such. */
-export const mostUsed = async (
-  ours: readonly Endpoint[],
+/** The credentials that the registry's endpoints use, and nothing for another registry; the most used first. */
+export const findAdoptable = async (
+  { host, endpoints: ours }: { readonly host: string; readonly endpoints: readonly Endpoint[] },
   credentials: readonly RunpodCredential[],
   findHurt: FindHurt,
-): Promise<string | undefined> => {
+): Promise<string[]> => {
   const uses = credentials
     .map(({ id }) => ({ id, count: ours.filter(({ registry }) => registry === id).length }))
     .filter(({ count }) => count > 0)
     .sort((a, b) => b.count - a.count);
-  for (const { id } of uses) if ((await findHurt(id)).length === 0) return id;
-  return undefined;
+  const hurt = await Promise.all(uses.map(({ id }) => findHurt(id, host)));
+  return uses.flatMap(({ id }, index) => (hurt[index]?.length === 0 ? [id] : []));
 };
 
 /** The registry's repositories; `undefined` where AWS does not say. */

@@ -14,13 +14,13 @@ import { readTargetsFile } from './targets-file.ts';
 export const makeImage = async (
   { region, repository, tag }: ChangeOf<'image'>,
   { caller: { settings } }: Pick<Workshop, 'caller'>,
-  { token }: Secrets,
+  { tokenOf }: Secrets,
 ): Promise<void> => {
   const { registry, token: pushToken } = await createMintToken(settings, Date.now)({ region });
   const reference = { registry, repository, tag };
   await pushImage(settings, send, reference, buildCanaryImage(), pushToken);
   try {
-    await createRegistryClient(settings, send).tryImage(reference, token);
+    await createRegistryClient(settings, send).tryImage(reference, tokenOf(repository));
   } catch (error) {
     if (!(error instanceof PullError)) throw error;
     throw new CommandError(`The image was pushed, and a fresh token does not pull it: ${error.advice}.`);

@@ -14,6 +14,8 @@ import * as z from 'zod/mini';
 import { CommandError } from '../../stack/failure.ts';
 
 const text = z.string();
+/** Where the Runpod key is that something at Runpod was changed with; left out where it is the journal's own. */
+const otherKey = z.optional(text);
 /** What it was made for, where that can be undone by itself. */
 const purpose = z.optional(z.literal('canary-pod'));
 
@@ -44,8 +46,15 @@ const changeSchema = z.discriminatedUnion('kind', [
     id: z.optional(text),
     /** Credentials of that name which were there before, and are not ours. */
     others: z.optional(z.array(text)),
+    apiKey: otherKey,
   }),
-  z.object({ kind: z.literal('endpoint'), endpoint: text, before: z.nullable(text), after: text }),
+  z.object({
+    kind: z.literal('endpoint'),
+    endpoint: text,
+    before: z.nullable(text),
+    after: text,
+    apiKey: otherKey,
+  }),
   z.object({
     kind: z.literal('targets'),
     path: text,
@@ -75,6 +84,10 @@ type Place = Omit<JournalContent, 'version' | 'entries'>;
 
 /** A change of one kind. */
 export type ChangeOf<Kind extends JournalChange['kind']> = Extract<JournalChange, { kind: Kind }>;
+
+/** Where the Runpod key is that a change needs to be undone; `undefined` where it needs none. */
+export const keyOf = (change: JournalChange, own: string): string | undefined =>
+  change.kind === 'credential' || change.kind === 'endpoint' ? (change.apiKey ?? own) : undefined;
 
 /** Whether a credential is the one that a change created: by its id, or where that is not known by its name. */
 export const isCreatedBy = (
@@ -156,14 +169,25 @@ export class Journal {
     return this.#content.entries;
   }
 
-  /** The credential that setup created, if it is among those that there are: by name, for its id may not have been noted. */
-  createdAmong(credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>): string | undefined {
-    const made = this.#content.entries.flatMap(({ change }) => (change.kind === 'credential' ? [change] : []));
+  /** The credential of a name that setup created, if it is among those that there are: its id may not have been noted. */
+  createdAmong(
+    credentials: ReadonlyArray<{ readonly id: string; readonly name: string }>,
+    name: string,
+  ): string | undefined {
+    const made = this.#content.entries.flatMap(({ change }) =>
+      change.kind === 'credential' && change.name === name ? [change] : [],
+    );
     return credentials.findLast((each) => made.some((change) => isCreatedBy(change, each)))?.id;
   }
 
   get place(): Place {
     return this.#content;
+  }
+
+  /** A change that is made with a key, where that is not the journal's own. */
+  withKey(change: JournalChange, apiKey: string): JournalChange {
+    if (apiKey === this.#content.apiKey) return change;
+    return change.kind === 'credential' || change.kind === 'endpoint' ? { ...change, apiKey } : change;
   }
 
   /** Notes a change before it is made. @returns what notes that it has been made, with what has become known by it */

@@ -7,44 +7,43 @@ import { make, type Secrets, type Workshop } from './changes.ts';
 import type { Conversation } from './conversation.ts';
 import type { Journal } from './journal.ts';
 import type { PlannedChange } from './plan.ts';
+import type { WantedTarget } from './wanted.ts';
 
 /** The changes that were agreed on, and what they are made with. */
 interface Agreement {
   readonly planned: readonly PlannedChange[];
-  /** The credential's id, or that a new one is to be created. */
-  readonly credential: string;
+  /** Where the API key is. */
+  readonly source: string;
   readonly workshop: Workshop;
   readonly secrets: Secrets;
   readonly journal: Journal;
 }
 
-/**
- * Makes the changes, noting each before and after, until one fails or Ctrl-C is pressed: then it says what was made.
- *
- * @returns the exit code
- */
+/** Makes the changes, noting each before and after, until Ctrl-C is pressed or one fails. @returns the exit code */
 export const makeAll = async (
-  { planned, credential: chosen, workshop, secrets, journal }: Agreement,
-  { caller, print, terminal, context: { interrupted } }: Conversation,
+  { planned, source, workshop, secrets, journal }: Agreement,
+  { print, terminal, caller, context: { interrupted } }: Conversation,
 ): Promise<number> => {
-  const stop = (count: number, exitCode: number): number => {
-    terminal.printError(
-      `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`,
+  const created = new Map<WantedTarget, string>();
+  const stopped = (count: number): string =>
+    `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`;
+  for (const [index, { summary, target, change }] of planned.entries()) {
+    if (interrupted.aborted) {
+      terminal.printError(stopped(index));
+      return exitCodes.interrupted;
+    }
+    const begun = journal.withKey(
+      change((each) => created.get(each) ?? each.credential),
+      source,
     );
-    return exitCode;
-  };
-  let credential = chosen;
-  for (const [index, { summary, change }] of planned.entries()) {
-    if (interrupted.aborted) return stop(index, exitCodes.interrupted);
-    const begun = change(credential);
     const note = journal.begin(begun);
     try {
       const made = await terminal.during(summary, make(begun, workshop, secrets));
       note(made);
-      if (made.kind === 'credential') credential = made.id ?? credential;
+      if (made.kind === 'credential' && made.id !== undefined && target !== undefined) created.set(target, made.id);
     } catch (error) {
-      terminal.printError(describeFailure(error));
-      return stop(index, exitCodes.trouble);
+      terminal.printError(`Could not ${summary}: ${describeFailure(error)}\n${stopped(index)}`);
+      return exitCodes.trouble;
     }
     print(wrap(`${terminal.paint('green', '✓')} Done: ${summary}.`, terminal.columns(), '  '));
   }

@@ -56,10 +56,13 @@ const narrowSession = async (ecr: Target['ecr'], { caller, identity }: Conversat
  * @returns `undefined` where the target's role trusts the stack alone
  */
 export const mintForSetup = async (ecr: Target['ecr'], conversation: Conversation): Promise<SetupToken | undefined> => {
-  const { settings } = conversation.caller;
+  const {
+    caller: { settings },
+    context: { now },
+  } = conversation;
   if (ecr.roleArn !== undefined) {
     try {
-      return { minted: await createMintToken(settings, Date.now)(ecr), isNarrow: true };
+      return { minted: await createMintToken(settings, now)(ecr), isNarrow: true };
     } catch (error) {
       if (error instanceof EcrAccessDeniedError) return undefined;
       throw error;
@@ -69,10 +72,10 @@ export const mintForSetup = async (ecr: Target['ecr'], conversation: Conversatio
   if (credentials !== undefined) {
     const narrow = { ...settings, aws: { ...settings.aws, credentials } };
     try {
-      return { minted: await createMintToken(narrow, Date.now)(ecr), isNarrow: true };
+      return { minted: await createMintToken(narrow, now)(ecr), isNarrow: true };
     } catch (error) {
       if (!(error instanceof EcrAccessDeniedError)) throw error;
     }
   }
-  return { minted: await createMintToken(settings, Date.now)(ecr), isNarrow: false };
+  return { minted: await createMintToken(settings, now)(ecr), isNarrow: false };
 };

@@ -1,59 +1,79 @@
 import { defined } from '../../functions/lib/defined.ts';
-import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { deployCommand, placeOptions } from '../../stack/stack.ts';
 import { plain } from '../terminal.ts';
 import { newCredential } from './conversation.ts';
-import { type EcrEndpoint, nameOf } from './endpoints.ts';
+import { nameOf } from './endpoints.ts';
 import type { JournalChange } from './journal.ts';
-import { addTarget } from './targets-file.ts';
+import { addTargets } from './targets-file.ts';
+import { credentialNameOf, type WantedTarget } from './wanted.ts';
 
-/** A change that is planned: what it does, and what it is once the credential's id is known. */
+/** The id of a target's credential, once it is known. */
+export type CredentialOf = (target: WantedTarget) => string;
+
+/** A change that is planned: what it does, and what it is once the credentials' ids are known. */
 export interface PlannedChange {
   readonly summary: string;
-  readonly change: (credentialId: string) => JournalChange;
+  /** The target whose credential it is about. */
+  readonly target?: WantedTarget;
+  readonly change: (credentialOf: CredentialOf) => JournalChange;
+}
+
+/** A repository that is yet to be created. */
+interface WantedRepository {
+  readonly region: string;
+  readonly name: string;
+  /** The registry's host name. */
+  readonly host: string;
 }
 
 /** What is to be so once setup has ended. */
 export interface Wanted {
-  readonly name: string;
-  readonly ecr: Target['ecr'];
+  readonly targets: readonly WantedTarget[];
   /** Where the API key is or will be. */
   readonly source: string;
   /** A key that is yet to be stored, over what was there before. */
   readonly newKey: { readonly versionBefore: number | undefined; readonly kmsKey: string | undefined } | undefined;
-  /** The credential's id, or that a new one is wanted. */
-  readonly credential: string;
-  /** Ids of credentials that have the new one's name already. */
-  readonly namesakes: readonly string[];
-  /** What a new credential is created with, to stand behind "with". */
-  readonly firstToken: string;
-  /** A repository that is yet to be created. */
-  readonly repository: string | undefined;
-  /** Endpoints for which the credential is yet to be selected. */
-  readonly selected: readonly EcrEndpoint[];
-  /** The targets file, where the target is yet to be written to it. */
-  readonly file: { readonly path: string; readonly content: string | undefined } | undefined;
+  readonly repository: WantedRepository | undefined;
+  /** The targets file as it is. */
+  readonly file: { readonly path: string; readonly content: string | undefined };
+  /** What a new credential of the target is created with, to stand behind "with". */
+  readonly describeToken: (target: WantedTarget) => string;
 }
 
+const planTarget = (target: WantedTarget, describeToken: Wanted['describeToken']): PlannedChange[] => {
+  const { name, credential, namesakes, selected } = target;
+  const credentialName = credentialNameOf(name);
+  const which = `credential ${credential === newCredential ? credentialName : credential}`;
+  const created: PlannedChange = {
+    summary: `create credential ${credentialName} at Runpod, with ${describeToken(target)}`,
+    target,
+    change: () => ({ kind: 'credential', name: credentialName, others: [...namesakes] }),
+  };
+  return [
+    ...(credential === newCredential ? [created] : []),
+    ...selected.map(
+      (endpoint): PlannedChange => ({
+        summary: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
+        change: (credentialOf) => ({
+          kind: 'endpoint',
+          endpoint: endpoint.id,
+          before: endpoint.registry,
+          after: credentialOf(target),
+        }),
+      }),
+    ),
+  ];
+};
+
 /** What must change for it to be so, in an order in which an interruption harms nobody. Nothing for what is right. */
-export const planChanges = ({
-  name,
-  ecr,
-  source,
-  newKey,
-  credential,
-  namesakes,
-  firstToken,
-  repository,
-  selected,
-  file,
-}: Wanted): PlannedChange[] => {
+export const planChanges = ({ targets, source, newKey, repository, file, describeToken }: Wanted): PlannedChange[] => {
   const planned: PlannedChange[] = [];
   if (repository !== undefined) {
+    const { region, name } = repository;
     planned.push({
-      summary: `create ECR repository ${repository} in ${ecr.region}`,
-      change: () => ({ kind: 'repository', region: ecr.region, name: repository }),
+      summary: `create ECR repository ${name} in ${region}`,
+      change: () => ({ kind: 'repository', region, name }),
     });
   }
   if (newKey !== undefined) {
@@ -68,31 +88,29 @@ export const planChanges = ({
       }),
     });
   }
-  if (credential === newCredential) {
-    planned.push({
-      summary: `create credential runpod-ecr-refresh-${name} at Runpod, with ${firstToken}`,
-      change: () => ({ kind: 'credential', name: `runpod-ecr-refresh-${name}`, others: [...namesakes] }),
-    });
-  }
-  const which = credential === newCredential ? 'it' : `credential ${credential}`;
-  for (const endpoint of selected) {
-    planned.push({
-      summary: plain(`select ${which} for endpoint ${nameOf(endpoint)}, which uses ${endpoint.registry ?? 'none'}`),
-      change: (after) => ({ kind: 'endpoint', endpoint: endpoint.id, before: endpoint.registry, after }),
-    });
-  }
-  if (file !== undefined) {
+  planned.push(...targets.flatMap((target) => planTarget(target, describeToken)));
+  const added = targets.filter(({ existing }) => existing === undefined);
+  if (added.length > 0) {
     const { path, content } = file;
-    const write = (registry: string): string => addTarget(content, { name, ecr, runpod: { apiKey: source, registry } });
+    const write = (registryOf: CredentialOf): string =>
+      addTargets(
+        content,
+        added.map((each) => ({
+          name: each.name,
+          ecr: each.ecr,
+          runpod: { apiKey: source, registry: registryOf(each) },
+        })),
+      );
     // What would be written is checked before anything is changed.
-    write(credential);
+    write(({ name, credential }) => (credential === newCredential ? `new-${name}` : credential));
+    const names = added.map(({ name }) => name);
     planned.push({
-      summary: `write target ${name} to ${path}`,
-      change: (id) => ({
+      summary: `write target${names.length === 1 ? '' : 's'} ${names.join(', ')} to ${path}`,
+      change: (credentialOf) => ({
         kind: 'targets',
         path,
         ...defined({ before: content }),
-        after: write(id),
+        after: write(credentialOf),
       }),
     });
   }
@@ -102,16 +120,14 @@ export const planChanges = ({
 /**
  * What a person does after setup.
  *
- * @param registry the ECR registry's host name
- * @param hasEndpoints whether any endpoint uses the credential by then
+ * @param hasEndpoints whether any endpoint uses a credential of a target by then
  */
 export const nextSteps = (
   caller: Caller,
-  { repository }: Wanted,
-  registry: string,
+  { repository }: Pick<Wanted, 'repository'>,
   hasEndpoints: boolean,
 ): readonly string[] => {
-  const image = `${registry}/${repository}:v1`;
+  const image = `${repository?.host}/${repository?.name}:v1`;
   return [
     ...(repository === undefined
       ? []

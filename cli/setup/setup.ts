@@ -1,79 +1,31 @@
 import { resolve } from 'node:path';
-import { hostOf, isSameRegistry, parseEcrHost } from '../../functions/lib/ecr/host.ts';
-import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
-import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
+import { hostOf } from '../../functions/lib/ecr/host.ts';
 import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
-import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
+import { CommandError, describeFailure, exitCodes } from '../../stack/failure.ts';
 import { placeOptions } from '../../stack/stack.ts';
 import { type CommandContext, interruptible } from '../context.ts';
-import { connect, createRunpodAccount, type RunpodAccount, type RunpodCredential } from '../runpod.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
-import { findOpenApi, noApi } from '../update-apis.ts';
 import { createAsk, isInterruption } from './ask.ts';
 import { prepareCanaryPod } from './canary-pod.ts';
 import type { Secrets } from './changes.ts';
-import { chooseCredential, chooseEcr, chooseEndpoints, chooseRepository, chooseTarget } from './choices.ts';
-import { type Conversation, newCredential, type SetupOptions } from './conversation.ts';
+import { chooseRepository, requireCredentials } from './choices.ts';
+import type { Conversation, SetupOptions } from './conversation.ts';
 import { prepareDelegate } from './delegate.ts';
-import { createFindHurt, describeHurt, type EcrEndpoint, ecrEndpointsOf, nameOf } from './endpoints.ts';
+import { createFindHurt, describeHurt, ecrEndpointsOf, nameOf } from './endpoints.ts';
+import { findRunpod } from './find-runpod.ts';
 import { Journal } from './journal.ts';
-import { findKey } from './key.ts';
 import { findKeyParameter } from './key-parameter.ts';
 import { lastingWorkshop, makeAll } from './make-all.ts';
-import { mintForSetup, type SetupToken } from './mint.ts';
 import { nextSteps, planChanges, type Wanted } from './plan.ts';
+import { chooseRegistries, chooseScope, type FoundRegistry } from './scope.ts';
 import { readTargetsFile } from './targets-file.ts';
-import { tryToken } from './try-token.ts';
 import { prepareUndo } from './undo.ts';
+import { findUnprotected } from './unprotected.ts';
+import { chooseWanted, credentialNameOf, type WantedTarget } from './wanted.ts';
 
 /** Where setup keeps what it has changed. */
 const journalName = '.setup.json';
-
-/** Runpod, as the key shows it. */
-interface FoundRunpod {
-  readonly key: string;
-  readonly isStored: boolean;
-  readonly client: RunpodClient;
-  readonly management: RunpodManagement;
-  readonly account: RunpodAccount;
-  readonly endpoints: readonly Endpoint[];
-  readonly credentials: readonly RunpodCredential[];
-}
-
-/** Finds a key that Runpod takes, and what there is at Runpod. */
-const findRunpod = async (source: string, conversation: Conversation): Promise<FoundRunpod> => {
-  const { settings } = conversation.caller;
-  const clientOf = (key: string) => connect(settings, async () => key, conversation.context.interrupted)(source);
-  let [endpoints, credentials]: [readonly Endpoint[], readonly RunpodCredential[]] = [[], []];
-  const check = async (key: string): Promise<void> => {
-    const client = clientOf(key);
-    [endpoints, credentials] = await conversation.terminal.during(
-      'asking Runpod for its endpoints and registry credentials',
-      Promise.all([
-        createRunpodManagement(client, settings).listEndpoints(),
-        createRunpodAccount(client, settings).listCredentials(),
-      ]),
-    );
-  };
-  const { key, isStored } = await findKey(source, check, conversation);
-  const client = clientOf(key);
-  const management = createRunpodManagement(client, settings);
-  return { key, isStored, client, management, account: createRunpodAccount(client, settings), endpoints, credentials };
-};
-
-/** @throws {RunpodUnauthorizedError | CommandError} the key may not create, or update, the credential */
-const requireUpdates = async (
-  credential: string,
-  { client, management, account }: FoundRunpod,
-  { caller, terminal, print }: Conversation,
-): Promise<void> => {
-  if (credential === newCredential) return account.requireCreation();
-  await management.requireCredential(credential);
-  const { api } = await findOpenApi(client, caller.settings, credential);
-  if (api === undefined) throw new CommandError(noApi(credential));
-  print(`${terminal.paint('green', '✓')} The key may update credential ${credential}, by ${api}.`);
-};
 
 /** A key that is yet to be stored; `undefined` where the stored one is good. */
 const planKey = async (
@@ -94,25 +46,29 @@ const planKey = async (
 };
 
 /** What a new credential is created with, to stand behind "with". */
-const describeToken = (token: SetupToken | undefined, { identity }: Conversation): string => {
+const describeToken = ({ token }: WantedTarget, { identity }: Conversation): string => {
   if (token === undefined) return 'a placeholder, which the first run of the deployed stack replaces by a token';
   return token.isNarrow
     ? 'the token that was just tried, which may pull and nothing else'
     : `the token that was just tried, which may do in ECR whatever ${identity.arn} may, until the first run replaces it or for 12 hours`;
 };
 
-/** Why an endpoint that pulls from ECR is not kept running by this setup, and what would. */
-const describeLeft = (endpoint: EcrEndpoint, host: string): string => {
-  const uses =
-    endpoint.registry === null ? 'no credential' : `credential ${endpoint.registry}, which no target keeps fresh`;
-  const remedy = isSameRegistry(endpoint.host, host)
-    ? 'run this again and select the credential for it'
-    : `its registry, ${endpoint.host}, is another one: npm run setup -- --name ${parseEcrHost(endpoint.host)?.region ?? 'other'} --image-registry ${endpoint.host}`;
-  return `${nameOf(endpoint)} uses ${uses}; ${remedy}`;
-};
-
 /** What nobody can use: Runpod wants a password. */
 const placeholder = { username: 'AWS', password: 'filled-by-the-first-run' };
+
+/** The repository to create, where setup is about one registry, of this account, that has need of one. */
+const findRepository = async (
+  registries: readonly FoundRegistry[],
+  targets: readonly WantedTarget[],
+  conversation: Conversation,
+): Promise<Wanted['repository']> => {
+  const [first] = targets;
+  if (first === undefined || registries.length > 1 || first.ecr.roleArn !== undefined) return undefined;
+  const { region, host, endpoints } = first.registry;
+  if (endpoints.length > 0 && conversation.options.repository === undefined) return undefined;
+  const name = await chooseRepository(region, conversation);
+  return name === undefined ? undefined : { region, name, host };
+};
 
 /**
  * Finds out what there is and what is wanted, and asks whether to go on.
@@ -131,8 +87,8 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   printWrapped(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, '  ');
 
   const { content, targets } = readTargetsFile(path, context.folder);
-  const { name, existing } = await chooseTarget(targets, conversation);
-  const source = existing?.runpod.apiKey ?? `ssm:/runpod-ecr-refresh/${caller.stage}/${name}/api-key`;
+  const scope = await chooseScope(targets, conversation);
+  const { source } = scope;
   const runpod = await findRunpod(source, conversation);
   const { endpoints, credentials } = runpod;
   const pulling = ecrEndpointsOf(endpoints);
@@ -144,95 +100,60 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
     printWrapped(`  ${plain(`${nameOf(each)} pulls ${each.image} with ${how}`)}`, '    ');
   }
 
-  const ecr = existing?.ecr ?? (await chooseEcr(pulling, conversation));
-  const token = await terminal.during(
-    `asking ECR in ${ecr.region} for a token that may only pull`,
-    mintForSetup(ecr, conversation),
-  );
-  const host = token?.minted.registry ?? hostOf(accountOf({ ecr }, identity.account), ecr.region);
-  if (token === undefined) {
-    printWrapped(
-      `! ${ecr.roleArn} cannot be assumed from here. It need trust nobody but the stack's fetch-token role (docs/cross-account.md), which no command can take: so no image is tried now, and the first run tries them all.`,
-      '  ',
-    );
-  }
-  const findHurt = createFindHurt(endpoints, host, (credential) =>
+  const registries = await chooseRegistries(pulling, scope, conversation);
+  const findHurt = createFindHurt(endpoints, () =>
     terminal.during(
-      `asking Runpod which templates and pods use credential ${credential}`,
-      runpod.management.listOtherUsers(credential).catch((error: unknown) => {
-        printWrapped(
-          `! Which templates and pods use credential ${credential} is not known: ${describeFailure(error)}`,
-          '  ',
-        );
+      'asking Runpod which templates and pods use which credential',
+      runpod.management.listTemplatesAndPods().catch((error: unknown) => {
+        printWrapped(`! Which templates and pods use which credential is not known: ${describeFailure(error)}`, '  ');
         return [];
       }),
     ),
   );
-  const ours = pulling.filter(({ host: each }) => isSameRegistry(each, host));
+  const view = { credentials, endpoints, keptBy: new Map(targets.map((each) => [each.runpod.registry, each])) };
+  requireCredentials(registries, view, conversation);
   const place = { account: identity.account, region: caller.region, stage: caller.stage, apiKey: source };
   const journal = Journal.open(journalPath, place);
-  const begun = journal.createdAmong(credentials);
-  const credential =
-    existing?.runpod.registry ??
-    (await chooseCredential({ credentials, endpoints, ours, host, findHurt }, begun, conversation));
-  const owner = targets.find((each) => each.runpod.registry === credential);
-  if (owner !== undefined && owner !== existing) {
-    throw new UsageError(
-      `--credential: ${credential} is kept fresh by target ${owner.name} already. Set that one up with --name ${owner.name}.`,
-    );
-  }
-  await terminal.during(
-    credential === newCredential
-      ? 'asking Runpod whether the key may create credentials'
-      : `asking Runpod whether the key may update credential ${credential}`,
-    requireUpdates(credential, runpod, conversation),
-  );
+  const findings = {
+    runpod,
+    view,
+    journal,
+    findHurt,
+    names: new Set(targets.map(({ name }) => name)),
+    name: scope.name,
+    ignored: new Set(targets.flatMap(({ ignore = [] }) => ignore)),
+  };
+  const wishes = await chooseWanted(registries, findings, conversation);
+  const repository = await findRepository(registries, wishes.targets, conversation);
 
-  const isOwnRegistry = ecr.roleArn === undefined && (ours.length === 0 || options.repository !== undefined);
-  const repository = isOwnRegistry ? await chooseRepository(ecr.region, conversation) : undefined;
-  const named = existing?.endpoints?.map(({ id }) => id);
-  const others = ours.filter(({ id, registry }) => registry !== credential && (named?.includes(id) ?? true));
-  const selected = await chooseEndpoints(others, conversation);
-  if (selected[0] !== undefined) {
-    await terminal.during(
-      `asking Runpod whether the key may change endpoint ${selected[0].id}`,
-      runpod.account.requireChanges(selected[0].id),
-    );
-  }
-  const users = ours.filter(({ registry }) => registry === credential);
-  const watched = [...selected, ...users];
-  if (token !== undefined) {
-    await terminal.during(
-      'pulling the images from ECR with that token, as a worker would',
-      tryToken(token.minted, [...new Set(watched.map(({ image }) => image))], conversation),
-    );
-  }
-
-  const newKey = await planKey(source, runpod.isStored, conversation);
-  const file = existing === undefined ? { path, content } : undefined;
-  const namesakes = credentials.filter((each) => each.name === `runpod-ecr-refresh-${name}`).map(({ id }) => id);
-  const firstToken = describeToken(token, conversation);
-  const wanted: Wanted = {
-    name,
-    ecr,
+  const newKey = wishes.targets.length === 0 ? undefined : await planKey(source, runpod.isStored, conversation);
+  const planned = planChanges({
+    targets: wishes.targets,
     source,
     newKey,
-    credential,
-    namesakes,
-    firstToken,
     repository,
-    selected,
-    file,
-  };
-  const planned = planChanges(wanted);
+    file: { path, content },
+    describeToken: (target) => describeToken(target, conversation),
+  });
   const changes = planned.map(({ summary }) => summary);
-  const next = nextSteps(caller, wanted, host, watched.length > 0);
-  const hurt = credential === newCredential ? [] : await findHurt(credential);
+  const protectedOnes = wishes.targets.flatMap(({ selected, users }) => [...selected, ...users]);
+  const next = nextSteps(caller, { repository }, protectedOnes.length > 0);
+  const written = targets.map((target) => ({
+    target,
+    host: hostOf(accountOf(target, identity.account), target.ecr.region),
+  }));
+  const unprotected = await findUnprotected(pulling, wishes, written, findHurt, conversation);
+  const printUnprotected = (): void => {
+    if (unprotected.length > 0) print('\nThese stay unprotected');
+    printList(unprotected.map(({ why }) => why));
+  };
 
   if (planned.length > 0) {
     print('\nThis will');
     printList(changes);
-    if (file !== undefined && users.length > 0) {
+  }
+  for (const { existing, users, credential } of wishes.targets) {
+    if (existing === undefined && users.length > 0) {
       printWrapped(
         plain(
           `Every refresh then gives a new token to ${users.map(nameOf).join(', ')}, which use credential ${credential} already.`,
@@ -241,39 +162,46 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
       );
     }
   }
-  if (hurt.length > 0) {
+  const harming = wishes.targets.filter(({ hurt }) => hurt.length > 0);
+  for (const { credential, hurt, registry } of harming) {
     printWrapped(
       terminal.paint(
         'red',
         plain(
-          `! Credential ${credential} also holds the login of ${describeHurt(hurt)}, not from ${host}: the next refresh overwrites it, and nobody can read it back. Give them a credential of their own first.`,
+          `! Credential ${credential} also holds the login of ${describeHurt(hurt)}, not from ${registry.host}: the next refresh overwrites it, and nobody can read it back. Give them a credential of their own first.`,
         ),
       ),
       '  ',
     );
   }
   if (planned.length > 0) {
-    if (!(await ask.confirm('Go on?', selected.length === 0 && hurt.length === 0))) {
+    const changesEndpoints = wishes.targets.some(({ selected }) => selected.length > 0);
+    if (!(await ask.confirm('Go on?', !changesEndpoints && harming.length === 0))) {
       print('Nothing was changed.');
       return async () => exitCodes.well;
     }
-  } else print(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
+  } else if (wishes.targets.length > 0) {
+    print(`${terminal.paint('green', '✓')} Everything is right already: nothing to change.`);
+  } else {
+    return async () => {
+      print('Nothing was changed.');
+      printUnprotected();
+      return exitCodes.trouble;
+    };
+  }
 
   const workshop = lastingWorkshop(runpod.key, source, conversation);
-  const secrets: Secrets = { apiKey: runpod.key, token: token?.minted.token ?? placeholder };
+  const tokens = new Map(wishes.targets.map(({ name, token }) => [credentialNameOf(name), token?.minted.token]));
+  const secrets: Secrets = { apiKey: runpod.key, tokenOf: (credential) => tokens.get(credential) ?? placeholder };
   return async () => {
-    const end = await makeAll({ planned, credential, workshop, secrets, journal }, conversation);
-    if (end !== exitCodes.well) return end;
-    if (options.json === true) terminal.print(JSON.stringify({ version: 1, changes, next }, undefined, 2));
+    const code = await makeAll({ planned, source, workshop, secrets, journal }, conversation);
+    if (code !== exitCodes.well) return code;
+    if (options.json === true) {
+      terminal.print(JSON.stringify({ version: 1, changes, next, unprotected }, undefined, 2));
+    }
     print('\nNext');
     printList(next);
-    const left = pulling.filter(
-      (each) => !watched.includes(each) && !targets.some((one) => one.runpod.registry === each.registry),
-    );
-    if (left.length > 0) {
-      print('\nThese stay unprotected');
-      printList(left.map((each) => plain(describeLeft(each, host))));
-    }
+    printUnprotected();
     if (planned.length > 0) print(`\nUndo it all: npm run setup -- --undo ${placeOptions(caller)}`);
     return exitCodes.well;
   };
@@ -286,7 +214,7 @@ const prepareFor = ({ undo, delegate, canaryPod }: SetupOptions) => {
   return canaryPod === true ? prepareCanaryPod : prepareSetup;
 };
 
-/** Sets a target up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
+/** Sets targets up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
 export const setup = async (options: SetupOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
   const ask = createAsk(terminal, options.yes === true, context.interrupted);
   const caller = readCaller(options, interruptible(context));

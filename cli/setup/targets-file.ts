@@ -23,16 +23,16 @@ export const readTargetsFile = (
 const heading = ' Which Runpod credentials to keep fresh (README.md, targets.yml). No secrets in here.';
 
 /**
- * Adds a target to a targets file's content. What is there stays as it is, comments included.
+ * Adds targets to a targets file's content. What is there stays as it is, comments included.
  *
  * @throws {ConfigurationError} the content would not be a targets file
  */
-export const addTarget = (content: string | undefined, target: Target): string => {
+export const addTargets = (content: string | undefined, targets: readonly Target[]): string => {
   const document = content === undefined ? new Document({ targets: [] }) : parseDocument(content);
   if (content === undefined) document.commentBefore = heading;
   const list = document.get('targets');
   if (isSeq(list)) list.flow = false;
-  document.addIn(['targets'], document.createNode(target));
+  for (const target of targets) document.addIn(['targets'], document.createNode(target));
   const after = document.toString({ lineWidth: 0 });
   parseTargets(after);
   return after;

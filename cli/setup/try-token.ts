@@ -1,3 +1,4 @@
+import { parseEcrHost } from '../../functions/lib/ecr/host.ts';
 import { parseImageReference } from '../../functions/lib/ecr/image-reference.ts';
 import type { MintedToken } from '../../functions/lib/ecr/mint-token.ts';
 import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
@@ -33,7 +34,7 @@ export const tryToken = async (
       const { sizeInBytes } = await registry.tryImage(reference, token.token);
       pulled += 1;
       print(
-        `${terminal.paint('green', '✓')} A fresh token pulls ${reference.repository} (${(sizeInBytes / 1e6).toFixed(0)} MB, linux/amd64).`,
+        `${terminal.paint('green', '✓')} A fresh token pulls ${reference.repository} in ${parseEcrHost(reference.registry)?.region} (${(sizeInBytes / 1e6).toFixed(0)} MB, linux/amd64).`,
       );
     } catch (error) {
       if (!(error instanceof PullError)) throw error;

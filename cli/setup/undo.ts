@@ -9,7 +9,7 @@ import { plain, wrap } from '../terminal.ts';
 import { undo, type Workshop } from './changes.ts';
 import type { Conversation } from './conversation.ts';
 import { nameOf } from './endpoints.ts';
-import { Journal, type JournalChange, type JournalEntry } from './journal.ts';
+import { Journal, type JournalChange, type JournalEntry, keyOf } from './journal.ts';
 import { findKey } from './key.ts';
 import { readEarlierKey } from './key-parameter.ts';
 import { readTargetsFile } from './targets-file.ts';
@@ -75,16 +75,16 @@ const deployedStacks = async (stage: string | undefined, { caller, print }: Conv
   return found.flat();
 };
 
-/** The endpoints that would lose their token: all that use a credential which the key of this setup keeps fresh. */
+/** The endpoints that would lose their token: all that use a credential which a key of this setup keeps fresh. */
 const losers = (
   endpoints: readonly Endpoint[],
-  apiKey: string,
+  apiKeys: readonly string[],
   entries: readonly JournalEntry[],
   { caller, context }: Conversation,
 ): Endpoint[] => {
   const { targets } = readTargetsFile(caller.settings.TARGETS_FILE, context.folder);
   const credentials = [
-    ...targets.filter(({ runpod }) => runpod.apiKey === apiKey).map(({ runpod }) => runpod.registry),
+    ...targets.filter(({ runpod }) => apiKeys.includes(runpod.apiKey)).map(({ runpod }) => runpod.registry),
     ...entries.flatMap(({ change }) => (change.kind === 'endpoint' ? [change.after] : [])),
   ];
   return endpoints.filter(({ registry }) => registry !== null && credentials.includes(registry));
@@ -166,22 +166,32 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
   const clientOf = (key: string, signal?: AbortSignal) =>
     connect(lastingCaller.settings, async () => key, signal)(apiKey);
   const listBy = (key: string) => createRunpodManagement(clientOf(key, interrupted), caller.settings).listEndpoints();
-  let endpoints: readonly Endpoint[] = [];
+  const endpoints = new Map<string, Endpoint>();
   const check = async (candidate: string): Promise<void> => {
-    endpoints = await listBy(candidate);
+    for (const each of await listBy(candidate)) endpoints.set(each.id, each);
   };
-  const needsRunpod = steps.some(({ entry: { change } }) => change.kind === 'endpoint' || change.kind === 'credential');
-  const [keyChange] = steps.flatMap(({ entry: { change } }) => (change.kind === 'api-key' ? [change] : []));
-  const earlier = async (): Promise<string | undefined> =>
-    keyChange === undefined ? undefined : readEarlierKey(caller, keyChange);
-  let key = '';
-  if (needsRunpod || options.keyStdin === true) ({ key } = await findKey(apiKey, check, conversation, earlier));
-  else if (stacks.length > 0) {
+  const needed = [...new Set(steps.flatMap(({ entry }) => keyOf(entry.change, apiKey) ?? []))];
+  if (options.keyStdin === true && needed.length > 1) {
+    throw new UsageError(
+      `--key-stdin: setup changed things by several keys (${needed.join(', ')}). Store one that works in each, and leave the option out.`,
+    );
+  }
+  const sources = needed.length === 0 && options.keyStdin === true ? [apiKey] : needed;
+  const keys = new Map<string, string>();
+  for (const source of sources) {
+    const earlier = async (): Promise<string | undefined> => {
+      const stored = steps.flatMap(({ entry: { change } }) => (change.kind === 'api-key' ? [change] : []));
+      const change = stored.find(({ parameter }) => `ssm:${parameter}` === source);
+      return change === undefined ? undefined : readEarlierKey(caller, change);
+    };
+    keys.set(source, (await findKey(source, check, conversation, earlier)).key);
+  }
+  if (sources.length === 0 && stacks.length > 0) {
     await createReadApiKey(caller.settings)(apiKey)
       .then(check)
       .catch((error: unknown) => print(`! Which endpoints use the credential is not known: ${describeFailure(error)}`));
   }
-  const losing = losers(endpoints, apiKey, journal.entries, conversation);
+  const losing = losers([...endpoints.values()], [apiKey, ...sources], journal.entries, conversation);
 
   print('This will');
   for (const [index, { entry }] of steps.entries()) print(`  ${index + 1}. ${announce(entry.change)}`);
@@ -197,12 +207,14 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
     );
   return async () => {
     const { settings } = lastingCaller;
-    const client = clientOf(key);
-    const workshop: Workshop = {
-      folder,
-      caller: lastingCaller,
-      account: createRunpodAccount(client, settings),
-      management: createRunpodManagement(client, settings),
+    const workshopFor = (change: JournalChange): Workshop => {
+      const client = clientOf(keys.get(keyOf(change, apiKey) ?? '') ?? '');
+      return {
+        folder,
+        caller: lastingCaller,
+        account: createRunpodAccount(client, settings),
+        management: createRunpodManagement(client, settings),
+      };
     };
     for (const { entry, concerns } of steps) {
       if (interrupted.aborted) {
@@ -210,7 +222,7 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
         return exitCodes.interrupted;
       }
       try {
-        const done = await undo(entry, workshop, describeKey);
+        const done = await undo(entry, workshopFor(entry.change), describeKey);
         journal.forget(concerns);
         undone.push(done);
         print(`✓ ${done}`);

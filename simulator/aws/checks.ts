@@ -38,6 +38,10 @@ const onExecution =
       place,
     );
 
+/** A customer's key has an ARN; AWS's own is named by its alias. */
+const customerKeyOf = (keyId: unknown): string | undefined =>
+  typeof keyId === 'string' && keyId.startsWith('arn:') ? keyId : undefined;
+
 /** DynamoDB's condition keys name the partitions that a request touches. */
 const onTable =
   (action: `dynamodb:${string}`): Checks =>
@@ -65,6 +69,8 @@ const checksByOperation: Readonly<Record<string, Checks>> = {
     typeof mapRunArn === 'string'
       ? [{ action: 'states:ListExecutions', resource: mapRunArn, context: {} }]
       : operations.listExecutions.checks({ stateMachineArn: text(stateMachineArn) }, place),
+  'states:ListMapRuns': ({ executionArn }, place) =>
+    operations.listMapRuns.checks({ executionArn: text(executionArn) }, place),
   'kms:GenerateDataKey': ({ KeyId, EncryptionContext: context }, place) =>
     operations.generateDataKey.checks({ keyArn: text(KeyId), encryptionContext: contextOf(context) }, place),
   'kms:Decrypt': ({ CiphertextBlob, EncryptionContext: context }, place, { keyOfCiphertext }) =>
@@ -74,6 +80,14 @@ const checksByOperation: Readonly<Record<string, Checks>> = {
     ),
   'ssm:GetParameter': ({ Name }, place, { keyOfSecret }) =>
     operations.getParameter.checks({ name: text(Name), keyArn: keyOfSecret(text(Name)) }, place),
+  'ssm:PutParameter': ({ Name, KeyId }, place) =>
+    operations.putParameter.checks({ name: text(Name), keyArn: customerKeyOf(KeyId) }, place),
+  'ssm:DeleteParameter': ({ Name }, place) => operations.deleteParameter.checks({ name: text(Name) }, place),
+  'ssm:GetParameterHistory': ({ Name, WithDecryption }, place, { keyOfSecret }) =>
+    operations.getParameterHistory.checks(
+      { name: text(Name), keyArn: WithDecryption === true ? keyOfSecret(text(Name)) : undefined },
+      place,
+    ),
   // Secrets Manager appends a hyphen and six characters to a secret's name: "What's in a Secrets Manager secret?"
   'secretsmanager:GetSecretValue': ({ SecretId }, place, { keyOfSecret }) => {
     const { account, region, partition } = place;
@@ -103,6 +117,14 @@ const checksByOperation: Readonly<Record<string, Checks>> = {
     ),
   'ecr:DeleteRepository': (input, place) => operations.deleteRepository.checks(repositoryOf(input, place), place),
   'ecr:BatchDeleteImage': (input, place) => operations.deleteImage.checks(repositoryOf(input, place), place),
+  'cloudformation:DescribeStacks': ({ StackName }, place) =>
+    operations.describeStack.checks({ stackName: text(StackName) }, place),
+  'scheduler:GetSchedule': ({ path }, place) => operations.getSchedule.checks({ name: text(path) }, place),
+  'events:DescribeRule': ({ Name }, place) => operations.describeRule.checks({ name: text(Name) }, place),
+  'cloudwatch:DescribeAlarms': (input, place) => operations.describeAlarms.checks(input, place),
+  'sns:ListSubscriptionsByTopic': ({ TopicArn }, place) =>
+    operations.listSubscriptions.checks({ topicArn: text(TopicArn) }, place),
+  'sts:GetFederationToken': ({ Name }, place) => operations.getFederationToken.checks({ name: text(Name) }, place),
   'sns:Publish': ({ TopicArn }, place, { keyOfTopic }) =>
     operations.publish.checks({ topicArn: text(TopicArn), keyArn: keyOfTopic(text(TopicArn)) }, place),
   'sts:AssumeRole': ({ RoleArn, ExternalId, RoleSessionName }, place) =>

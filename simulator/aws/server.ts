@@ -123,8 +123,9 @@ export const startAws = (
     const found = restOperations.get(`${request.method} ${folder}`);
     if (found === undefined) throw new AwsError('UnknownOperationException', 'The embedded AWS has no such path.');
     const caller = callerOf(request);
-    authorize(actionOf(caller, found.operation), {}, caller);
-    return json(200, found.answer(decodeURIComponent(name), caller));
+    const path = decodeURIComponent(name);
+    authorize(actionOf(caller, found.operation), { path }, caller);
+    return json(200, found.answer(path, caller));
   };
 
   return serve(clock, faults, async (request) => {

@@ -115,6 +115,9 @@ const operation = <Input>(
   checks: AuthorizedOperation<Input>['checks'],
 ): AuthorizedOperation<Input> => ({ source, checks });
 
+const parameterArnOf = (name: string, { account, region, partition }: Place): string =>
+  name.startsWith('arn:') ? name : `arn:${partition}:ssm:${region}:${account}:parameter/${name.replace(/^\//, '')}`;
+
 const servicePage = (service: string): string =>
   `https://docs.aws.amazon.com/service-authorization/latest/reference/list_${service}.html`;
 const stepFunctionsPage = (page: string): string => `https://docs.aws.amazon.com/step-functions/latest/dg/${page}.html`;
@@ -148,6 +151,9 @@ export const operations = {
   ),
   listExecutions: operation<{ stateMachineArn: string }>(servicePage('stepfunctions'), ({ stateMachineArn }) => [
     onMachine('states:ListExecutions', stateMachineArn),
+  ]),
+  listMapRuns: operation<{ executionArn: string }>(servicePage('stepfunctions'), ({ executionArn }) => [
+    check('states:ListMapRuns', executionArn),
   ]),
   stopExecution: operation<{ executionArn: string } & WithKey>(
     stepFunctionsPage('encryption-at-rest'),
@@ -248,13 +254,36 @@ export const operations = {
   getParameter: operation<{ name: string } & WithKey>(
     'https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html',
     ({ name, keyArn }, place) => {
-      const { account, region, partition } = place;
-      const arn = name.startsWith('arn:')
-        ? name
-        : `arn:${partition}:ssm:${region}:${account}:parameter/${name.replace(/^\//, '')}`;
+      const arn = parameterArnOf(name, place);
       const encryptionContext = { PARAMETER_ARN: arn };
       return [
         check('ssm:GetParameter', arn),
+        ...viaService({ actions: ['kms:Decrypt'], keyArn, service: 'ssm', encryptionContext }, place),
+      ];
+    },
+  ),
+  /** A Standard parameter is encrypted by the key itself, without a data key. */
+  putParameter: operation<{ name: string } & WithKey>(
+    'https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html',
+    ({ name, keyArn }, place) => {
+      const arn = parameterArnOf(name, place);
+      const encryptionContext = { PARAMETER_ARN: arn };
+      return [
+        check('ssm:PutParameter', arn),
+        ...viaService({ actions: ['kms:Encrypt'], keyArn, service: 'ssm', encryptionContext }, place),
+      ];
+    },
+  ),
+  deleteParameter: operation<{ name: string }>(servicePage('awssystemsmanager'), ({ name }, place) => [
+    check('ssm:DeleteParameter', parameterArnOf(name, place)),
+  ]),
+  getParameterHistory: operation<{ name: string } & WithKey>(
+    'https://docs.aws.amazon.com/kms/latest/developerguide/services-parameter-store.html',
+    ({ name, keyArn }, place) => {
+      const arn = parameterArnOf(name, place);
+      const encryptionContext = { PARAMETER_ARN: arn };
+      return [
+        check('ssm:GetParameterHistory', arn),
         ...viaService({ actions: ['kms:Decrypt'], keyArn, service: 'ssm', encryptionContext }, place),
       ];
     },
@@ -304,6 +333,35 @@ export const operations = {
   endLayer: onPush('ecr:UploadLayerPart', 'ecr:CompleteLayerUpload'),
   putManifest: onPush('ecr:PutImage'),
 
+  // What a person's commands ask of a deployed stack
+  describeStack: operation<{ stackName: string }>(
+    servicePage('awscloudformation'),
+    ({ stackName }, { account, region, partition }) => [
+      check(
+        'cloudformation:DescribeStacks',
+        `arn:${partition}:cloudformation:${region}:${account}:stack/${stackName}/*`,
+      ),
+    ],
+  ),
+  getSchedule: operation<{ name: string }>(
+    servicePage('amazoneventbridgescheduler'),
+    ({ name }, { account, region, partition }) => [
+      check('scheduler:GetSchedule', `arn:${partition}:scheduler:${region}:${account}:schedule/default/${name}`),
+    ],
+  ),
+  describeRule: operation<{ name: string }>(
+    servicePage('amazoneventbridge'),
+    ({ name }, { account, region, partition }) => [
+      check('events:DescribeRule', `arn:${partition}:events:${region}:${account}:rule/${name}`),
+    ],
+  ),
+  describeAlarms: operation<object>(servicePage('amazoncloudwatch'), (_, { account, region, partition }) => [
+    check('cloudwatch:DescribeAlarms', `arn:${partition}:cloudwatch:${region}:${account}:alarm:*`),
+  ]),
+  listSubscriptions: operation<{ topicArn: string }>(servicePage('amazonsns'), ({ topicArn }) => [
+    check('SNS:ListSubscriptionsByTopic', topicArn),
+  ]),
+
   // SNS and SQS, by somebody's role
   publish: operation<{ topicArn: string } & WithKey>(
     'https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html',
@@ -337,6 +395,12 @@ export const operations = {
         ...(externalId === undefined ? {} : { 'sts:ExternalId': externalId }),
         ...(sessionName === undefined ? {} : { 'sts:RoleSessionName': sessionName }),
       }),
+    ],
+  ),
+  getFederationToken: operation<{ name: string }>(
+    servicePage('awssecuritytokenservice'),
+    ({ name }, { account, partition }) => [
+      check('sts:GetFederationToken', `arn:${partition}:sts::${account}:federated-user/${name}`),
     ],
   ),
   getCallerIdentity: operation<object>(

@@ -56,8 +56,8 @@ describe('a credential that an endpoint of another registry uses', () => {
     await session.shows('Runpod API key');
     session.type(`${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
-    expect(session.screen().find((line) => line.startsWith('❯'))).toContain('a new one');
-    session.type(`${keys.up}${keys.enter}`);
+    expect(session.screen().filter((line) => line.includes('◉'))).toEqual([expect.stringContaining('a new one')]);
+    session.type(`${keys.space}${keys.down}${keys.space}${keys.enter}`);
     await session.shows('Which endpoints');
     session.type(keys.enter);
     await session.shows('Go on?');
@@ -301,7 +301,7 @@ describe('the first token of a new credential', () => {
     expect(code).toBe(0);
     const told = await setup(['--name', 'second', ...words], apiKey);
     expect(inOneLine(told.printed)).toContain(
-      'aws cloudformation deploy --stack-name runpod-pull --capabilities CAPABILITY_NAMED_IAM \\ --template-file infra/examples/cross-account-role.yml --region us-east-1 \\ --parameter-overrides TrustedAccount=123456789012 Stage=dev',
+      'aws cloudformation deploy --stack-name runpod-pull --region us-east-1 \\ --capabilities CAPABILITY_NAMED_IAM \\ --template-file infra/examples/cross-account-role.yml \\ --parameter-overrides TrustedAccount=123456789012 Stage=dev',
     );
   });
 });
@@ -382,9 +382,15 @@ describe('what setup ends with', () => {
     const { printed } = await setup(words, apiKey);
     const text = inOneLine(printed);
     expect(text).toContain('These stay unprotected 1. ');
-    expect(text).toContain('far (far00000) uses no credential; its registry,');
-    expect(text).toContain(`npm run setup -- --name eu-west-1 --image-registry ${elsewhere}`);
-    expect(text).toContain('near (near0000) uses credential 6n2k8v4d, which no target keeps fresh; run this again');
+    expect(text).toContain(
+      'far (far00000) uses no credential; it is of account 210987654321, and no role there is known that mints',
+    );
+    expect(text).toContain(
+      `npm run setup -- --image-registry ${elsewhere} --role-arn arn:aws:iam::210987654321:role/runpod-pull --external-id runpod-ecr-refresh-210987654321 --stage prod --region us-east-1`,
+    );
+    expect(text).toContain(
+      'near (near0000) uses credential 6n2k8v4d; no target keeps that fresh; to have one: npm run setup -- --credential 6n2k8v4d',
+    );
     expect(printed).toContain('npx serverless deploy --stage prod --region us-east-1');
     expect(printed).toContain('Undo it all: npm run setup -- --undo --stage prod --region us-east-1');
   });

@@ -59,8 +59,8 @@ describe('setup, in a terminal', () => {
     session.type(`${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
     expect(session.screen().join('\n')).toContain('other (other000) pulls');
-    // The usual answer is the one that endpoints use; the new one is below it.
-    session.type(`${keys.down}${keys.enter}`);
+    // The one that endpoints use is marked; the new one is below it.
+    session.type(`${keys.space}${keys.down}${keys.space}${keys.enter}`);
     await session.shows('Which endpoints');
     session.type(keys.enter);
     await session.shows('Go on?');
@@ -478,7 +478,7 @@ describe('setup, through pipes', () => {
         ['--yes', '--key-stdin', '--image-registry', '210987654321.dkr.ecr.us-east-1.amazonaws.com'],
         apiKey,
         {},
-        /--role-arn: expected an answer/,
+        /--role-arn: expected the role of account 210987654321 that mints/,
         2,
       ],
     ],

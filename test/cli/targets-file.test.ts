@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { addCanaryPod, addTarget } from '../../cli/setup/targets-file.ts';
+import { addCanaryPod, addTargets } from '../../cli/setup/targets-file.ts';
 
 it('keeps who is told, the settings and every comment when a target is added', () => {
   const before = `# ours
@@ -22,7 +22,7 @@ settings: { scheduleHours: 5, stages: { prod: { scheduleHours: 2 } } } # fast
     ecr: { region: 'eu-west-1' },
     runpod: { apiKey: 'ssm:/other', registry: '9q4m7x2k' },
   };
-  const after = addTarget(before, target);
+  const after = addTargets(before, [target]);
   const { targets, ...kept } = parse(before) as { targets: object[] };
   expect(parse(after)).toEqual({ targets: [...targets, target], ...kept });
   for (const [comment] of before.matchAll(/#.*$/gm)) expect(after).toContain(comment);

@@ -34,6 +34,7 @@ const discover = (
       listEndpoints: async () => all,
       getEndpoint: async () => undefined,
       listWorkers: async () => [],
+      listTemplatesAndPods: async () => [],
       listOtherUsers: otherUsers,
       listDelegations: delegations,
     }),

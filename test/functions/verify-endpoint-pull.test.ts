@@ -66,6 +66,7 @@ const runpodOf = (
           if (each?.fails !== undefined) throw each.fails;
           return [...(each?.workers ?? [])];
         },
+        listTemplatesAndPods: async () => [],
         listOtherUsers: async () => [],
       },
       readWorkerLog: async (_endpointId, workerId): Promise<readonly LogLine[]> => {

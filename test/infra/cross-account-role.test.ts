@@ -10,12 +10,13 @@ const trusted = { account: '123456789012', region: 'us-east-1', partition: 'aws'
 const owner = { account: '210987654321', region: 'us-east-1', partition: 'aws' };
 const externalId = 'only-you-two';
 
-const pulling = deployTemplate(readExample('cross-account-role.yml'), {
-  ...owner,
-  stackName: 'runpod-pull',
-  parameters: { TrustedAccount: trusted.account, Stage: 'prod', ExternalId: externalId },
-});
-const [pullRole] = pulling.roles;
+const deployRole = (parameters: Record<string, string> = {}) =>
+  deployTemplate(readExample('cross-account-role.yml'), {
+    ...owner,
+    stackName: 'runpod-pull',
+    parameters: { TrustedAccount: trusted.account, Stage: 'prod', ExternalId: externalId, ...parameters },
+  }).roles[0];
+const pullRole = deployRole();
 const pullArn = 'arn:aws:iam::210987654321:role/runpod-pull';
 /** That a role may ask is targets.yml's affair; here all may, so that only the trust decides. */
 const mayAssume = readPolicy(
@@ -36,13 +37,13 @@ const identityOf = (arn: string, policy: Policy): Identity => ({
   policies: [policy],
 });
 
-const isTrusted = (arn: string, given = externalId): boolean => {
-  if (pullRole === undefined) throw new Error('The example has no role.');
+const isTrusted = (arn: string, given = externalId, role = pullRole): boolean => {
+  if (role === undefined) throw new Error('The example has no role.');
   return evaluate({
     by: identityOf(arn, mayAssume),
     action: 'sts:AssumeRole',
-    resource: pullRole.arn,
-    resourcePolicy: { kind: 'trust', policy: pullRole.trust },
+    resource: role.arn,
+    resourcePolicy: { kind: 'trust', policy: role.trust },
     context: { 'aws:PrincipalArn': arn, 'sts:ExternalId': given },
   }).isAllowed;
 };
@@ -76,6 +77,20 @@ describe('the role in the account of the images', () => {
     ['a person', 'Admin'],
   ])('trusts nobody of %s', (_, name) => {
     expect(isTrusted(`arn:aws:iam::123456789012:role/${name}`)).toBe(false);
+  });
+
+  it.each([
+    'arn:aws:iam::123456789012:user/engineer',
+    'arn:aws:iam::123456789012:role/*AWSReservedSSO_Admin_1',
+  ])('trusts %s, too, where AlsoTrusts names it, with the external id alone', (AlsoTrusts) => {
+    const role = deployRole({ AlsoTrusts });
+    const arn = AlsoTrusts.replace('*', 'aws-reserved/sso.amazonaws.com/');
+    expect([isTrusted(arn, externalId, role), isTrusted(arn, 'another', role), isTrusted(arn)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect(isTrusted('arn:aws:iam::123456789012:role/Other', externalId, role)).toBe(false);
   });
 });
 

@@ -203,6 +203,8 @@ const rows = 60;
 
 export interface TerminalOptions extends CommandOptions {
   readonly columns?: number;
+  /** What it waits by, where that is not the clock on the wall. */
+  readonly clock?: EngineClock;
 }
 
 /** The screen of a terminal, and those who wait for something to be seen on it. */
@@ -294,7 +296,7 @@ class Keyboard extends PassThrough {
 export const runOnScreen = (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, columns = 100 }: TerminalOptions = {},
+  { folder = tmpdir(), environment = {}, columns = 100, clock }: TerminalOptions = {},
 ): TerminalSession => {
   const screen = new Screen(columns);
   const interruption = new AbortController();
@@ -313,6 +315,7 @@ export const runOnScreen = (
     folder,
     aws: connectionOf(variables),
     now: world.clock.now,
+    ...defined({ clock }),
     interrupted: interruption.signal,
   };
   const ended = runCommand(words, context).then(async (code) => {
@@ -334,7 +337,7 @@ export const runOnScreen = (
 export const runInTerminal = (
   world: World,
   words: readonly string[],
-  { folder = tmpdir(), environment = {}, columns = 100 }: TerminalOptions = {},
+  { folder = tmpdir(), environment = {}, columns = 100 }: Omit<TerminalOptions, 'clock'> = {},
 ): TerminalSession => {
   const screen = new Screen(columns);
   const pty = spawnInTerminal('/bin/sh', ['-c', shell, process.execPath, main, ...words], {

@@ -22,13 +22,13 @@ targets:
 `;
 
 /** Deploys that role. */
-export const deployPullRole = (world: World): void =>
+export const deployPullRole = (world: World, parameters: Readonly<Record<string, string>> = {}): void =>
   world.addRolesOf(
     deployTemplate(readExample('cross-account-role.yml'), {
       account: pullRole.account,
       region,
       partition: 'aws',
       stackName: 'runpod-pull',
-      parameters: { TrustedAccount: account, ExternalId: pullRole.externalId },
+      parameters: { TrustedAccount: account, ExternalId: pullRole.externalId, ...parameters },
     }),
   );

@@ -69,6 +69,13 @@ const credentialListSchema = z.object({
   data: z.object({ myself: z.object({ containerRegistryCreds: listOf(z.object({ id: z.string() }), maxItems) }) }),
 });
 
+/** A template or a pod. */
+export interface TemplateOrPod {
+  readonly name: string;
+  readonly image: string;
+  readonly registry: string | null;
+}
+
 /** What we read of Runpod: API v2, and GraphQL's list of credentials where v2 does not know an id. */
 export interface RunpodManagement {
   /** @throws {CredentialNotFoundError} neither API knows it */
@@ -79,7 +86,9 @@ export interface RunpodManagement {
   /** `undefined` where there is no such endpoint. */
   getEndpoint(id: string): Promise<Endpoint | undefined>;
   listWorkers(endpointId: string): Promise<Worker[]>;
-  /** The templates and pods that use a credential: their names, for people, and their images. */
+  /** The templates and pods that there are: their names, for people, their images, and the credentials that they use. */
+  listTemplatesAndPods(): Promise<readonly TemplateOrPod[]>;
+  /** Those that use a credential. */
   listOtherUsers(credentialId: string): Promise<Array<{ readonly name: string; readonly image: string }>>;
 }
 
@@ -118,6 +127,25 @@ export const createRunpodManagement = (
       throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no such list.`);
     }
     return list.data.data.myself.containerRegistryCreds.some((each) => each.id === id);
+  };
+
+  const listTemplatesAndPods = async (): Promise<readonly TemplateOrPod[]> => {
+    const list = async (kind: 'templates' | 'pods', scope: string) => {
+      const url = under(api, kind);
+      // Members of clusters use credentials, too, and are left out unless asked for.
+      if (kind === 'pods') url.searchParams.set('includeClusterPods', 'true');
+      const users = await readList(client, { what: `list the ${kind}`, url, scope }, kind, userSchema);
+      return users.map(({ id, name, image, registry = null }) => ({
+        name: `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`,
+        image,
+        registry,
+      }));
+    };
+    const [templates, pods] = await Promise.all([
+      list('templates', 'for reading templates'),
+      list('pods', 'for reading pods'),
+    ]);
+    return [...templates, ...pods];
   };
 
   return {
@@ -162,24 +190,11 @@ export const createRunpodManagement = (
       return (await client.ask(call, workersSchema)).workers;
     },
 
+    listTemplatesAndPods,
+
     async listOtherUsers(credentialId) {
-      const list = async (kind: 'templates' | 'pods', scope: string) => {
-        const url = under(api, kind);
-        // Members of clusters use credentials, too, and are left out unless asked for.
-        if (kind === 'pods') url.searchParams.set('includeClusterPods', 'true');
-        const users = await readList(client, { what: `list the ${kind}`, url, scope }, kind, userSchema);
-        return users
-          .filter(({ registry }) => registry === credentialId)
-          .map(({ id, name, image }) => ({
-            name: `${kind.slice(0, -1)} ${name === '' ? id : `${name} (${id})`}`,
-            image,
-          }));
-      };
-      const [templates, pods] = await Promise.all([
-        list('templates', 'for reading templates'),
-        list('pods', 'for reading pods'),
-      ]);
-      return [...templates, ...pods];
+      const users = await listTemplatesAndPods();
+      return users.filter(({ registry }) => registry === credentialId).map(({ name, image }) => ({ name, image }));
     },
   };
 };
