@@ -296,6 +296,13 @@ describe('what targets.yml says of endpoints', () => {
     expect(text).toContain('later (near0005) uses no credential; target mine ignores it');
     expect(world.runpod.endpoints.get('near0005')?.registry).toBe(null);
   });
+
+  it('leaves alone what a target ignores', async () => {
+    write('    ignore: [near0004]\n');
+    expect((await setup(['--yes'])).code).toBe(0);
+    expect(world.runpod.endpoints.get('near0004')?.registry).toBe(null);
+    expect(world.runpod.endpoints.get('far00001')?.registry).not.toBe(null);
+  });
 });
 
 describe('two keys, of two accounts at Runpod', () => {
