@@ -8,8 +8,13 @@ const others = {
     'test/packaging/installed.test.ts',
     'test/action/steps.test.ts',
   ],
-  /** Thousands of targets, simulated weeks, and ten thousand random worlds. */
-  scale: ['test/scale/!(bounds).test.ts', 'test/bench/availability.test.ts', 'test/statemachines/week.test.ts'],
+  /** Thousands of targets, simulated weeks, ten thousand random worlds, and commands without each of their permissions in turn. */
+  scale: [
+    'test/scale/!(bounds).test.ts',
+    'test/bench/availability.test.ts',
+    'test/cli/command-permissions.test.ts',
+    'test/statemachines/week.test.ts',
+  ],
   /** Hostile answers to processes whose memory is measured: what runs beside them puts off their garbage collection. */
   bounds: ['test/scale/bounds.test.ts'],
   /** Needs Chromium. */
@@ -26,6 +31,7 @@ export default defineConfig({
     // A busy machine is no failure: only what hangs comes near this.
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    expect: { poll: { timeout: 60_000, interval: 20 } },
     projects: [
       {
         extends: true,
