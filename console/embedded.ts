@@ -603,7 +603,7 @@ targets:
     for (let hour = 1; hour <= 8; hour += 1) {
       await clock.sleep(hourMs);
       const isTold = tell().some((id) => !before.has(id));
-      yield `Runpod has been down for ${hour} h. ${isTold ? 'People were told once, with the time until which pulls work; it is tried again and again.' : 'A run that finds it down waits and tries again.'}`;
+      yield `Runpod has been down for ${hour} h. ${isTold ? 'People were told, with the time until which pulls work; it is tried again and again.' : 'A run that finds it down waits and tries again.'}`;
     }
     this.#switchFault('runpod', 'well');
     yield 'Runpod is back. The next try stores a token, and people are told that it is over.';

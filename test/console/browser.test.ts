@@ -98,11 +98,16 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
       /^production ● well \d+ h \d+ min left, until .* UTC.* never without pulls in the/,
     );
     expect(await rowOf('guide')).toMatch(/✕ failed expired .* ago.*Runpod answered \d+\..* without pulls in/);
-    // People heard of it while there was time, and when it was over.
-    expect(await page.locator('#inbox h3').allInnerTexts()).toEqual([
+    // People heard of it while there was time, of a run that gave up, of the time growing short, and when it was over.
+    const told = await page.locator('#inbox h3').allInnerTexts();
+    expect([told[0], told.at(-1)]).toEqual([
       '[INFO] runpod-ecr-refresh: production recovered',
       '[WARNING] runpod-ecr-refresh: production delayed',
     ]);
+    for (const each of told.slice(1, -1)) {
+      expect(each).toMatch(/^\[(?:WARNING\] runpod-ecr-refresh: production failed|CRITICAL\] .* delayed)$/);
+    }
+    expect(new Set(told).size).toBe(told.length);
     await shoot('console-outage');
     expect(errors).toEqual([]);
   });
