@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod/mini';
 import { createMintAndStore } from '../bench/guide/lambda.ts';
+import { readSettings } from '../functions/lib/env.ts';
 import { parseJson } from '../functions/lib/json.ts';
 import { reportSchema } from '../functions/lib/report/report.ts';
 import { orderSchema } from '../functions/lib/rollout/order.ts';
@@ -18,8 +19,10 @@ import type { OpenedRun, RunState } from './view.ts';
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
-/** The schedule that ships. */
-const scheduleMs = 3 * hourMs;
+/** The schedule that ships, and what is left of a token's 12 hours when the next run replaces it. */
+const { SCHEDULE_HOURS: scheduleHours } = readSettings({});
+const scheduleMs = scheduleHours * hourMs;
+const leftHours = 12 - scheduleHours;
 
 const ours = 'production';
 const guide = 'guide';
@@ -586,7 +589,7 @@ targets:
     const { clock } = this.#world;
     this.#hurry('21600');
     for (let day = 1; day <= 7; day += 1) {
-      yield `Day ${day} of a normal week: a run every 3 hours, each token replaced 9 hours before it ends. As pasted, the guide’s Lambda calls what Runpod’s API does not have.`;
+      yield `Day ${day} of a normal week: a run every ${scheduleHours} hours, each token replaced ${leftHours} hours before it ends. As pasted, the guide’s Lambda calls what Runpod’s API does not have.`;
       await clock.sleep(dayMs);
     }
     this.#hurry('60');

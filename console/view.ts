@@ -114,7 +114,7 @@ interface ShownMetric {
   readonly at: number;
 }
 
-export type Phase = 'idle' | 'active' | 'done' | 'retried' | 'caught';
+type Phase = 'idle' | 'active' | 'done' | 'retried' | 'caught';
 
 /** A state of a run. */
 export interface RunState {

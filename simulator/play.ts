@@ -35,7 +35,7 @@ export const createPacedPrint = (
 };
 
 /** Where it is printed. */
-export interface StartOutput {
+interface StartOutput {
   readonly isTTY?: boolean;
   write(text: string): unknown;
 }

@@ -13,7 +13,7 @@ interface Repository {
 }
 
 /** What a request does with a repository, by which IAM decides whether its token may. */
-export type RegistryUse = 'get-manifest' | 'get-layer' | 'check-layer' | 'begin-layer' | 'end-layer' | 'put-manifest';
+type RegistryUse = 'get-manifest' | 'get-layer' | 'check-layer' | 'begin-layer' | 'end-layer' | 'put-manifest';
 
 /** By method and what the path names. */
 const uses: Readonly<Record<string, RegistryUse>> = {

@@ -9,7 +9,7 @@ import { addTargets } from './targets-file.ts';
 import { credentialNameOf, type WantedTarget } from './wanted.ts';
 
 /** The id of a target's credential, once it is known. */
-export type CredentialOf = (target: WantedTarget) => string;
+type CredentialOf = (target: WantedTarget) => string;
 
 /** A change that is planned: what it does, and what it is once the credentials' ids are known. */
 export interface PlannedChange {

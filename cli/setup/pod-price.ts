@@ -4,7 +4,7 @@ import { CommandError } from '../../stack/failure.ts';
 import { connect } from '../runpod.ts';
 import type { Conversation } from './conversation.ts';
 
-/** A host is found and a small image is pulled in about that time. */
+/** Assumed for finding a host and pulling a small image: no host of Runpod's has been timed. */
 const usualPodMs = 2 * 60_000;
 const daysPerMonth = 30;
 
@@ -34,5 +34,5 @@ export const describePrice = ({ id, vcpuCount, dollarsPerHour }: CpuFlavour): st
   const dollarsFor = (milliseconds: number): number => (dollarsPerHour * milliseconds) / 3_600_000;
   const monthOf = (milliseconds: number): string => `$${(dollarsFor(milliseconds) * daysPerMonth).toFixed(2)}`;
   const usual = `${(dollarsFor(usualPodMs) * 100).toFixed(1)} cents`;
-  return `A pod a day costs about ${monthOf(usualPodMs)} a month: ${vcpuCount} vCPUs of ${id} are $${dollarsPerHour.toFixed(2)} an hour by Runpod’s catalogue, and a pod lives about ${usualPodMs / 60_000} min (${usual}). It never lives longer than ${maxPodMs / 60_000} min: ${monthOf(maxPodMs)} a month at the most.`;
+  return `A pod a day costs about ${monthOf(usualPodMs)} a month if each lives for ${usualPodMs / 60_000} min (${usual}): ${vcpuCount} vCPUs of ${id} are $${dollarsPerHour.toFixed(2)} an hour by Runpod’s catalogue. None lives longer than ${maxPodMs / 60_000} min: ${monthOf(maxPodMs)} a month at the most.`;
 };

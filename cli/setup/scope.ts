@@ -5,7 +5,7 @@ import type { Conversation } from './conversation.ts';
 import { type EcrEndpoint, nameOf } from './endpoints.ts';
 
 /** What setup is about: all that a Runpod key shows, or one target. */
-export interface Scope {
+interface Scope {
   /** The target that --name names; `undefined` for all of the key. */
   readonly name: string | undefined;
   /** Where the API key is or will be. */

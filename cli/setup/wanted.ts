@@ -49,7 +49,7 @@ const freeName = ({ region, account }: FoundRegistry, first: string, taken: Read
 };
 
 /** What a conversation goes by once Runpod is known. */
-export interface Findings {
+interface Findings {
   readonly runpod: FoundRunpod;
   readonly view: RunpodView;
   readonly journal: Journal;

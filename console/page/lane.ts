@@ -38,7 +38,7 @@ const lengthOf = (from: number, to: number): string =>
   to - from < 60_000 ? `${Math.max(0, Math.round((to - from) / 1000))} s` : span(to - from);
 
 /** What is said of a run where it is pointed at. */
-export const describeRun = ({ run, trigger, status, startedAt, endedAt, error, step }: ShownRun, now: number): string =>
+const describeRun = ({ run, trigger, status, startedAt, endedAt, error, step }: ShownRun, now: number): string =>
   [
     `${run}${trigger === '' ? '' : `, by ${trigger}`}: ${status.toLowerCase().replaceAll('_', ' ')}`,
     `${zoned(startedAt, now)}, ${lengthOf(startedAt, endedAt ?? now)}`,
@@ -50,7 +50,7 @@ const shortImage = (image: string): string =>
   /sha256:([0-9a-f]{7})/.exec(image)?.[1] ?? image.split('/').at(-1) ?? image;
 
 /** How a rollout went, in a line. */
-export const describeRollout = (
+const describeRollout = (
   { endpoint, image, earlier = '', verdict, why, back, startedAt }: ShownRollout,
   now: number,
 ): string =>

@@ -65,7 +65,7 @@ describe('setup --canary-pod', () => {
     await session.shows('Go on?');
     const shown = session.screen().join('\n').replaceAll(/\s+/g, ' ');
     expect(shown).toContain(
-      'A pod a day costs about $0.08 a month: 2 vCPUs of cpu3c are $0.08 an hour by Runpod’s catalogue, and a pod lives about 2 min (0.3 cents). It never lives longer than 8 min: $0.32 a month at the most.',
+      'A pod a day costs about $0.08 a month if each lives for 2 min (0.3 cents): 2 vCPUs of cpu3c are $0.08 an hour by Runpod’s catalogue. None lives longer than 8 min: $0.32 a month at the most.',
     );
     expect(shown).toContain('must be allowed to list, create and delete pods');
     expect(repositories()).toEqual([]);
@@ -364,6 +364,6 @@ describe('where setup --canary-pod fails', () => {
 
 it('works a month’s price out from what Runpod asks', () => {
   expect(describePrice({ id: 'cpu5c', vcpuCount: 4, dollarsPerHour: 0.24 })).toMatch(
-    /about \$0\.24 a month: 4 vCPUs of cpu5c are \$0\.24 an hour .*\(0\.8 cents\).*: \$0\.96 a month at the most/,
+    /about \$0\.24 a month if each lives for 2 min \(0\.8 cents\): 4 vCPUs of cpu5c are \$0\.24 an hour .*: \$0\.96 a month at the most/,
   );
 });
