@@ -37,6 +37,7 @@ const isolate = false;
 export default defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: 'test/support/temporary-folder.ts',
     // Tests wait for time-outs and processes a good part of their time, so more of them than cores run side by side.
     maxWorkers: 4,
     // A busy machine is no failure: only what hangs comes near this.
@@ -53,7 +54,10 @@ export default defineConfig({
           isolate,
         },
       },
-      ...Object.entries(thorough).map(([name, include]) => ({ extends: true as const, test: { name, include, isolate } })),
+      ...Object.entries(thorough).map(([name, include]) => ({
+        extends: true as const,
+        test: { name, include, isolate },
+      })),
       ...Object.entries(others).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
     ],
     coverage: {

@@ -116,7 +116,11 @@ const spawnCommand = (
   world: World,
   words: readonly string[],
   { program, folder = tmpdir(), environment = {} }: CommandOptions = {},
-) => spawn(process.execPath, [...(program === undefined ? command : [program]), ...words], { cwd: folder, env: environmentOf(world, environment) });
+) =>
+  spawn(process.execPath, [...(program === undefined ? command : [program]), ...words], {
+    cwd: folder,
+    env: environmentOf(world, environment),
+  });
 
 /** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (
