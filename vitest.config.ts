@@ -27,8 +27,8 @@ const others = {
   bounds: ['test/scale/bounds.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],
-  /** Needs Debian's docker-registry and skopeo. */
-  registry: ['test/debian-registry.test.ts'],
+  /** Needs Debian's docker-registry and skopeo, jq and curl. */
+  registry: ['test/debian-registry.test.ts', 'test/token-by-hand.test.ts'],
 };
 
 /** Nothing in these writes to a process's globals, so files share what was imported: that alone takes a third of the time. */
