@@ -53,7 +53,7 @@ export const createNotify =
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (notice.kind === 'delayed' && first !== undefined) {
-      const of = { execution, error: notice.failure.Error, target: notice.name };
+      const of = { execution, error: notice.failure.Error, region: notice.region, target: notice.name };
       // One message for all targets that share an upstream and a moment.
       if (await isDelayTold(memory, of, first.severity, now())) return { published: 0 };
     }

@@ -147,6 +147,7 @@ describe('notify of a delay', () => {
   const delayed = {
     kind: 'delayed',
     name: 'a',
+    region: 'us-east-1',
     execution: executionArn,
     giveUpAt: '2026-11-23T16:30:00Z',
     delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
@@ -174,6 +175,20 @@ describe('notify of a delay', () => {
     expect([(await tell('a')).published, (await tell('b')).published]).toEqual([1, 0]);
     expect((await tell('c', { failure: { Error: 'EcrUnavailableError', Cause: '' } })).published).toBe(1);
     expect((await tell('c', { execution: `${executionArn}-next` })).published).toBe(1);
+  });
+
+  it('is a message for each region of ECR that fails, and one for Runpod, wherever the targets’ images are', async () => {
+    const expiresAt = '2026-11-24T00:00:00Z';
+    const memory = createMemoryOf({ 'target b': { runs: [], expiresAt }, 'target c': { runs: [], expiresAt } });
+    const tell = async (name: string, region: string, error: string) => {
+      const notice = { ...delayed, name, region, failure: { Error: error, Cause: '' } };
+      return (await notifyOf(notice, [], false, memory)).published;
+    };
+    expect(await tell('b', 'us-east-1', 'EcrUnavailableError')).toBe(1);
+    expect(await tell('c', 'eu-west-1', 'EcrUnavailableError')).toBe(1);
+    expect(await tell('c', 'us-east-1', 'EcrUnavailableError')).toBe(0);
+    expect(await tell('b', 'us-east-1', 'RunpodUnavailableError')).toBe(1);
+    expect(await tell('c', 'eu-west-1', 'RunpodUnavailableError')).toBe(0);
   });
 
   it('has nothing to add where people know that the target fails', async () => {
@@ -208,6 +223,7 @@ describe('notify of a delay that a time-out caused', () => {
     const { sent } = await notifyOf({
       kind: 'delayed',
       name: 'a',
+      region: 'us-east-1',
       execution: executionArn,
       giveUpAt: '2026-11-23T16:30:00Z',
       delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
