@@ -134,6 +134,20 @@ describe('notify of a run', () => {
     expect(measured).toEqual([['TokenSecondsLeft', 0, undefined]]);
   });
 
+  it('tells the end of a trouble later where the memory could not be read when it ended', async () => {
+    const memory = createMemoryOf();
+    const deaf = { ...memory, readAll: () => Promise.reject(new Error('no memory')) };
+    const tell = async (outcome: Outcome, from = memory) =>
+      (await notifyOf({ kind: 'report', report: reportOf([outcome]) }, [], false, from)).sent.map(
+        ({ subject }) => subject,
+      );
+    const good = stored('2026-11-24T00:00:00Z');
+    expect(await tell(failed('a'))).toHaveLength(1);
+    expect(await tell(good, deaf)).toEqual([]);
+    expect(await tell(good)).toEqual([expect.stringContaining('recovered')]);
+    expect(await tell(good)).toEqual([]);
+  });
+
   it('tells the same trouble once, and its end', async () => {
     const memory = createMemoryOf();
     const tell = async (outcome: Outcome) =>
