@@ -158,9 +158,7 @@ const commands = [
   fc.constant(
     command('the memory is lost', async (real) => {
       real.lostAt = real.world.clock.now();
-      await memoryOf(real)
-        .forget('rollout', followerId)
-        .catch(() => undefined);
+      await real.world.dynamodb.lose();
     }),
   ),
   fc.constant(command('a worker starts', ({ world, endpoint }) => world.runpod.startWorker(endpoint))),
