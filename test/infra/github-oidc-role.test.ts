@@ -330,12 +330,23 @@ const unused: Readonly<Record<string, readonly (readonly [property: string, acti
 const isUnused = (type: string, action: string): boolean =>
   (unused[type] ?? []).some(([, actions]) => actions.test(action));
 
+/**
+ * What services ask of whoever makes a resource beside what its handler publishes: "DynamoDB encryption at rest usage notes",
+ * Key policy for a customer managed key, https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+ */
+const beyondHandlers: Readonly<Record<string, readonly string[]>> = {
+  'AWS::DynamoDB::Table': [
+    ...['Encrypt', 'Decrypt', 'ReEncryptFrom', 'ReEncryptTo', 'DescribeKey', 'CreateGrant'],
+    ...['GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'],
+  ].map((each) => `kms:${each}`),
+};
+
 const operationsOf = (type: string) => {
   const permissions = handlerPermissions[type];
   if (permissions === undefined) throw new Error(`What does the handler of ${type} call? See handler-permissions.ts.`);
   const { create, read, update = [], delete: remove } = permissions;
   // An update that fails is rolled back by updates, and by deleting what was made.
-  return { create, read, update, remove };
+  return { create: [...create, ...(beyondHandlers[type] ?? [])], read, update, remove };
 };
 /** Secrets that CloudFormation reads itself: "Using dynamic references to specify template values". */
 const secretsOf = ({ properties }: DeployedResource): Request[] =>
