@@ -1,6 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** What is run besides `npm test`, each by a command of its own: by project, its files. */
+/** What `npm run check` runs beside the tests of `npm test`: by project, its files. */
+const thorough = {
+  /** Each call to AWS and Runpod failing in each way, and functions called with anything. */
+  failures: ['test/functions/{bad-input,upstream-aws,upstream-runpod}.test.ts', 'test/secrets.test.ts'],
+  /** Commands as processes of their own, with npm's environment, credentials of every kind, proxies and pipes. */
+  processes: ['test/cli/{credentials,launch,process,proxy}.test.ts', 'test/simulator/start.test.ts'],
+};
+
+/** What is run by a command of its own: by project, its files. */
 const others = {
   /** Packages again and again, with settings of every kind, installs what `npm run build` made, and runs the action's steps. Part of `npm run check`. */
   package: [
@@ -23,6 +31,9 @@ const others = {
   registry: ['test/debian-registry.test.ts'],
 };
 
+/** Nothing in these writes to a process's globals, so files share what was imported: that alone takes a third of the time. */
+const isolate = false;
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -38,11 +49,11 @@ export default defineConfig({
         test: {
           name: 'fast',
           include: ['test/**/*.test.ts'],
-          exclude: Object.values(others).flat(),
-          // Nothing here writes to a process's globals, so files share what was imported: that alone takes a third of the time.
-          isolate: false,
+          exclude: Object.values({ ...thorough, ...others }).flat(),
+          isolate,
         },
       },
+      ...Object.entries(thorough).map(([name, include]) => ({ extends: true as const, test: { name, include, isolate } })),
       ...Object.entries(others).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
     ],
     coverage: {

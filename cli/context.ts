@@ -29,6 +29,8 @@ export interface CommandContext {
   readonly now: () => number;
   /** What a refresh waits by, where that is not the clock on the wall. */
   readonly clock?: EngineClock;
+  /** How it waits before it asks a registry again, in milliseconds, where that is not by the clock on the wall. */
+  readonly pause?: (milliseconds: number) => Promise<unknown>;
   /** Ends when somebody presses Ctrl-C. */
   readonly interrupted: AbortSignal;
 }

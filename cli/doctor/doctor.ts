@@ -38,7 +38,7 @@ const firstChecks = (
 ];
 
 /** Everything that can be wrong, in the order in which a person would check it. */
-const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandContext): Promise<Check[]> => {
+const allChecks = async (caller: Caller, { folder, interrupted, now, pause }: CommandContext): Promise<Check[]> => {
   const targets = once(async () => readTargets(caller.settings.TARGETS_FILE, folder));
   const identity = once(() => readIdentity(caller));
   const viewOf = createKeyViews(caller, interrupted);
@@ -53,6 +53,7 @@ const allChecks = async (caller: Caller, { folder, interrupted, now }: CommandCo
         view: viewOf(target.runpod.apiKey),
         podKey: viewOf(target.runpod.podKey ?? target.runpod.apiKey),
         interrupted,
+        pause,
         now,
       }),
     ),

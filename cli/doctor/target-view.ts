@@ -8,6 +8,7 @@ import { sendUntil } from '../../functions/lib/http.ts';
 import type { Endpoint } from '../../functions/lib/runpod/management.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller } from '../../stack/caller.ts';
+import type { CommandContext } from '../context.ts';
 import { need, once } from './check.ts';
 import type { KeyView } from './key-view.ts';
 
@@ -44,6 +45,7 @@ export const createTargetView = ({
   podKey,
   interrupted,
   now,
+  pause,
 }: {
   readonly caller: Caller;
   readonly target: Target;
@@ -52,9 +54,10 @@ export const createTargetView = ({
   readonly podKey: KeyView;
   readonly interrupted: AbortSignal;
   readonly now: () => number;
+  readonly pause?: CommandContext['pause'];
 }): TargetView => {
   const { ecr, runpod, endpoints: named } = target;
-  const registryClient = createRegistryClient(caller.settings, sendUntil(interrupted));
+  const registryClient = createRegistryClient(caller.settings, sendUntil(interrupted), pause);
   const token = once(() => createMintToken(caller.settings, now)(ecr));
   const endpoints = once(async () => {
     const all = await key.endpoints();

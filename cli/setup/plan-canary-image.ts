@@ -50,7 +50,7 @@ export const isThere = async (
   { token }: MintedToken,
   { caller, context, terminal }: Conversation,
 ): Promise<boolean> => {
-  const registry = createRegistryClient(caller.settings, sendUntil(context.interrupted));
+  const registry = createRegistryClient(caller.settings, sendUntil(context.interrupted), context.pause);
   try {
     await terminal.during(`asking ECR for ${nameImage(image)}`, registry.tryImage(image, token));
     return true;

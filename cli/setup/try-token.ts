@@ -18,7 +18,7 @@ export const tryToken = async (
   images: readonly string[],
   { caller, context, print, terminal }: Conversation,
 ): Promise<void> => {
-  const registry = createRegistryClient(caller.settings, sendUntil(context.interrupted));
+  const registry = createRegistryClient(caller.settings, sendUntil(context.interrupted), context.pause);
   const references = images.map(parseImageReference).filter((each) => each !== undefined);
   try {
     if (references.length === 0) await registry.tryToken(token.registry, token.token);

@@ -15,7 +15,8 @@ import { defined } from '../../functions/lib/defined.ts';
 import type { EngineClock } from '../../runner/engine.ts';
 import type { World } from '../../simulator/world.ts';
 
-const main = fileURLToPath(new URL('../../cli/main.ts', import.meta.url));
+/** What npm runs for a command: package.json. */
+const command = ['launch.mjs', 'main.ts'].map((name) => fileURLToPath(new URL(`../../cli/${name}`, import.meta.url)));
 
 /** A folder as a person has it who has just cloned the project. */
 export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'));
@@ -57,6 +58,9 @@ export const connectionOf = (environment: Record<string, string>): AwsConnection
     },
   };
 };
+
+/** Asks a registry again at once. */
+const pause = () => Promise.resolve();
 
 /** A stream that hands on what is written to it. */
 const listen = (hear: (text: string) => void): Writable =>
@@ -101,6 +105,7 @@ export const run = async (
     folder,
     aws: connectionOf(variables),
     now,
+    pause,
     ...defined({ clock }),
     interrupted: new AbortController().signal,
   });
@@ -110,8 +115,8 @@ export const run = async (
 const spawnCommand = (
   world: World,
   words: readonly string[],
-  { program = main, folder = tmpdir(), environment = {} }: CommandOptions = {},
-) => spawn(process.execPath, [program, ...words], { cwd: folder, env: environmentOf(world, environment) });
+  { program, folder = tmpdir(), environment = {} }: CommandOptions = {},
+) => spawn(process.execPath, [...(program === undefined ? command : [program]), ...words], { cwd: folder, env: environmentOf(world, environment) });
 
 /** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (
@@ -315,6 +320,7 @@ export const runOnScreen = (
     folder,
     aws: connectionOf(variables),
     now: world.clock.now,
+    pause,
     ...defined({ clock }),
     interrupted: interruption.signal,
   };
@@ -340,7 +346,7 @@ export const runInTerminal = (
   { folder = tmpdir(), environment = {}, columns = 100 }: Omit<TerminalOptions, 'clock'> = {},
 ): TerminalSession => {
   const screen = new Screen(columns);
-  const pty = spawnInTerminal('/bin/sh', ['-c', shell, process.execPath, main, ...words], {
+  const pty = spawnInTerminal('/bin/sh', ['-c', shell, process.execPath, ...command, ...words], {
     cols: columns,
     rows,
     cwd: folder,
