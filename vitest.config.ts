@@ -27,8 +27,8 @@ const others = {
   bounds: ['test/scale/bounds.test.ts'],
   /** Needs Chromium. */
   browser: ['test/console/browser.test.ts'],
-  /** Needs Debian's docker-registry and skopeo. */
-  registry: ['test/debian-registry.test.ts'],
+  /** Needs Debian's docker-registry and skopeo, jq and curl. */
+  registry: ['test/debian-registry.test.ts', 'test/token-by-hand.test.ts'],
 };
 
 /** Nothing in these writes to a process's globals, so files share what was imported: that alone takes a third of the time. */
@@ -37,6 +37,7 @@ const isolate = false;
 export default defineConfig({
   test: {
     pool: 'forks',
+    globalSetup: 'test/support/temporary-folder.ts',
     // Tests wait for time-outs and processes a good part of their time, so more of them than cores run side by side.
     maxWorkers: 4,
     // A busy machine is no failure: only what hangs comes near this.
@@ -53,7 +54,10 @@ export default defineConfig({
           isolate,
         },
       },
-      ...Object.entries(thorough).map(([name, include]) => ({ extends: true as const, test: { name, include, isolate } })),
+      ...Object.entries(thorough).map(([name, include]) => ({
+        extends: true as const,
+        test: { name, include, isolate },
+      })),
       ...Object.entries(others).map(([name, include]) => ({ extends: true as const, test: { name, include } })),
     ],
     coverage: {

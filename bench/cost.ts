@@ -107,7 +107,7 @@ const billOf = (counts: Counts, times: number): Readonly<Record<string, number>>
 const windowsPerDay = 100;
 
 /** What the windows of a month cost at so many targets, and the transitions of one: of a repository that so many use. */
-export const costOfPushes = async (targets: number, concerned: number) => {
+const costOfPushes = async (targets: number, concerned: number) => {
   const world = await beginWithTargets(targets);
   const image = world.push('team/pushed', 'v1', { layers: 1 });
   const endpoints = [...world.runpod.endpoints.values()].filter(({ name }) => name === 'a');

@@ -4,7 +4,7 @@ import type { PageFiles } from './server.ts';
 import type { Drawings } from './view.ts';
 
 /** What the console serves beside what happens: its page, and the workflows as they are drawn. */
-export interface ConsoleAssets {
+interface ConsoleAssets {
   readonly files: PageFiles;
   readonly drawings: Drawings;
 }

@@ -83,7 +83,7 @@ const checkPackage = ({
  * @throws {ConfigurationError} the package is another stack's or an example, or the deploy would end telling somebody and
  *   that was not asked for
  */
-export const beforeDeploy = async ({
+const beforeDeploy = async ({
   stackName,
   template,
   isExample,

@@ -1,4 +1,4 @@
-/** Says what `serverless remove` leaves, before it begins: see the README's paragraph on it. */
+/** Says what `serverless remove` leaves, before it begins: docs/upgrading.md. */
 module.exports = class BeforeRemove {
   constructor(serverless) {
     this.hooks = {

@@ -35,7 +35,7 @@ import { readFirstSteps, readOrigin, runbookPage } from './runbook.ts';
 import { chooseScheduleHours } from './schedule.ts';
 
 /** What the template takes from targets.yml, so that roles allow what it names and nothing else. */
-export interface StackSettings {
+interface StackSettings {
   /** The file of targets, and of nothing else, that is packaged; from the root of the project. */
   readonly targetsFile: string;
   /** Whether it is made of targets.example.yml, which cannot be deployed. */

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { functionNames, pascalCase } from './functions.ts';
 
 /** Where the state machine finds what it calls. */
-export interface Callees {
+interface Callees {
   readonly functionArn: (name: string) => string;
   readonly alertTopicArn: string;
 }
@@ -53,7 +53,7 @@ export interface Definition {
 }
 
 /** A state, and where in the definition it stands. */
-export interface PlacedState {
+interface PlacedState {
   readonly name: string;
   readonly state: State;
   /** The Maps that it is within, outermost first. */

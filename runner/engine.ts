@@ -77,7 +77,7 @@ const checkPayload = (value: unknown): void => {
 };
 
 /** Calls what a Task's Resource names. What it throws reaches the machine as Lambda or a service would report it. */
-export type CallResource = (resource: string, payload: unknown) => Promise<unknown>;
+type CallResource = (resource: string, payload: unknown) => Promise<unknown>;
 
 /** An execution that runs. */
 export interface EngineRun {

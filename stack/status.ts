@@ -57,7 +57,7 @@ export interface CommandRunStatus {
 }
 
 /** Something that is wrong. */
-export interface Trouble {
+interface Trouble {
   /** A sentence. */
   readonly text: string;
   /** What to do about it. */
@@ -95,7 +95,7 @@ export interface Runs {
 const executionsRead = 20;
 
 /** @throws {CommandError} AWS refused, or did not answer */
-export const readMemories = async ({ settings }: Caller, memoryTable: string): Promise<TargetMemories> =>
+const readMemories = async ({ settings }: Caller, memoryTable: string): Promise<TargetMemories> =>
   createMemory({ ...settings, MEMORY_TABLE: memoryTable })
     .readAll(targetForm)
     .catch((error: unknown) => {

@@ -51,25 +51,27 @@ describe('the runbook', () => {
   });
 });
 
-describe('the README', () => {
-  it('has a line in its table for every error a run can end with', () => {
-    const ends = [
-      ...thrown.filter((name) => !errors.surroundingErrors.some((ErrorClass) => new ErrorClass('').name === name)),
-      ...verdicts,
-    ];
-    expect(ends.filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
-  });
-
+describe('docs/targets.md', () => {
   it('names every parameter of the stack', () => {
     const inline = [...read('serverless.yml').matchAll(/param:(\w+)/g)].map(([, name]) => name ?? '');
     const parameters = new Set([...paramNames, ...inline]);
     expect(parameters.size).toBeGreaterThan(8);
-    expect([...parameters].filter((name) => !read('README.md').includes(`\`${name}\``))).toEqual([]);
+    expect([...parameters].filter((name) => !read('docs/targets.md').includes(`\`${name}\``))).toEqual([]);
+  });
+});
+
+describe('the README', () => {
+  it('reads in five minutes', () => {
+    const words = read('README.md')
+      .replaceAll(/```.*?```/gs, '')
+      .split(/\s+/);
+    // 260 words a minute: Brysbaert 2019, https://doi.org/10.1016/j.jml.2019.104047
+    expect(words.length).toBeLessThan(5 * 260);
   });
 
-  it('names only commands that there are', () => {
+  it.each(['README.md', 'CONTRIBUTING.md'])('and CONTRIBUTING.md name only commands that there are: %s', (document) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...read('README.md').matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? '');
+    const named = [...read(document).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? '');
     expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 });

@@ -129,7 +129,7 @@ export const endpointChecks = ({ target, key, endpoints }: TargetView): Check[] 
           ? ok('Runpod pulls none of these images by ECR delegation: the credential is needed.')
           : warning(
               `${covered.join(', ')}: the repository is delegated to Runpod, which says that it pulls it without a credential. These endpoints still pull with theirs, and it is kept fresh.`,
-              'To do without: take the credential from one endpoint, and see a new worker pull. Nobody has shown that for serverless: README.md, "When not to use this".',
+              'To do without: take the credential from one endpoint, and see a new worker pull. Nobody has shown that for serverless: docs/delegation.md.',
             );
       },
     },

@@ -101,7 +101,7 @@ export const prepareDelegate = async (
     }
     if (options.json === true) terminal.print(JSON.stringify({ version: 1, delegated }, undefined, 2));
     print(
-      '\nThe endpoints keep their credential, and it is kept fresh. Take it from one of them, and see a new worker pull, before you rely on this: README.md, "When not to use this".',
+      '\nThe endpoints keep their credential, and it is kept fresh. Take it from one of them, and see a new worker pull, before you rely on this: docs/delegation.md.',
     );
     return exitCodes.well;
   };

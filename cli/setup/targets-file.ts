@@ -20,7 +20,7 @@ export const readTargetsFile = (
   return { content, targets: parseTargets(content, path) };
 };
 
-const heading = ' Which Runpod credentials to keep fresh (README.md, targets.yml). No secrets in here.';
+const heading = ' Which Runpod credentials to keep fresh (docs/targets.md). No secrets in here.';
 
 /**
  * Adds targets to a targets file's content. What is there stays as it is, comments included.

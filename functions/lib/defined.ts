@@ -1,7 +1,7 @@
 type OptionalKeys<Fields> = { [Key in keyof Fields]-?: undefined extends Fields[Key] ? Key : never }[keyof Fields];
 
 /** An object's fields; those that may be undefined are left out instead. */
-export type Defined<Fields> = { [Key in Exclude<keyof Fields, OptionalKeys<Fields>>]: Fields[Key] } & {
+type Defined<Fields> = { [Key in Exclude<keyof Fields, OptionalKeys<Fields>>]: Fields[Key] } & {
   [Key in OptionalKeys<Fields>]?: Exclude<Fields[Key], undefined>;
 };
 

@@ -13,7 +13,7 @@ const textOf = (pattern: RegExp, expected: string) =>
 const variables = environmentSchema.shape;
 
 /** `PutRetentionPolicy` takes these: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutRetentionPolicy.html */
-export const retentionDays = [
+const retentionDays = [
   1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
 ] as const;
 
@@ -56,7 +56,6 @@ const settingFields = {
 
 /** Settings as they are given, by name. */
 export const givenSettingsSchema = z.strictObject(settingFields);
-export type GivenSettings = z.output<typeof givenSettingsSchema>;
 
 export const settingNames: readonly string[] = Object.keys(settingFields);
 

@@ -99,7 +99,7 @@ const documentSchema = z.strictObject({
 });
 
 /** The whole of targets.yml: functions need the targets alone, a deploy all of it. */
-export type TargetsDocument = z.output<typeof documentSchema>;
+type TargetsDocument = z.output<typeof documentSchema>;
 
 const conflicts = (targets: readonly Target[]): Mistake[] => {
   const mistakes: Mistake[] = [];

@@ -28,7 +28,7 @@ export interface Children {
 }
 
 /** What the machine's own role is asked, beside what its tasks call: AWS's refusal, or nothing. */
-export interface MachineRole {
+interface MachineRole {
   /** As an execution begins: to be assumed, the machine's key, and its logs. */
   readonly run: (executionArn: string) => AccessRefusal | undefined;
   /** As it comes to the Distributed Map: to start and to follow its children. */

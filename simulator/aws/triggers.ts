@@ -5,7 +5,7 @@ import type { DeployedResource } from '../iam/resolver.ts';
 import { AwsError } from './server.ts';
 
 /** Something that could not be delivered, and lies in the stack's queue. */
-export interface DeadLetter {
+interface DeadLetter {
   readonly from: string;
   readonly body: string;
 }

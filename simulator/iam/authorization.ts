@@ -20,7 +20,7 @@ export interface AuthorizationCheck {
 }
 
 /** An operation, and what it is authorized by. */
-export interface AuthorizedOperation<Input> {
+interface AuthorizedOperation<Input> {
   /** Where this is documented. */
   readonly source: string;
   readonly checks: (input: Input, place: Place) => readonly AuthorizationCheck[];

@@ -46,7 +46,7 @@ export interface AccessRequest {
 }
 
 /** What IAM answers: yes, or AWS's own sentence. */
-export type AccessDecision = { readonly isAllowed: true } | { readonly isAllowed: false; readonly message: string };
+type AccessDecision = { readonly isAllowed: true } | { readonly isAllowed: false; readonly message: string };
 
 const refuseVariables = ({ Version }: Policy, texts: readonly string[]): void => {
   if (Version !== '2012-10-17') return; // older policies take `${` as it stands

@@ -15,7 +15,7 @@ export interface DeployedRole {
 }
 
 /** Something that runs in a role: a function, a state machine, a schedule, or a rule's target. */
-export interface RoleUse {
+interface RoleUse {
   readonly logicalId: string;
   readonly name: string;
   readonly arn: string;

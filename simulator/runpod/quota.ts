@@ -2,7 +2,7 @@ import type { Reply } from '../loopback.ts';
 import { problem } from './api.ts';
 
 /** Windows of a quota, by name: requests, and seconds. */
-export type QuotaPolicy = Readonly<Record<string, { readonly requests: number; readonly seconds: number }>>;
+type QuotaPolicy = Readonly<Record<string, { readonly requests: number; readonly seconds: number }>>;
 
 /** The example of Runpod's description of October 2026. */
 export const examplePolicy: QuotaPolicy = {

@@ -76,7 +76,7 @@ const waitForRuns = async ({ clock, stepFunctions }: World): Promise<void> => {
 };
 
 /** Plays one history, puts everything right, runs once more, and checks that all has held. */
-export const playHistory = async (history: Iterable<fc.AsyncCommand<Model, Real>>): Promise<void> => {
+const playHistory = async (history: Iterable<fc.AsyncCommand<Model, Real>>): Promise<void> => {
   const real = await beginWorld();
   try {
     await fc.asyncModelRun(() => ({ model: { hasCredential: true, keyNumber: 0 }, real }), history);

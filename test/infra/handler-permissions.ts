@@ -4,7 +4,7 @@
  * at https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html#schema-properties-handlers
  * and read in us-east-1.
  */
-export interface HandlerPermissions {
+interface HandlerPermissions {
   readonly create: readonly string[];
   readonly read: readonly string[];
   /** Absent where every change replaces the resource. */

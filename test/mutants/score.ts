@@ -9,7 +9,7 @@ export interface TestedMutant {
 }
 
 /** How many mutants the tests noticed, of those that could run. */
-export interface MutationScore {
+interface MutationScore {
   readonly noticed: number;
   readonly tested: number;
 }

@@ -72,7 +72,7 @@ const listen = (hear: (text: string) => void): Writable =>
     },
   });
 
-export interface RunOptions extends CommandOptions {
+interface RunOptions extends CommandOptions {
   readonly input?: string;
   /** Whether the input ends where it ends, or goes on without saying more. */
   readonly endsInput?: boolean;
@@ -116,7 +116,11 @@ const spawnCommand = (
   world: World,
   words: readonly string[],
   { program, folder = tmpdir(), environment = {} }: CommandOptions = {},
-) => spawn(process.execPath, [...(program === undefined ? command : [program]), ...words], { cwd: folder, env: environmentOf(world, environment) });
+) =>
+  spawn(process.execPath, [...(program === undefined ? command : [program]), ...words], {
+    cwd: folder,
+    env: environmentOf(world, environment),
+  });
 
 /** Runs a command in a process of its own, through pipes, to its end. */
 export const runPiped = async (
@@ -206,7 +210,7 @@ const endPattern = new RegExp(`${'\x1b'}\\]777;ended=(\\d+)`);
 
 const rows = 60;
 
-export interface TerminalOptions extends CommandOptions {
+interface TerminalOptions extends CommandOptions {
   readonly columns?: number;
   /** What it waits by, where that is not the clock on the wall. */
   readonly clock?: EngineClock;

@@ -83,7 +83,7 @@ interface BlobRequest {
  *
  * Source: https://distribution.github.io/distribution/spec/api/
  */
-export interface RegistryApi {
+interface RegistryApi {
   /** A manifest or index by tag or digest, in one of the media types that `accept` lists, checked against its digest. */
   getManifest(
     image: ImageReference,

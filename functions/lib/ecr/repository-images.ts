@@ -26,7 +26,7 @@ const maxBytes = 8 * 1024 * 1024;
 /** A repository holds 100,000 images: https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html */
 const maxPages = 110;
 /** No page is begun later than this, so that a list ends within its function's time. */
-export const maxImagesMs = 60_000;
+const maxImagesMs = 60_000;
 
 /** Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html */
 export const createListRepositoryImages = (settings: Settings, now: () => number): ListRepositoryImages => {

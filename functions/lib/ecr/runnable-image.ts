@@ -12,14 +12,14 @@ import { quote } from '../quote.ts';
  */
 
 /** An operating system and an architecture, as an index or a config gives them. Both may be left out, or empty. */
-export interface ImagePlatform {
+interface ImagePlatform {
   readonly os?: string | undefined;
   readonly architecture?: string | undefined;
   readonly variant?: string | undefined;
 }
 
 /** What a manifest or an index points at. */
-export interface Descriptor {
+interface Descriptor {
   readonly digest: string;
   readonly size: number;
   readonly mediaType?: string | undefined;
@@ -31,13 +31,13 @@ export interface ImageLayer extends Descriptor {
 }
 
 /** A manifest that an index offers. */
-export interface IndexEntry extends Descriptor {
+interface IndexEntry extends Descriptor {
   /** Whether the index says that it runs on linux/amd64. Otherwise its own config decides. */
   readonly isSaidToFit: boolean;
 }
 
 /** What a document from `/manifests/` is. Every clause says it to a person. */
-export type ManifestReading =
+type ManifestReading =
   | { readonly kind: 'image'; readonly config: Descriptor; readonly layers: readonly ImageLayer[] }
   /** An index; `entries` may fit and are to be tried in this order, `others` are the platforms it has besides. */
   | { readonly kind: 'index'; readonly entries: readonly IndexEntry[]; readonly others: readonly string[] }
@@ -45,7 +45,7 @@ export type ManifestReading =
   | { readonly kind: 'malformed'; readonly clause: string };
 
 /** What a config says of the host that runs it. */
-export type ConfigReading =
+type ConfigReading =
   | { readonly kind: 'runs' }
   | { readonly kind: 'other-platform'; readonly platform: string }
   | { readonly kind: 'no-image'; readonly clause: string };

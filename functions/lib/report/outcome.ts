@@ -6,7 +6,7 @@ export const finalProofs = ['observed', 'tested', 'degraded', 'failed'] as const
 const text = z.string();
 
 /** What a run knows of how an endpoint's workers pull; `pending` while it is too early to say. Times are ISO 8601. */
-export const endpointProofSchema = z.object({
+const endpointProofSchema = z.object({
   endpoint: text,
   /** What people call it, as much of it as fits; left out where it has no name. */
   name: z.optional(text),

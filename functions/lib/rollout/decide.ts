@@ -34,7 +34,7 @@ export interface RolloutView {
 }
 
 /** What a run makes of an endpoint. */
-export type RolloutState =
+type RolloutState =
   | 'recorded'
   | 'current'
   | 'rolling'

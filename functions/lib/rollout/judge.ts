@@ -22,13 +22,13 @@ export interface WatchView {
 }
 
 /** A worker of the new version that could not run the image, and why in its host's words. */
-export interface FailedWorker {
+interface FailedWorker {
   readonly worker: string;
   readonly why: string;
 }
 
 /** What a look at the workers came to. */
-export interface WorkersVerdict {
+interface WorkersVerdict {
   readonly verdict: 'pending' | 'proven' | 'broken';
   /** A clause. */
   readonly why: string;

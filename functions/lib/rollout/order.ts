@@ -47,7 +47,7 @@ export const executionNameOf = ({ endpoint, digest, attempt }: Pick<RolloutOrder
   `${createHash('sha256').update(`${endpoint} ${digest}`).digest('hex').slice(0, 32)}-${attempt}`;
 
 /** How an execution ended, and what people hear of it. */
-export interface RolloutEnding {
+interface RolloutEnding {
   readonly verdict: RolloutVerdict;
   /** A clause, in the host's own words where there are any. */
   readonly why: string;
@@ -59,7 +59,7 @@ export interface RolloutEnding {
 }
 
 /** What is carried from one look at the workers to the next. */
-export const watchedSchema = z.object({
+const watchedSchema = z.object({
   failed: z.array(z.object({ worker: z.string(), why: z.string() })),
   jobId: z.optional(z.string()),
   /** Epoch milliseconds. */

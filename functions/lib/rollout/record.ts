@@ -7,7 +7,7 @@ const time = z.number();
 
 /** An image as an endpoint names it, and the digest that this stands for. */
 const pinnedSchema = z.object({ image: text, digest: text });
-export type PinnedImage = z.output<typeof pinnedSchema>;
+type PinnedImage = z.output<typeof pinnedSchema>;
 
 /** Whether an image that an endpoint has was chosen by hand, as far as the runs have seen. */
 const byHand = z.optional(z.literal(true));
@@ -21,7 +21,7 @@ const refusedSchema = z.extend(pinnedSchema, {
   /** Why, in the host's own words where there are any. */
   why: text,
 });
-export type RefusedImage = z.output<typeof refusedSchema>;
+type RefusedImage = z.output<typeof refusedSchema>;
 
 /** How a rollout ends. */
 export const verdicts = ['proven', 'broken', 'unproved', 'superseded', 'held'] as const;
@@ -67,7 +67,6 @@ const endedSchema = z.extend(pinnedSchema, {
   at: time,
   back: z.optional(z.enum(waysBack)),
 });
-export type EndedRollout = z.output<typeof endedSchema>;
 
 /** What is remembered of an endpoint's rollouts. */
 export const rolloutRecordSchema = z.object({

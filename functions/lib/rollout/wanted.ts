@@ -6,7 +6,7 @@ import type { RepositoryImage } from '../ecr/repository-images.ts';
 import type { RolloutSettings } from './settings.ts';
 
 /** An image that an endpoint wants, by the tag for which it wants it. */
-export interface WantedImage {
+interface WantedImage {
   readonly digest: string;
   readonly tag: string;
   /** Epoch milliseconds. */
@@ -29,7 +29,7 @@ const tagged = (images: readonly RepositoryImage[], fits: (tag: string) => boole
 const versionOf = (tag: string): SemVer | undefined => parse(tag) ?? undefined;
 
 /** The highest of some tags that are versions. */
-export const highestVersion = (tags: readonly string[]): SemVer | undefined =>
+const highestVersion = (tags: readonly string[]): SemVer | undefined =>
   tags
     .flatMap((tag) => versionOf(tag) ?? [])
     .sort(compare)

@@ -107,7 +107,7 @@ const outcomeOf = (
   });
 
 /** What is told where no pod was created, and why. */
-export const notTried = (reason: string, why: string): CanaryPodOutcome => outcomeOf('not-tried', reason, why);
+const notTried = (reason: string, why: string): CanaryPodOutcome => outcomeOf('not-tried', reason, why);
 
 /** The flavours to try, the cheapest first. */
 const flavoursOf = async (runpod: CanaryPodRunpod): Promise<readonly CpuFlavour[]> => {

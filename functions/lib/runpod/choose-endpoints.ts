@@ -8,7 +8,7 @@ import type { Endpoint } from './management.ts';
 type NamedEndpoint = NonNullable<Target['endpoints']>[number];
 
 /** An endpoint whose pulls a run watches. */
-export interface WatchedEndpoint {
+interface WatchedEndpoint {
   readonly id: string;
   /** As Runpod lists it; `undefined` where it does not. */
   readonly endpoint: Endpoint | undefined;
@@ -41,7 +41,7 @@ export const chooseEndpoints = (
  * Whether an image is surely of another registry than a target's: of another host than ECR's, of another region, or of
  * another account where the target names one.
  */
-export const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
+const isOfOtherRegistry = (image: string, ecr: Target['ecr']): boolean => {
   const reference = parseImageReference(image);
   if (reference === undefined) return false;
   const account = accountOf({ ecr }, '');

@@ -20,7 +20,7 @@ export interface WatchedRunpod {
 }
 
 /** What is known of an endpoint before a look. */
-export interface LookView extends Omit<EndpointView, 'workers' | 'canary' | 'now'> {
+interface LookView extends Omit<EndpointView, 'workers' | 'canary' | 'now'> {
   /** The workers that the look before waited for. */
   readonly watching: readonly string[];
   readonly canary: CanaryJob | undefined;

@@ -16,7 +16,7 @@ export type PullCause =
   | 'other';
 
 /** A line of the host that says what went wrong. The line is plain and bounded, fit for a message. */
-export interface PullTrouble {
+interface PullTrouble {
   readonly cause: PullCause;
   readonly line: string;
   /** Epoch milliseconds. */
@@ -24,7 +24,7 @@ export interface PullTrouble {
 }
 
 /** One attempt of a host to pull an image. Times are epoch milliseconds. */
-export interface PullAttempt {
+interface PullAttempt {
   /** Its first line, as far back as the log goes. */
   readonly beganAt: number;
   /** When the host first had what a registry gives only to a token that it took: a manifest or a layer. */
@@ -52,7 +52,7 @@ interface Wording {
  * (1.6 to 2), and, quoted in both, of ECR and of S3. References, addresses and ARNs are taken out before
  * (`proseOf`): a repository may be called `archive`, and a tag `v403`.
  */
-export const wordings: readonly Wording[] = [
+const wordings: readonly Wording[] = [
   // What the store behind ECR says about its keys, whatever the status that it came with.
   {
     cause: 'blob-store',
@@ -381,7 +381,7 @@ export type WorkerEvidence =
   | { readonly kind: 'nothing'; readonly pulledAt?: number };
 
 /** What is known around a worker's log. Times are epoch milliseconds. */
-export interface EvidenceMoment {
+interface EvidenceMoment {
   readonly storedAt: number;
   readonly propagationMs: number;
   readonly now: number;

@@ -8,7 +8,7 @@ import { clauseOf, isOperationMissing, type RunpodAnswer, type RunpodCall, refus
  * What an API's answer means: the token is stored, the operation is not there and the next API may be tried, or there is
  * no such operation or no such credential. Everything else throws.
  */
-export type UpdateAnswer = 'stored' | 'unsupported' | 'not found';
+type UpdateAnswer = 'stored' | 'unsupported' | 'not found';
 
 const credentialSchema = z.object({ id: z.string() });
 

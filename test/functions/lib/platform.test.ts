@@ -3,7 +3,6 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { handler as concludeTarget } from '../../../functions/conclude-target.ts';
 import { send } from '../../../functions/lib/http.ts';
 import { isoSeconds, lambda } from '../../../functions/lib/platform.ts';
-import { buildNotify } from '../../../functions/notify.ts';
 import { handler as report } from '../../../functions/report.ts';
 import { executionArn } from '../../../simulator/inputs.ts';
 
@@ -34,11 +33,12 @@ describe('a handler', () => {
   });
 
   it('reports a faulty environment as the error the state machine knows', async () => {
-    vi.stubEnv('ALERT_TOPIC_ARN', '');
-    const notify = lambda('notify', buildNotify);
-    await expect(notify({}, context)).rejects.toMatchObject({
+    vi.stubEnv('UPSTREAM_TIMEOUT_SECONDS', 'soon');
+    // Built here: one that another test has called has its environment already.
+    const faulty = lambda('faulty', () => () => Promise.resolve());
+    await expect(faulty({}, context)).rejects.toMatchObject({
       name: 'ConfigurationError',
-      message: expect.stringContaining('ALERT_TOPIC_ARN'),
+      message: expect.stringContaining('UPSTREAM_TIMEOUT_SECONDS'),
     });
   });
 
