@@ -218,7 +218,7 @@ export class LiveSource implements Source {
       if (remembered.has(name) || status === 'SUCCEEDED') continue;
       for (const [refresher, { runs }] of memories) {
         const first = Date.parse(runs.at(-1)?.startedAt ?? '');
-        if (status !== 'RUNNING' && !((startDate?.getTime() ?? 0) >= first)) continue;
+        if (status !== 'RUNNING' && !((startDate?.getTime() ?? 0) > first)) continue;
         shown.add(`${refresher} ${name}`);
         this.eventLog.put(
           'runs',
