@@ -105,6 +105,7 @@ describe('the live console', () => {
       return `  - { name: target-${index}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: ${registry} } }`;
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
+    await world.clock.advance(60_000);
     await world.refresh({ trigger: 'schedule' });
     await expect.poll(() => source.eventLog.all('refreshers').length).toBe(12);
     const [worst] = worstFirst(source.eventLog.all('refreshers'), Date.now());
