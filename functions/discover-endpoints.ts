@@ -2,12 +2,14 @@ import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { registriesOf } from './lib/ecr/registries.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { rememberUsers, targetForm } from './lib/memory/target-memory.ts';
 import { type BasePlatform, isoSeconds, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { describeAllUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { describeAllUnmanaged, describeLeft, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
 import {
   accountOf,
   type CanaryPodSettings,
@@ -25,6 +27,8 @@ interface DiscoverEndpointsDeps {
   readonly runpodFor: (
     keySource: string,
   ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
+  readonly memory: Pick<Memory, 'change'>;
+  readonly log: Pick<BasePlatform['log'], 'error'>;
 }
 
 const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema, trigger: z.string() });
@@ -65,8 +69,26 @@ const maxRegistries = 20;
  * @throws {ConfigurationError} the target left targets.yml after the run began, or its key cannot be read
  */
 export const createDiscoverEndpoints =
-  ({ loadTargets, now, runpodFor }: DiscoverEndpointsDeps) =>
+  ({ loadTargets, now, runpodFor, memory, log }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
+    /** Remembers who uses the credential, and answers who did. A run goes on without its memory. */
+    const changeUsers = async (credential: string, target: string, users: ReadonlyArray<{ readonly id: string }>) => {
+      let known: readonly string[] = [];
+      await memory
+        .change(targetForm, target, (before) => {
+          known = before?.users?.credential === credential ? before.users.endpoints : [];
+          return rememberUsers(
+            before,
+            credential,
+            users.map(({ id }) => id),
+          );
+        })
+        .catch((error: unknown) => {
+          known = [];
+          log.error('Which endpoints use the credential cannot be remembered', error);
+        });
+      return known;
+    };
     const { name, execution: ownAccount, trigger } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
     const found = targetOf(loadTargets, name);
@@ -83,10 +105,8 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
-    const behind = [
-      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
-      ...otherUsers,
-    ];
+    const users = all.filter(({ registry }) => registry === runpod.registry);
+    const behind = [...users.map(({ id, image }) => ({ name: id, image })), ...otherUsers];
 
     const chosen = chooseEndpoints(found, all);
     const { packed, leftOut } = packImages([
@@ -100,6 +120,10 @@ export const createDiscoverEndpoints =
       management.listDelegations().catch(() => []),
     );
     warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
+    const usersBefore = await changeUsers(runpod.registry, name, users);
+    const isTold = new Set(unmanaged.map(({ id }) => id));
+    const left = usersBefore.filter((id) => !isTold.has(id));
+    warnings.push(...describeLeft(found, targets, left, all).slice(0, maxUnmanaged));
     if (otherUsers.length > maxOtherUsers)
       warnings.push(
         `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
@@ -128,6 +152,8 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
   return createDiscoverEndpoints({
     loadTargets: platform.loadTargets,
     now: platform.now,
+    memory: createMemory(platform.settings),
+    log: platform.log,
     runpodFor: (keySource) => {
       const client = connect(keySource);
       return {

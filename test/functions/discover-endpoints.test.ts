@@ -3,9 +3,12 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
+import { MemoryUnavailableError } from '../../functions/lib/errors.ts';
+import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import { executionArn } from '../../simulator/inputs.ts';
+import { createMemoryOf } from '../support/memories.ts';
 
 const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'cred' } };
 const endpoint = (id: string, registry: string | null = 'cred') => ({
@@ -24,11 +27,19 @@ const discover = (
     others = [],
     delegations = async () => [],
     trigger = 'schedule',
-  }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string } = {},
+    memory = createMemoryOf(),
+  }: {
+    others?: Target[];
+    delegations?: () => Promise<Delegation[]>;
+    trigger?: string;
+    memory?: Pick<Memory, 'change'>;
+  } = {},
 ) =>
   createDiscoverEndpoints({
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     loadTargets: () => [of, ...others],
+    memory,
+    log: { error: () => {} },
     runpodFor: () => ({
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -198,5 +209,60 @@ describe('discover-endpoints', () => {
       /hub uses the credential for acme\/private:1; pod lab uses the credential for .*eu-west-1.*of another registry/,
     );
     expect(warnings.join('\n')).not.toContain('mine');
+  });
+});
+
+describe('an endpoint that leaves the credential', () => {
+  const elsewhere = (id: string, registry: string | null) => ({ ...endpoint(id, registry), image: 'ghcr.io/team/x:1' });
+  const other: Target = { name: 'b', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'kept' } };
+
+  it.each<readonly [string, string | null, string]>([
+    ['for none', null, 'uses none'],
+    ['for one that nothing keeps', 'else', 'uses credential else'],
+    ['for that of another target', 'kept', 'uses credential kept of target b'],
+  ])('%s is told once, wherever its image lies', async (_what, registry, uses) => {
+    const memory = createMemoryOf();
+    const options = { memory, others: [other] };
+    const all = [endpoint('stays'), endpoint('goes'), endpoint('deleted')];
+    expect((await discover(target, all, undefined, options)).warnings).toEqual([]);
+    const after = [endpoint('stays'), elsewhere('goes', registry)];
+    expect((await discover(target, after, undefined, options)).warnings).toEqual([
+      `Endpoint goes (goes) has left credential cred since the last run and ${uses}: its image is ghcr.io/team/x:1.`,
+    ]);
+    expect((await discover(target, after, undefined, options)).warnings).toEqual([]);
+    // It comes back, and leaves again.
+    await discover(target, all, undefined, options);
+    expect((await discover(target, after, undefined, options)).warnings).toHaveLength(1);
+  });
+
+  it('is told as one that fails at its next cold start where its image is in the registry, and no second time', async () => {
+    const memory = createMemoryOf();
+    await discover(target, [endpoint('goes')], undefined, { memory });
+    const { warnings } = await discover(target, [endpoint('goes', null)], undefined, { memory });
+    expect(warnings).toEqual([expect.stringContaining('it fails at its next cold start')]);
+  });
+
+  it('is not told where targets.yml names or ignores it, or gives the target another credential', async () => {
+    for (const of of [
+      { ...target, ignore: ['goes'] },
+      { ...target, endpoints: [{ id: 'goes' }] },
+      { ...target, runpod: { ...target.runpod, registry: 'new' } },
+    ]) {
+      const memory = createMemoryOf();
+      await discover(target, [endpoint('goes')], undefined, { memory });
+      expect((await discover(of, [elsewhere('goes', null)], undefined, { memory })).warnings).toEqual([]);
+    }
+  });
+
+  it('keeps no run from going on where nothing can be remembered', async () => {
+    const memory = {
+      change: async () => {
+        throw new MemoryUnavailableError('DynamoDB does not answer.');
+      },
+    };
+    expect(await discover(target, [endpoint('one')], undefined, { memory })).toMatchObject({
+      endpoints: 1,
+      warnings: [],
+    });
   });
 });
