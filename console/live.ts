@@ -217,9 +217,11 @@ export class LiveSource implements Source {
         );
       }
     }
-    // One that has come to its report without a target does not concern it.
-    for (const { id, status } of this.eventLog.all('runs'))
-      if (status === 'RUNNING' && !known.has(id) && !shown.has(id)) this.eventLog.remove('runs', id);
+    // One that has come to its report without a target does not concern it, whatever a check between the two has seen.
+    for (const { id, run, trigger, status } of this.eventLog.all('runs')) {
+      const isGuess = status === 'RUNNING' || (trigger === '' && remembered.has(run));
+      if (isGuess && !known.has(id) && !shown.has(id)) this.eventLog.remove('runs', id);
+    }
   }
 
   /** What the run that began last waits for, and which it is. */
