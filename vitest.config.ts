@@ -1,4 +1,10 @@
 import { defineConfig } from 'vitest/config';
+import { neededNode } from './infra/needed-node.mjs';
+
+if (neededNode !== undefined) {
+  process.stderr.write(`${neededNode}\n`);
+  process.exit(1);
+}
 
 /** What `npm run check` runs beside the tests of `npm test`: by project, its files. */
 const thorough = {

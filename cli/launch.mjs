@@ -1,6 +1,6 @@
 /**
- * Runs a program that is written in TypeScript, or says in one sentence what is missing. Plain JavaScript, which the oldest
- * Node reads that npm 7 runs on. Node strips types since 22.18 and 23.6: https://nodejs.org/api/typescript.html
+ * Runs a program that is written in TypeScript, or says in one sentence what is missing. Plain JavaScript, which any
+ * Node reads.
  *
  * usage: node cli/launch.mjs cli/main.ts status --stage prod
  */
@@ -8,9 +8,7 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-
-const [major, minor] = process.versions.node.split('.').map(Number);
-const stripsTypes = major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
+import { neededNode } from '../infra/needed-node.mjs';
 
 /** @param {string} sentence */
 const end = (sentence) => {
@@ -26,11 +24,8 @@ const explain = (error) => {
 };
 
 const program = resolve(process.argv[2] || '');
-if (!stripsTypes) {
-  end(
-    `This needs Node 22.18 or later, and is run by ${process.versions.node}: run npm ci, without --ignore-scripts and --omit=dev, which brings Node 24 along, or install a newer Node.`,
-  );
-} else if (!existsSync(program)) end(`There is no program ${program}.`);
+if (neededNode !== undefined) end(neededNode);
+else if (!existsSync(program)) end(`There is no program ${program}.`);
 else {
   process.argv.splice(1, 2, program);
   // What is compiled once need not be again: a command begins in two thirds of the time. In the project's folder, for others may write to the system's.

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { registriesOf } from './lib/ecr/registries.ts';
-import { type BasePlatform, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
+import { type BasePlatform, isoSeconds, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
@@ -20,6 +20,7 @@ import {
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
   readonly loadTargets: LoadTargets;
+  readonly now: () => number;
   /** Runpod, as the key at `keySource` sees it. */
   readonly runpodFor: (
     keySource: string,
@@ -45,8 +46,8 @@ interface DiscoverEndpointsOutput {
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
   readonly warnings: readonly string[];
-  /** There where an endpoint follows what is pushed. */
-  readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string }>;
+  /** There where an endpoint follows what is pushed, and when it was seen with its image. */
+  readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string; readonly seenAt: string }>;
   /** There where the target has one. */
   readonly canaryPod?: CanaryPodSettings;
 }
@@ -64,7 +65,7 @@ const maxRegistries = 20;
  * @throws {ConfigurationError} the target left targets.yml after the run began, or its key cannot be read
  */
 export const createDiscoverEndpoints =
-  ({ loadTargets, runpodFor }: DiscoverEndpointsDeps) =>
+  ({ loadTargets, now, runpodFor }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
     const { name, execution: ownAccount, trigger } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
@@ -74,6 +75,7 @@ export const createDiscoverEndpoints =
     const warnings: string[] = [];
 
     await management.requireCredential(runpod.registry);
+    const seenAt = isoSeconds(now());
     const all = await management.listEndpoints();
     // Only for the report: a key that may not list pods still refreshes.
     const otherUsers = await management.listOtherUsers(runpod.registry).catch((error: unknown) => {
@@ -105,7 +107,7 @@ export const createDiscoverEndpoints =
     warnings.push(...describeHurt(behind, ecr));
     const rollouts = new Set(found.endpoints?.flatMap(({ id, rollout }) => (rollout === undefined ? [] : [id])));
     const followers = chosen.flatMap(({ id, endpoint }) =>
-      rollouts.has(id) ? [{ id, image: endpoint?.image ?? '' }] : [],
+      rollouts.has(id) ? [{ id, image: endpoint?.image ?? '', seenAt }] : [],
     );
     return defined({
       target: { name, ecr, runpod },
@@ -125,6 +127,7 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
     loadTargets: platform.loadTargets,
+    now: platform.now,
     runpodFor: (keySource) => {
       const client = connect(keySource);
       return {

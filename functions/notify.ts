@@ -7,6 +7,7 @@ import { isDelayTold } from './lib/memory/delay.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { foldReport, rememberReport } from './lib/memory/remember-report.ts';
 import { type TargetMemories, targetForm } from './lib/memory/target-memory.ts';
+import { createUnwritten } from './lib/memory/unwritten.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
@@ -39,21 +40,32 @@ interface NotifyOutput {
  *
  * @throws {NotificationError} SNS did not take the message
  */
-export const createNotify =
-  ({ publish, memory, now, scheduleMs, runbook, firstSteps, hasTargetAlarms, log, meter }: NotifyDeps) =>
-  async (event: unknown): Promise<NotifyOutput> => {
+export const createNotify = ({
+  publish,
+  memory,
+  now,
+  scheduleMs,
+  runbook,
+  firstSteps,
+  hasTargetAlarms,
+  log,
+  meter,
+}: NotifyDeps) => {
+  const unwritten = createUnwritten();
+  return async (event: unknown): Promise<NotifyOutput> => {
     const notice = parseInput('notify', noticeSchema, event);
     const execution = executionOf(notice);
     // Without the memory people may be told twice, which is better than not at all.
-    const memories = await memory.readAll(targetForm).catch((error: unknown): TargetMemories => {
+    const read = await memory.readAll(targetForm).catch((error: unknown): TargetMemories => {
       log.error('What is remembered of the targets cannot be read', error);
       return new Map();
     });
+    const memories = unwritten.over(read);
     if (notice.kind === 'rollout-stopped' && (await isKnownToHaveStopped(memory, notice))) return { published: 0 };
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (notice.kind === 'delayed' && first !== undefined) {
-      const of = { execution, error: notice.failure.Error, target: notice.name };
+      const of = { execution, error: notice.failure.Error, region: notice.region, target: notice.name };
       // One message for all targets that share an upstream and a moment.
       if (await isDelayTold(memory, of, first.severity, now())) return { published: 0 };
     }
@@ -64,10 +76,14 @@ export const createNotify =
         return undefined;
       });
       const known = remembered ?? foldReport(notice.report, memories, alerts);
+      if (remembered === undefined) {
+        for (const [name, each] of known) unwritten.keep(name, each);
+      }
       measureTokens(meter, known, now(), hasTargetAlarms);
     }
     return { published: first === undefined ? 0 : 1 };
   };
+};
 
 /** Whether people know of the error that stopped a rollout; from now on they do. */
 const isKnownToHaveStopped = async (

@@ -6,7 +6,7 @@ import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { createRegistryClient } from './lib/ecr/pull.ts';
 import { createListRepositoryImages } from './lib/ecr/repository-images.ts';
 import { requireSetting } from './lib/env.ts';
-import { lambda, type Platform, parseInput } from './lib/platform.ts';
+import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { createFollow, type FollowDeps } from './lib/rollout/follow.ts';
 import { followersOf } from './lib/rollout/followers.ts';
@@ -26,7 +26,7 @@ const inputSchema = z.object({
   expiresAt: z.string(),
   sealed: z.string(),
   registry: z.string(),
-  endpoints: z.array(z.object({ id: z.string(), image: z.string() })),
+  endpoints: z.array(z.object({ id: z.string(), image: z.string(), seenAt: moment })),
 });
 
 /** No endpoint is begun with later than this, so that the last one ends within the function's time. */
@@ -50,7 +50,7 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
     const giveUpAt = now() + maxFollowMs;
     for (const follower of followers.filter((each) => each.target.name === target)) {
       const { id } = follower;
-      const image = endpoints.find((each) => each.id === id)?.image ?? '';
+      const { image, seenAt } = endpoints.find((each) => each.id === id) ?? { image: '', seenAt: 0 };
       const reference = parseImageReference(image);
       if (now() >= giveUpAt) {
         rollouts.push({ endpoint: id, state: 'unknown', why: 'there was no time for it; the next run looks' });
@@ -61,7 +61,7 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
         continue;
       }
       // What is wrong with one endpoint, or its repository, holds up no other.
-      const outcome = await follow(follower, image, reference, followers, token).catch((error: unknown) => {
+      const outcome = await follow(follower, { image, seenAt }, reference, followers, token).catch((error: unknown) => {
         log.error(`What endpoint ${id} wants could not be found`, error);
         const why = error instanceof Error ? error.message : String(error);
         return { endpoint: id, state: 'unknown', why };

@@ -89,7 +89,7 @@ export const createWatchRollout =
     }
     if (isBack) {
       const back = verdict === 'proven' ? 'works' : verdict === 'broken' ? 'broken' : 'unproved';
-      return end.with('broken', brokenWhy, { back });
+      return end.with('broken', brokenWhy, { back, change: (all) => ({ ...all, earlier: current.earlier }) });
     }
     const given = { current, image, digest, appliedAt, why };
     if (verdict === 'broken') return conclude.broken(given);

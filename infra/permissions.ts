@@ -112,6 +112,7 @@ const grantTo = (
           Type: 'AWS::IAM::ManagedPolicy',
           Properties: {
             Description: `${name} of targets.yml, part ${index + 2}`,
+            Path: `/runpod-ecr-refresh/${place.stage}/`, // as of the roles, in every-role.cjs
             Roles: roles.map((Ref) => ({ Ref })),
             PolicyDocument: { Version: '2012-10-17', Statement },
           },

@@ -1,5 +1,13 @@
-/** What serverless.yml needs to know of targets.yml. Node strips the types of what it imports (Node 22.18 and later). */
+/** Ends with a sentence: `serverless` would wrap whatever is thrown here in stack traces of its own. */
+const end = (sentence) => {
+  process.stderr.write(`${sentence}\n`);
+  process.exit(1);
+};
+
+/** What serverless.yml needs to know of targets.yml. */
 module.exports = async ({ options, resolveVariable }) => {
+  const { neededNode } = await import('./needed-node.mjs');
+  if (neededNode !== undefined) end(neededNode);
   const { paramNames, readStackSettings } = await import('./settings.ts');
   const params = {};
   // Every one that is given, so that a misspelt one is refused; and the known ones as `serverless` resolves them.
@@ -12,8 +20,6 @@ module.exports = async ({ options, resolveVariable }) => {
     return readStackSettings({ folder: `${__dirname}/..`, isDeploy, params, place: { stage, region } });
   } catch (error) {
     if (error.name !== 'ConfigurationError') throw error;
-    // `serverless` would wrap whatever is thrown here in stack traces of its own.
-    process.stderr.write(`${error.message}\n`);
-    process.exit(1);
+    end(error.message);
   }
 };

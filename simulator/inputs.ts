@@ -60,7 +60,7 @@ export const inputs = {
     expiresAt: token.expiresAt,
     sealed: token.sealed,
     registry: token.registry,
-    endpoints,
+    endpoints: endpoints.map((each) => ({ ...each, seenAt: '2026-11-23T12:00:00Z' })),
   }),
   canaryPod: (more: object = {}) => ({
     name: 'production',

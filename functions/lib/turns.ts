@@ -8,6 +8,8 @@ interface TargetTurn {
   readonly name: string;
   /** When it may begin (ISO 8601). */
   readonly startAt: string;
+  /** Of its registry: ECR fails by region. */
+  readonly region: string;
 }
 
 /**
@@ -68,7 +70,8 @@ const takeTurns = (targets: readonly Target[], now: number, requestsPerMinute: n
     const { apiKey } = target.runpod;
     const before = requestsOfKey.get(apiKey) ?? 0;
     requestsOfKey.set(apiKey, before + requestsOf(target));
-    return { name: target.name, startAt: isoSeconds(now + timeOfRequestsMs(before, requestsPerMinute)) };
+    const startAt = isoSeconds(now + timeOfRequestsMs(before, requestsPerMinute));
+    return { name: target.name, startAt, region: target.ecr.region };
   });
 };
 

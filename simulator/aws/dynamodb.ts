@@ -2,15 +2,23 @@ import dynalite from 'dynalite';
 import type { Loopback } from '../loopback.ts';
 import { AwsError, type AwsService } from './server.ts';
 
+/** A table, as CloudFormation describes it. */
+type Table = Readonly<Record<string, unknown>>;
+
+const keysOf = ({ KeySchema }: Table): string[] =>
+  (KeySchema as ReadonlyArray<{ readonly AttributeName: string }>).map(({ AttributeName }) => AttributeName);
+
 const operationNames = ['GetItem', 'PutItem', 'DeleteItem', 'Query'] as const;
 const prefix = 'DynamoDB_20120810.';
 
 /** DynamoDB: a server of its own in this process, to which the embedded AWS hands on what its policies allow. */
 export class Dynamodb {
   #origin = '';
+  #tables: readonly Table[] = [];
 
   /** Starts it, with the tables of a template. */
-  async start(tables: ReadonlyArray<Readonly<Record<string, unknown>>>): Promise<Loopback> {
+  async start(tables: readonly Table[]): Promise<Loopback> {
+    this.#tables = tables;
     const server = dynalite({ createTableMs: 0, deleteTableMs: 0 });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const address = server.address();
@@ -27,6 +35,20 @@ export class Dynamodb {
           server.closeAllConnections();
         }),
     };
+  }
+
+  /** Loses all that the tables hold, as when a table was deleted and made anew. */
+  async lose(): Promise<void> {
+    for (const table of this.#tables) {
+      const { TableName } = table;
+      const { Items } = (await this.#ask('Scan', { TableName })) as {
+        readonly Items: ReadonlyArray<Record<string, unknown>>;
+      };
+      for (const item of Items) {
+        const Key = Object.fromEntries(keysOf(table).map((name) => [name, item[name]]));
+        await this.#ask('DeleteItem', { TableName, Key });
+      }
+    }
   }
 
   /** @throws {AwsError} DynamoDB's own refusal */

@@ -243,7 +243,7 @@ export const operations = {
 
   // The memory
   useTable: operation<{ action: `dynamodb:${string}`; tableArn: string; leadingKeys: readonly string[] } & WithKey>(
-    'https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html (dynamodb:LeadingKeys); https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html, and aws/aws-cdk#10010 on the key',
+    'https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html (dynamodb:LeadingKeys); https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html (Decrypt: the user is the principal that accesses the table; GenerateDataKey: DynamoDB itself)',
     ({ action, tableArn, leadingKeys, keyArn }, place) => [
       check(action, tableArn, { 'dynamodb:LeadingKeys': [...leadingKeys] }),
       ...viaService({ actions: ['kms:Decrypt'], keyArn, service: 'dynamodb' }, place),

@@ -18,6 +18,8 @@ export interface Real {
   readonly crashes: Array<{ readonly name: FunctionName; readonly when: 'before' | 'after' }>;
   /** Calls of notify that crashed after their work: SNS has their message, and may get it again. */
   saidAndCrashed: number;
+  /** When the memory was lost whole. */
+  readonly losses: number[];
   /** Starts the functions anew: they forget what they had in memory. */
   readonly restart: () => void;
 }
@@ -50,7 +52,6 @@ const upstreams: Readonly<Record<string, RegExp>> = {
   'the layer store': /\/bucket\//,
   KMS: /TrentService/,
   'the key’s store': /GetParameter/,
-  'Step Functions’ history': /AWSStepFunctions\.(?:List|Describe|Get)/,
   'the memory': /DynamoDB/,
   SNS: /Publish/,
 };
@@ -191,6 +192,12 @@ export const commands = [
     command('the endpoint gets another image', (_, { world }) => {
       const endpoint = world.runpod.endpoints.get(endpointId);
       if (endpoint !== undefined) world.runpod.release(endpoint, world.push('team/worker', `v${endpoint.version + 1}`));
+    }),
+  ),
+  fc.constant(
+    command('the memory is lost', async (_, { world, losses }) => {
+      losses.push(world.clock.now());
+      await world.dynamodb.lose();
     }),
   ),
   fc.constant(command('the functions start anew', (_, { restart }) => restart())),

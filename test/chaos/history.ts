@@ -51,6 +51,7 @@ const beginWorld = async (): Promise<Real> => {
     world,
     crashes,
     saidAndCrashed: 0,
+    losses: [],
     restart: () => {
       world.restart();
       const { invoke } = world;

@@ -34,6 +34,19 @@ describe('a command that npm runs', () => {
   });
 
   it.each([
+    ['npm test', 'vitest/vitest.mjs', ['run', '--project', 'none']],
+    ['serverless', 'serverless/bin/serverless.js', ['print']],
+  ])('says so of what it does not launch itself, too: %s', (_, program, words) => {
+    const node = ['--import', `data:text/javascript,${encodeURIComponent(asNode('20.20.0'))}`];
+    const { status, stderr } = spawnSync(process.execPath, [...node, `node_modules/${program}`, ...words], {
+      encoding: 'utf8',
+      cwd: new URL('../..', import.meta.url).pathname,
+    });
+    expect(stderr).toMatch(/^This needs Node 22\.18 or later, and is run by 20\.20\.0: run npm ci, .*\n$/);
+    expect(status).toBe(1);
+  });
+
+  it.each([
     ['22.17.9', 1],
     ['22.18.0', 0],
     ['23.5.0', 1],

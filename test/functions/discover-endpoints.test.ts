@@ -27,6 +27,7 @@ const discover = (
   }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string } = {},
 ) =>
   createDiscoverEndpoints({
+    now: () => Date.parse('2026-11-23T12:00:00Z'),
     loadTargets: () => [of, ...others],
     runpodFor: () => ({
       requireCredential: async () => {},

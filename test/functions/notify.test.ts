@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
@@ -23,17 +24,10 @@ const degraded = (target: string): Outcome => ({
 
 type Published = { sent: Messages[]; measured: Array<[string, number, object | undefined]>; logged: string[] };
 
-/** Notifies at 12:00 with what is on record. */
-const notifyOf = async (
-  notice: object,
-  earlier: readonly Report[] = [],
-  hasTargetAlarms = false,
-  memory = createMemoryOf(
-    Object.fromEntries([...rememberAll(earlier, 5 * 3_600_000)].map(([name, record]) => [`target ${name}`, record])),
-  ),
-) => {
+/** Notifies at 12:00 of one thing after the other. */
+const notifierOf = (memory: Memory, hasTargetAlarms = false) => {
   const seen: Published = { sent: [], measured: [], logged: [] };
-  const notify = createNotify({
+  const handle = createNotify({
     publish: async (messages) => void seen.sent.push(messages),
     memory,
     now: () => Date.parse('2026-11-23T12:00:00Z'),
@@ -44,7 +38,20 @@ const notifyOf = async (
     log: { info: () => {}, error: (message) => void seen.logged.push(message) },
     meter: { add: (...measurement) => void seen.measured.push([measurement[0], measurement[1], measurement[2]]) },
   });
-  return { ...(await notify(notice)), ...seen };
+  return { handle, seen };
+};
+
+/** Notifies with what is on record. */
+const notifyOf = async (
+  notice: object,
+  earlier: readonly Report[] = [],
+  hasTargetAlarms = false,
+  memory: Memory = createMemoryOf(
+    Object.fromEntries([...rememberAll(earlier, 5 * 3_600_000)].map(([name, record]) => [`target ${name}`, record])),
+  ),
+) => {
+  const { handle, seen } = notifierOf(memory, hasTargetAlarms);
+  return { ...(await handle(notice)), ...seen };
 };
 
 const reportOf = (targets: Report['targets']): Report => ({
@@ -134,6 +141,49 @@ describe('notify of a run', () => {
     expect(measured).toEqual([['TokenSecondsLeft', 0, undefined]]);
   });
 
+  it('tells the end of a trouble later where the memory could not be read when it ended', async () => {
+    const memory = createMemoryOf();
+    const deaf = { ...memory, readAll: () => Promise.reject(new Error('no memory')) };
+    const tell = async (outcome: Outcome, from = memory) =>
+      (await notifyOf({ kind: 'report', report: reportOf([outcome]) }, [], false, from)).sent.map(
+        ({ subject }) => subject,
+      );
+    const good = stored('2026-11-24T00:00:00Z');
+    expect(await tell(failed('a'))).toHaveLength(1);
+    expect(await tell(good, deaf)).toEqual([]);
+    expect(await tell(good)).toEqual([expect.stringContaining('recovered')]);
+    expect(await tell(good)).toEqual([]);
+  });
+
+  it('tells the same trouble once, and its end, while the memory fails', async () => {
+    const memory = createMemoryOf();
+    const state = { fails: true };
+    const failing = <Result>(answer: () => Promise<Result>) =>
+      state.fails ? Promise.reject(new Error('no')) : answer();
+    const notify = notifierOf({
+      ...memory,
+      readAll: (...of) => failing(() => memory.readAll(...of)),
+      change: (...of) => failing(() => memory.change(...of)),
+    });
+    const good = stored('2026-11-24T00:00:00Z');
+    const tell = async (endedAt: string, outcome: Outcome) =>
+      (await notify.handle({ kind: 'report', report: { ...reportOf([outcome]), endedAt } })).published;
+    expect([await tell('2026-11-23T06:00:00Z', failed('a')), await tell('2026-11-23T09:00:00Z', failed('a'))]).toEqual([
+      1, 0,
+    ]);
+    expect([await tell('2026-11-23T12:00:00Z', good), await tell('2026-11-23T15:00:00Z', good)]).toEqual([1, 0]);
+    // Another process has written meanwhile: what it wrote is newer.
+    expect(await tell('2026-11-23T18:00:00Z', failed('a'))).toBe(1);
+    state.fails = false;
+    await notifyOf(
+      { kind: 'report', report: { ...reportOf([good]), endedAt: '2026-11-23T21:00:00Z' } },
+      [],
+      false,
+      memory,
+    );
+    expect(await tell('2026-11-24T00:00:00Z', failed('a'))).toBe(1);
+  });
+
   it('tells the same trouble once, and its end', async () => {
     const memory = createMemoryOf();
     const tell = async (outcome: Outcome) =>
@@ -147,6 +197,7 @@ describe('notify of a delay', () => {
   const delayed = {
     kind: 'delayed',
     name: 'a',
+    region: 'us-east-1',
     execution: executionArn,
     giveUpAt: '2026-11-23T16:30:00Z',
     delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
@@ -174,6 +225,20 @@ describe('notify of a delay', () => {
     expect([(await tell('a')).published, (await tell('b')).published]).toEqual([1, 0]);
     expect((await tell('c', { failure: { Error: 'EcrUnavailableError', Cause: '' } })).published).toBe(1);
     expect((await tell('c', { execution: `${executionArn}-next` })).published).toBe(1);
+  });
+
+  it('is a message for each region of ECR that fails, and one for Runpod, wherever the targets’ images are', async () => {
+    const expiresAt = '2026-11-24T00:00:00Z';
+    const memory = createMemoryOf({ 'target b': { runs: [], expiresAt }, 'target c': { runs: [], expiresAt } });
+    const tell = async (name: string, region: string, error: string) => {
+      const notice = { ...delayed, name, region, failure: { Error: error, Cause: '' } };
+      return (await notifyOf(notice, [], false, memory)).published;
+    };
+    expect(await tell('b', 'us-east-1', 'EcrUnavailableError')).toBe(1);
+    expect(await tell('c', 'eu-west-1', 'EcrUnavailableError')).toBe(1);
+    expect(await tell('c', 'us-east-1', 'EcrUnavailableError')).toBe(0);
+    expect(await tell('b', 'us-east-1', 'RunpodUnavailableError')).toBe(1);
+    expect(await tell('c', 'eu-west-1', 'RunpodUnavailableError')).toBe(0);
   });
 
   it('has nothing to add where people know that the target fails', async () => {
@@ -208,6 +273,7 @@ describe('notify of a delay that a time-out caused', () => {
     const { sent } = await notifyOf({
       kind: 'delayed',
       name: 'a',
+      region: 'us-east-1',
       execution: executionArn,
       giveUpAt: '2026-11-23T16:30:00Z',
       delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },

@@ -51,6 +51,7 @@ const withParameter = keptIn('ssm:/runpod-ecr-refresh/production/api-key');
 const alert = {
   kind: 'delayed',
   name: 'production',
+  region: 'us-east-1',
   execution: executionArn,
   giveUpAt: '2026-11-23T17:30:00Z',
   delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { evaluate, type Identity } from '../../simulator/iam/evaluate.ts';
 import { type Policy, readPolicy } from '../../simulator/iam/policy.ts';
 import { type DeployedStack, deployTemplate } from '../../simulator/iam/template.ts';
-import { maxPackagingMs, packageStack } from '../../simulator/packaged.ts';
+import { maxPackagingMs, packagedStage, packageStack } from '../../simulator/packaged.ts';
 import { readExample } from '../support/example-template.ts';
 
 const trusted = { account: '123456789012', region: 'us-east-1', partition: 'aws' };
@@ -14,7 +14,7 @@ const deployRole = (parameters: Record<string, string> = {}) =>
   deployTemplate(readExample('cross-account-role.yml'), {
     ...owner,
     stackName: 'runpod-pull',
-    parameters: { TrustedAccount: trusted.account, Stage: 'prod', ExternalId: externalId, ...parameters },
+    parameters: { TrustedAccount: trusted.account, Stage: packagedStage, ExternalId: externalId, ...parameters },
   }).roles[0];
 const pullRole = deployRole();
 const pullArn = 'arn:aws:iam::210987654321:role/runpod-pull';
@@ -26,7 +26,7 @@ const mayAssume = readPolicy(
 
 let stack: DeployedStack;
 beforeAll(() => {
-  stack = deployTemplate(packageStack().template, { ...trusted, stackName: 'runpod-ecr-refresh-prod' });
+  stack = deployTemplate(packageStack().template, { ...trusted, stackName: `runpod-ecr-refresh-${packagedStage}` });
 }, maxPackagingMs);
 
 const identityOf = (arn: string, policy: Policy): Identity => ({
@@ -73,7 +73,8 @@ describe('the role in the account of the images', () => {
   });
 
   it.each([
-    ['another stage', 'runpod-ecr-refresh-prod-eu-FetchTokenRole-AAAA'],
+    ['another stage', `runpod-ecr-refresh/${packagedStage}-eu/runpod-ecr-refresh-packa-FetchTokenRole-AAAA`],
+    ['no stage', `runpod-ecr-refresh-${packagedStage}-FetchTokenRole-AAAA`],
     ['a person', 'Admin'],
   ])('trusts nobody of %s', (_, name) => {
     expect(isTrusted(`arn:aws:iam::123456789012:role/${name}`)).toBe(false);
@@ -98,7 +99,7 @@ describe('the role in the account of the images', () => {
 describe('the policy of a repository there, as docs/cross-account.md has it', () => {
   const page = readFileSync(new URL('../../docs/cross-account.md', import.meta.url), 'utf8');
   const [, json = ''] = /^```json\n(.*?)^```$/ms.exec(page) ?? [];
-  const policy = readPolicy(JSON.parse(json), 'the policy of a repository');
+  const policy = readPolicy(JSON.parse(json.replaceAll('/prod/', `/${packagedStage}/`)), 'the policy of a repository');
   const repository = 'arn:aws:ecr:eu-west-1:210987654321:repository/team/worker';
 
   const allowedTo = (action: string): string[] => {

@@ -149,6 +149,7 @@ const asked: ReadonlyArray<{
     event: () => ({
       kind: 'delayed',
       name: 'production',
+      region: 'us-east-1',
       execution: executionArn,
       giveUpAt: '2026-11-23T17:30:00Z',
       delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },

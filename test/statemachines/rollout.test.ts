@@ -160,6 +160,19 @@ describe('an image that does not work', () => {
     expect(texts()[1]).toMatch(/runs team\/worker:production@\S+ and all is well again/);
   });
 
+  it('holds up none that was pushed while the earlier one came back', async () => {
+    await begin();
+    await pushBroken('ends');
+    await world.refresh();
+    await world.clock.advance(minuteMs / 2);
+    const digest = await push();
+    await rollOut(world);
+    await world.clock.advance(minuteMs);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect((await record()).refused.map(({ by }) => by)).toEqual(['workers']);
+  });
+
   it('is critical where the earlier one does not start either, and nothing more is tried', async () => {
     await begin();
     await pushBroken('cannot start');

@@ -13,21 +13,34 @@ const delayForm: MemoryForm<typeof delaySchema> = {
 /** Longer than any run. */
 const keptMs = 24 * 3_600_000;
 
+/** An upstream goes by the name of its error, and ECR by its region, too: the others are one for all targets. */
+const upstreamOf = ({ error, region }: { readonly error: string; readonly region: string }): string =>
+  error.startsWith('Ecr') ? `${error} ${region}` : error;
+
+/** A target that waits, and what for. */
+interface Waiting {
+  readonly execution: string;
+  readonly target: string;
+  readonly error: string;
+  /** Of the target's registry. */
+  readonly region: string;
+}
+
 /**
- * Notes that people are told of an upstream that keeps a run's targets waiting. An upstream goes by the name of its error.
+ * Notes that people are told of an upstream that keeps a run's targets waiting.
  *
  * @returns whether they are told of another target, and no less urgently; where the memory fails, they are not. A target
  *   whose own message failed tells it again
  */
 export const isDelayTold = async (
   memory: Memory,
-  { execution, error, target }: { readonly execution: string; readonly error: string; readonly target: string },
+  { execution, target, ...of }: Waiting,
   severity: z.output<typeof severitySchema>,
   now: number,
 ): Promise<boolean> => {
   let isTold = false;
   await memory
-    .change(delayForm, `${execution} ${error}`, (before) => {
+    .change(delayForm, `${execution} ${upstreamOf(of)}`, (before) => {
       isTold =
         before !== undefined && before.target !== target && (severity !== 'critical' || before.severity === 'critical');
       return isTold ? undefined : { target, severity, expiresAt: now + keptMs };

@@ -142,7 +142,8 @@ export const knownAfter = (
   told: Alert | undefined,
 ): TargetMemory['notified'] => {
   const trouble = troubleOf(outcome);
-  if (trouble === '') return undefined;
+  // An end that nobody was told of, because the memory could not be read, is still to be told.
+  if (trouble === '') return told === undefined ? memory?.notified : undefined;
   if (told !== undefined) return { trouble, severity: told.severity };
   return memory?.notified?.trouble === trouble ? memory.notified : undefined;
 };

@@ -18,6 +18,7 @@ export const noticeSchema = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('delayed'),
     name: z.string(),
+    region: z.string(),
     execution: z.string(),
     giveUpAt: moment,
     delay: z.object({ failingSince: moment, retryAt: moment }),

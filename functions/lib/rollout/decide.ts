@@ -26,6 +26,8 @@ export interface RolloutView {
   readonly settings: RolloutSettings;
   /** The image that it has at Runpod, and the repository's images. */
   readonly image: string;
+  /** When it was seen with it: a run may watch pulls for long before it comes here, and another one roll out meanwhile. */
+  readonly seenAt: number;
   readonly images: readonly RepositoryImage[];
   readonly after: OtherEndpoint | undefined;
   readonly now: number;
@@ -98,6 +100,10 @@ export const isOfRollout = ({ phase, image, from, earlier }: CurrentRollout, see
   return phase !== 'watching' && from.includes(seen);
 };
 
+/** When a rollout last changed an endpoint, or ended: what was seen before tells nothing of what anybody did by hand. */
+const changedAt = ({ given, current, ended }: RolloutRecord): number =>
+  Math.max(given.at(-1)?.at ?? 0, current?.backAt ?? 0, ended?.at ?? 0);
+
 /** An image as people call it. */
 export const nameOf = (image: string): string => {
   const reference = parseImageReference(image);
@@ -110,7 +116,7 @@ export const nameOf = (image: string): string => {
  * @param before what is remembered of it; nothing where it is seen for the first time
  */
 export const decideRollout = (before: RolloutRecord | undefined, view: RolloutView): Decision => {
-  const { settings, image, images, now } = view;
+  const { settings, image, seenAt, images, now } = view;
   const digest = digestOf(image, images);
   const seen: SeenImage = { image, ...(digest === undefined ? {} : { digest }) };
   const runs = runningVersion(images, before?.earlier.digest ?? digest, parseImageReference(image)?.tag);
@@ -130,12 +136,14 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
     const record = { ...firstRecord(seen), ...wish };
     return { state: 'recorded', why: `it has ${nameOf(image)}`, record, ...(wanted && { wanted }) };
   }
-  const taken =
-    before.current === undefined
-      ? keepEarlier(before, seen, [wanted?.digest, 'problem' in own ? undefined : own.digest], now)
-      : isOfRollout(before.current, image)
-        ? before
-        : takeHandMadeChoice(before, seen, now);
+  const take = (): RolloutRecord => {
+    if (seenAt <= changedAt(before)) return before;
+    if (before.current === undefined) {
+      return keepEarlier(before, seen, [wanted?.digest, 'problem' in own ? undefined : own.digest], now);
+    }
+    return isOfRollout(before.current, image) ? before : takeHandMadeChoice(before, seen, now);
+  };
+  const taken = take();
   const isEndedByHold =
     taken.heldSince !== undefined && taken.current?.isAsked !== true && taken.current?.phase !== 'returning';
   const kept = isEndedByHold ? endRollout(taken, 'held', 'it was held', now) : taken;

@@ -60,7 +60,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
   /** @returns what is told of the endpoint in the report */
   return async (
     follower: Follower,
-    image: string,
+    { image, seenAt }: Pick<RolloutView, 'image' | 'seenAt'>,
     reference: ImageReference,
     followers: readonly Follower[],
     token: RegistryToken,
@@ -71,6 +71,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     const view: RolloutView = {
       settings,
       image,
+      seenAt,
       images,
       after:
         settings.after === undefined

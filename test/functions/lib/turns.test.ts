@@ -37,9 +37,9 @@ describe('a target’s turn', () => {
 
   it('comes when those before it have asked what they ask', () => {
     expect(turnsOf([target('a', 41), target('b'), target('c')], 0, 60)).toEqual([
-      { name: 'a', startAt: '1970-01-01T00:00:00Z' },
-      { name: 'b', startAt: '1970-01-01T00:01:00Z' },
-      { name: 'c', startAt: '1970-01-01T00:01:13Z' },
+      { name: 'a', startAt: '1970-01-01T00:00:00Z', region: 'us-east-1' },
+      { name: 'b', startAt: '1970-01-01T00:01:00Z', region: 'us-east-1' },
+      { name: 'c', startAt: '1970-01-01T00:01:13Z', region: 'us-east-1' },
     ]);
   });
 

@@ -19,6 +19,7 @@ const images = [image('a', 48, 'v1'), image('b', 1, 'production')];
 const view = (more: Partial<RolloutView> = {}): RolloutView => ({
   settings: { tag: 'production', proveWithinMinutes: 20 },
   image: pinned('a'),
+  seenAt: now + 1,
   images,
   after: undefined,
   now,
@@ -132,6 +133,21 @@ describe('what a run does about an endpoint', () => {
         view({ settings, image: pinned('a', '1.4.0'), images: lower === undefined ? [] : [lower] }),
       ),
     ).toMatchObject({ state: 'no image', why: expect.stringContaining('lower than 1.4.0') });
+  });
+});
+
+describe('what a run saw before a rollout changed it', () => {
+  it.each([
+    ['is under way', give(underWay('watching'), pushed, now), pinned('a')],
+    ['has come back', { ...underWay('returning', { backAt: now }) }, `${repository}:v1`],
+    ['has ended', endRollout(underWay('watching'), 'proven', 'it works', now), pinned('c')],
+  ])('is no choice that was made by hand, where it %s', (_, before, image) => {
+    const seenBefore = decideRollout(before, view({ image, seenAt: now }));
+    expect(seenBefore.record.current).toEqual(before.current);
+    expect(seenBefore.record.refused).toEqual([]);
+    expect(seenBefore.record.earlier).toEqual(before.earlier);
+    const seenAfter = decideRollout(before, view({ image }));
+    expect(seenAfter.record.earlier).toMatchObject({ image, byHand: true });
   });
 });
 
