@@ -147,12 +147,12 @@ export const createDiscoverEndpoints =
     });
   };
 
-export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
+export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets' | 'memory'>) => {
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
     loadTargets: platform.loadTargets,
     now: platform.now,
-    memory: createMemory(platform.settings),
+    memory: platform.memory,
     log: platform.log,
     runpodFor: (keySource) => {
       const client = connect(keySource);
@@ -165,5 +165,9 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
 };
 
 export const handler = lambda('discover-endpoints', (platform) =>
-  buildDiscoverEndpoints({ ...platform, loadTargets: createLoadTargets(platform.settings) }),
+  buildDiscoverEndpoints({
+    ...platform,
+    loadTargets: createLoadTargets(platform.settings),
+    memory: createMemory(platform.settings),
+  }),
 );
