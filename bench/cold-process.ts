@@ -17,6 +17,7 @@ export interface ColdCall {
 /** The environment in which a deployed function's process meets the embedded world, in the function's own role. */
 export const worldEnvironment = (world: World, name: FunctionName): Record<string, string> => ({
   ...world.processEnvironment(),
+  ...world.environment,
   ...world.awsVariables(name),
   AWS_ENDPOINT_URL_ECR: world.aws.endpoint,
   POWERTOOLS_LOG_LEVEL: 'SILENT',

@@ -107,6 +107,9 @@ interface WorldOptions {
   readonly startAt?: number;
 }
 
+/** What serverless.yml sets for functions, and nobody for a command. */
+const setByTemplate = ['SEAL_KEY_ID', 'MEMORY_TABLE', 'ALERT_TOPIC_ARN', 'STATE_MACHINE_ARN', 'ROLLOUT_MACHINE_ARN'];
+
 const defaultTargets = `
 targets:
   - name: production
@@ -289,11 +292,15 @@ export class World {
     };
   }
 
-  /** The environment in which another process meets this world, and nothing of the caller's but where programs are. */
+  /**
+   * The environment in which a person's process meets this world: nothing of the caller's but where programs are, and nothing
+   * that the template sets for functions alone.
+   */
   processEnvironment(): Record<string, string> {
     const { PATH = '' } = process.env;
+    const settings = Object.entries(this.environment).filter(([name]) => !setByTemplate.includes(name));
     // No configuration of anybody's is in that home.
-    return { PATH, HOME: '/nonexistent', ...this.awsVariables(), ...this.environment };
+    return { PATH, HOME: '/nonexistent', ...this.awsVariables(), ...Object.fromEntries(settings) };
   }
 
   /** Starts the functions anew, as a deploy or a quiet hour would: they forget what they had in memory. */
