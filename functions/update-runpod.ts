@@ -75,7 +75,7 @@ export const createUpdateRunpod =
     return { status: 'stored', storedAt, expiresAt, ...updated };
   };
 
-export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal'>) => {
+export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal' | 'memory'>) => {
   const connect = connectRunpod(platform);
   return createUpdateRunpod({
     unseal: platform.unseal,
@@ -84,12 +84,16 @@ export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unsea
       return { client, management: createRunpodManagement(client, platform.settings) };
     },
     updateCredential: createUpdateCredential(platform.settings),
-    memory: createMemory(platform.settings),
+    memory: platform.memory,
     now: platform.now,
     log: platform.log,
   });
 };
 
 export const handler = lambda('update-runpod', (platform) =>
-  buildUpdateRunpod({ ...platform, unseal: createUnseal(platform.settings) }),
+  buildUpdateRunpod({
+    ...platform,
+    unseal: createUnseal(platform.settings),
+    memory: createMemory(platform.settings),
+  }),
 );

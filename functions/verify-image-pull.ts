@@ -115,12 +115,13 @@ export const buildVerifyImagePull = ({
   settings,
   send,
   unseal,
+  memory,
   now,
   sleep,
-}: Pick<Platform, 'settings' | 'send' | 'unseal' | 'now' | 'sleep'>) =>
+}: Pick<Platform, 'settings' | 'send' | 'unseal' | 'memory' | 'now' | 'sleep'>) =>
   createVerifyImagePull({
     unseal,
-    memory: createMemory(settings),
+    memory,
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     registryClient: createRegistryClient(settings, send, sleep),
@@ -128,5 +129,9 @@ export const buildVerifyImagePull = ({
   });
 
 export const handler = lambda('verify-image-pull', (platform) =>
-  buildVerifyImagePull({ ...platform, unseal: createUnseal(platform.settings) }),
+  buildVerifyImagePull({
+    ...platform,
+    unseal: createUnseal(platform.settings),
+    memory: createMemory(platform.settings),
+  }),
 );

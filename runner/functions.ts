@@ -6,6 +6,7 @@ import { buildDiscoverEndpoints } from '../functions/discover-endpoints.ts';
 import { buildFetchToken } from '../functions/fetch-token.ts';
 import { buildFindConcerned } from '../functions/find-concerned.ts';
 import { createSeal, createUnseal } from '../functions/lib/aws/seal.ts';
+import { createMemory } from '../functions/lib/memory/memory.ts';
 import { type BasePlatform, type LambdaFunction, type Platform, withPlatform } from '../functions/lib/platform.ts';
 import { createLoadTargets } from '../functions/lib/targets.ts';
 import { buildNotify } from '../functions/notify.ts';
@@ -92,11 +93,22 @@ export const createInvokeFunction = (
   base: BasePlatform & Partial<Platform>,
   others: Partial<Builders> = {},
 ): InvokeFunction => {
+  const { settings } = base;
+  // Made where a function needs it: what nothing here needs is not set either.
   const platform: Platform = {
     ...base,
-    seal: base.seal ?? createSeal(base.settings),
-    unseal: base.unseal ?? createUnseal(base.settings),
-    loadTargets: base.loadTargets ?? createLoadTargets(base.settings),
+    get seal() {
+      return base.seal ?? createSeal(settings);
+    },
+    get unseal() {
+      return base.unseal ?? createUnseal(settings);
+    },
+    get loadTargets() {
+      return base.loadTargets ?? createLoadTargets(settings);
+    },
+    get memory() {
+      return base.memory ?? createMemory(settings);
+    },
   };
   const builders = { ...deployed, ...others };
   const handlers = new Map<string, (event: unknown, context: Context) => Promise<unknown>>();

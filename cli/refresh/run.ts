@@ -14,6 +14,7 @@ import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
 import { findOpenApi, noApi } from '../update-apis.ts';
 import { createMemorySeal } from './memory-seal.ts';
+import { noMemory } from './no-memory.ts';
 
 /** A run of the state machine in this process. */
 interface RefreshRun {
@@ -87,6 +88,7 @@ const withoutMemory = ({ endpoints, canaryPod: _, ...target }: Target): Target =
 const platformOf = ({ platform, targets, patienceMinutes }: RefreshRun): Platform => ({
   ...platform,
   ...createMemorySeal(),
+  memory: noMemory,
   // A refresh from here never rolls anything out, and creates no pod.
   loadTargets: () => targets.map(withoutMemory),
   // It stops being patient half an hour before the next run would begin.

@@ -8,6 +8,7 @@ import { processSettings, type Settings } from './env.ts';
 import { InvalidInputError } from './errors.ts';
 import { parseOr } from './explain-issues.ts';
 import { type Send, send } from './http.ts';
+import type { Memory } from './memory/memory.ts';
 import type { LoadTargets } from './targets.ts';
 
 /** Writes structured lines for people who look into a run. Never given a secret. */
@@ -51,6 +52,7 @@ export interface Platform extends BasePlatform {
   readonly seal: Seal;
   readonly unseal: Unseal;
   readonly loadTargets: LoadTargets;
+  readonly memory: Memory;
 }
 
 /** What a function does, free of Lambda. */

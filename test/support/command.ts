@@ -21,10 +21,20 @@ const command = ['launch.mjs', 'main.ts'].map((name) => fileURLToPath(new URL(`.
 /** A folder as a person has it who has just cloned the project. */
 export const emptyFolder = (): string => mkdtempSync(join(tmpdir(), 'command-'));
 
+/** What the template sets for functions, and nobody sets for a command. */
+const ofFunctionsAlone = {
+  SEAL_KEY_ID: undefined,
+  MEMORY_TABLE: undefined,
+  ALERT_TOPIC_ARN: undefined,
+  STATE_MACHINE_ARN: undefined,
+  ROLLOUT_MACHINE_ARN: undefined,
+};
+
 /** The environment in which a person's command meets the embedded world. */
 const environmentOf = (world: World, more: Record<string, string | undefined>): Record<string, string> => {
   const all: Record<string, string | undefined> = {
     ...world.processEnvironment(),
+    ...ofFunctionsAlone,
     TERM: 'xterm-256color',
     ...more,
   };
