@@ -100,7 +100,9 @@ export const buildWatchRollout = (platform: RolloutPlatform) =>
   createWatchRollout({
     memory: createRolloutMemory(platform),
     runpodFor: rolloutRunpod(platform),
-    startRefresh: createStartExecution(platform.settings, requireSetting(platform.settings, 'STATE_MACHINE_ARN')),
+    startRefresh:
+      platform.startRefresh ??
+      createStartExecution(platform.settings, requireSetting(platform.settings, 'STATE_MACHINE_ARN')),
     now: platform.now,
     meter: platform.meter,
     log: platform.log,

@@ -51,7 +51,8 @@ export const rollOutHere = async (
   const { id, wanted } = prepared;
   const record = await memory.change(id, () => claim(prepared.record, wanted, clock.now(), true));
   const attempt = record?.current?.attempt ?? 1;
-  const rolloutPlatform = { ...platform, rolloutMemory: memory };
+  // No stack is beside that could refresh what waits for this endpoint.
+  const rolloutPlatform = { ...platform, rolloutMemory: memory, startRefresh: async () => 'ended' as const };
   const invoke = createInvokeFunction(rolloutPlatform, { notify: () => async () => ({ published: 0 }) });
   const arnOf = (name: string): string => `arn:aws:lambda:us-east-1:000000000000:function:${name}`;
   const definition = readDefinition({ functionArn: arnOf, alertTopicArn: arnOf('nobody') }, rolloutDefinitionUrl);

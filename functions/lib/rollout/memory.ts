@@ -1,3 +1,4 @@
+import type { StartExecution } from '../aws/start-execution.ts';
 import { createMemory, type MemoryForm } from '../memory/memory.ts';
 import type { BasePlatform } from '../platform.ts';
 import { type RolloutRecord, rolloutRecordSchema } from './record.ts';
@@ -24,6 +25,8 @@ export const rolloutForm: MemoryForm<typeof rolloutRecordSchema> = { kind: 'roll
 export interface RolloutPlatform extends BasePlatform {
   /** What a rollout from the command line has in place of the stack's table. */
   readonly rolloutMemory?: RolloutMemory;
+  /** What it has in place of the stack's refreshes. */
+  readonly startRefresh?: StartExecution;
 }
 
 /** The memory of the stack's table, or the one that the platform brings. */
