@@ -2,12 +2,22 @@ import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { registriesOf } from './lib/ecr/registries.ts';
-import { type BasePlatform, isoSeconds, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
+import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { rememberUsers } from './lib/memory/users.ts';
+import {
+  type BasePlatform,
+  isoSeconds,
+  type Log,
+  lambda,
+  ownAccountSchema,
+  type Platform,
+  parseInput,
+} from './lib/platform.ts';
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { describeAllUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { describeAllUnmanaged, describeLeft, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
 import {
   accountOf,
   type CanaryPodSettings,
@@ -25,6 +35,8 @@ interface DiscoverEndpointsDeps {
   readonly runpodFor: (
     keySource: string,
   ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
+  readonly memory: Pick<Memory, 'read' | 'change'>;
+  readonly log: Log;
 }
 
 const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema, trigger: z.string() });
@@ -45,6 +57,8 @@ interface DiscoverEndpointsOutput {
   readonly registries: readonly string[];
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
+  /** Endpoints that used the credential at the run before, and are not told of otherwise. */
+  readonly left: ReadonlyArray<{ readonly endpoint: string; readonly evidence: string }>;
   readonly warnings: readonly string[];
   /** There where an endpoint follows what is pushed, and when it was seen with its image. */
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string; readonly seenAt: string }>;
@@ -65,7 +79,7 @@ const maxRegistries = 20;
  * @throws {ConfigurationError} the target left targets.yml after the run began, or its key cannot be read
  */
 export const createDiscoverEndpoints =
-  ({ loadTargets, now, runpodFor }: DiscoverEndpointsDeps) =>
+  ({ loadTargets, now, runpodFor, memory, log }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
     const { name, execution: ownAccount, trigger } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
@@ -100,6 +114,25 @@ export const createDiscoverEndpoints =
       management.listDelegations().catch(() => []),
     );
     warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
+    const users = all.filter(({ registry }) => registry === runpod.registry).map(({ id }) => id);
+    const known = new Set([
+      ...(found.ignore ?? []),
+      ...(found.endpoints ?? []).map(({ id }) => id),
+      ...unmanaged.map(({ id }) => id),
+    ]);
+    const others = new Map(all.filter(({ id }) => !known.has(id)).map((each) => [each.id, each]));
+    // Only for the report: without the memory nobody knows what was there.
+    const gone = await rememberUsers(memory, found, users, (id) => others.has(id)).catch((error: unknown) => {
+      log.error('Which endpoints used the credential cannot be remembered', error);
+      return [];
+    });
+    const left = gone.flatMap((id) => {
+      const endpoint = others.get(id);
+      return endpoint === undefined
+        ? []
+        : [{ endpoint: id, evidence: describeLeft(endpoint, runpod.registry, targets) }];
+    });
+    warnings.push(...left.map(({ evidence }) => evidence));
     if (otherUsers.length > maxOtherUsers)
       warnings.push(
         `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
@@ -117,15 +150,18 @@ export const createDiscoverEndpoints =
       otherUsers: otherUsers.slice(0, maxOtherUsers),
       registries: registriesOf(behind.map(({ image }) => image)).slice(0, maxRegistries),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
+      left,
       warnings,
       followers: followers.length === 0 ? undefined : followers,
       canaryPod: found.canaryPod,
     });
   };
 
-export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
+export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets' | 'memory'>) => {
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
+    memory: platform.memory,
+    log: platform.log,
     loadTargets: platform.loadTargets,
     now: platform.now,
     runpodFor: (keySource) => {
@@ -139,5 +175,9 @@ export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, '
 };
 
 export const handler = lambda('discover-endpoints', (platform) =>
-  buildDiscoverEndpoints({ ...platform, loadTargets: createLoadTargets(platform.settings) }),
+  buildDiscoverEndpoints({
+    ...platform,
+    loadTargets: createLoadTargets(platform.settings),
+    memory: createMemory(platform.settings),
+  }),
 );

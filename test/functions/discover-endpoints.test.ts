@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
+import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import { executionArn } from '../../simulator/inputs.ts';
+import { createMemoryOf } from '../support/memories.ts';
 
 const target: Target = { name: 'a', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'cred' } };
 const endpoint = (id: string, registry: string | null = 'cred') => ({
@@ -24,9 +26,12 @@ const discover = (
     others = [],
     delegations = async () => [],
     trigger = 'schedule',
-  }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string } = {},
+    memory = createMemoryOf(),
+  }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string; memory?: Memory } = {},
 ) =>
   createDiscoverEndpoints({
+    memory,
+    log: { info: () => {}, error: () => {} },
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     loadTargets: () => [of, ...others],
     runpodFor: () => ({
@@ -182,6 +187,95 @@ describe('discover-endpoints', () => {
         Array.from({ length: 30 }, (_, index) => pulling(`e${index}`, null)),
       );
       expect([unmanaged.length, warnings.length, warnings.at(-1)]).toEqual([20, 21, 'So do 10 more.']);
+    });
+  });
+
+  describe('of endpoints that have left the credential', () => {
+    const elsewhere = (id: string, registry: string | null) => ({ ...endpoint(id, registry), image: 'acme/worker:1' });
+    const other: Target = { ...target, name: 'b', runpod: { apiKey: 'ssm:/k', registry: 'theirs' } };
+
+    it.each([
+      ['none', null, 'with no credential\\.'],
+      ['another one', 'hub', 'with credential hub\\.'],
+      ['another target’s', 'theirs', 'with credential theirs, which target b keeps fresh\\.'],
+    ])('tells what they use now: %s', async (_what, registry, words) => {
+      const memory = createMemoryOf();
+      const first = await discover(target, [endpoint('x'), endpoint('y')], undefined, { memory, others: [other] });
+      expect(first.left).toEqual([]);
+      const found = await discover(target, [elsewhere('x', registry), endpoint('y')], undefined, {
+        memory,
+        others: [other],
+      });
+      expect(found.left).toEqual([
+        {
+          endpoint: 'x',
+          evidence: expect.stringMatching(
+            `^Endpoint x \\(x\\) no longer uses credential cred: it pulls acme/worker:1 ${words} Where that was not meant`,
+          ),
+        },
+      ]);
+      expect(found.warnings).toEqual(found.left.map(({ evidence }) => evidence));
+    });
+
+    it('tells again what no run came to report, and nothing that one has', async () => {
+      const memory = createMemoryOf();
+      const look = () => discover(target, [elsewhere('x', null)], undefined, { memory });
+      await discover(target, [endpoint('x')], undefined, { memory });
+      expect((await look()).left).toHaveLength(1);
+      const { left } = await look();
+      expect(left).toHaveLength(1);
+      const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
+      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      expect((await look()).left).toEqual([]);
+      delete memory.records['target a'];
+      expect((await look()).left).toEqual([]);
+    });
+
+    it('tells of more than ten in the runs that follow', async () => {
+      const memory = createMemoryOf();
+      const ids = Array.from({ length: 12 }, (_, index) => `e${index}`);
+      await discover(
+        target,
+        ids.map((id) => endpoint(id)),
+        undefined,
+        { memory },
+      );
+      const look = () =>
+        discover(
+          target,
+          ids.map((id) => elsewhere(id, null)),
+          undefined,
+          { memory },
+        );
+      const { left } = await look();
+      expect(left).toHaveLength(10);
+      const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
+      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      expect((await look()).left).toHaveLength(2);
+    });
+
+    it.each<readonly [string, Target, ReturnType<typeof endpoint>[]]>([
+      ['that were deleted', target, []],
+      ['that targets.yml ignores', { ...target, ignore: ['x'] }, [elsewhere('x', null)]],
+      ['that targets.yml names, whose proof says it', { ...target, endpoints: [{ id: 'x' }] }, [elsewhere('x', null)]],
+      ['that are told of as pulling from the registry without it', target, [endpoint('x', null)]],
+      [
+        'where the target has got another credential',
+        { ...target, runpod: { apiKey: 'k', registry: 'new' } },
+        [elsewhere('x', 'cred')],
+      ],
+    ])('says nothing of those %s', async (_what, of, all) => {
+      const memory = createMemoryOf();
+      await discover(target, [endpoint('x')], undefined, { memory });
+      expect((await discover(of, all, undefined, { memory })).left).toEqual([]);
+    });
+
+    it('goes on without a memory', async () => {
+      const fail = () => Promise.reject(new Error('no table'));
+      const found = await discover(target, [endpoint('x')], undefined, {
+        memory: { ...createMemoryOf(), read: fail, change: fail },
+      });
+      expect(found).toMatchObject({ endpoints: 1, left: [] });
     });
   });
 

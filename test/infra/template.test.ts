@@ -137,7 +137,7 @@ describe('least privilege', () => {
     ],
     ['ResolveTargetsRole', logging],
     ['FindConcernedRole', ['dynamodb:Query', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
-    ['DiscoverEndpointsRole', ['kms:Decrypt', ...logging, 'ssm:GetParameter']],
+    ['DiscoverEndpointsRole', ['dynamodb:GetItem', 'dynamodb:PutItem', 'kms:Decrypt', ...logging, 'ssm:GetParameter']],
     [
       'FetchTokenRole',
       [

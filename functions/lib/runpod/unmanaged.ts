@@ -52,6 +52,19 @@ export const describeUnmanaged = (endpoint: UnmanagedEndpoint): string => {
     : `${what} credential ${registry}, which no target of targets.yml keeps fresh: it fails at a cold start once that token has ended.`;
 };
 
+/** Says of an endpoint that used a target's credential what it uses now. */
+export const describeLeft = (
+  endpoint: UnmanagedEndpoint,
+  credential: string,
+  targets: readonly Pick<Target, 'name' | 'runpod'>[],
+): string => {
+  const { image, registry } = endpoint;
+  const keeper = targets.find(({ runpod }) => runpod.registry === registry);
+  const kept = keeper === undefined ? '' : `, which target ${keeper.name} keeps fresh`;
+  const now = registry === null ? 'no credential' : `credential ${registry}${kept}`;
+  return `Endpoint ${labelOf(endpoint)} no longer uses credential ${credential}: it pulls ${quote(image)} with ${now}. Where that was not meant, select ${credential} in its settings; this is said once.`;
+};
+
 /** The same of all of them, at most so many by name. */
 export const describeAllUnmanaged = (unmanaged: readonly UnmanagedEndpoint[], maxNamed: number): string[] => [
   ...unmanaged.slice(0, maxNamed).map(describeUnmanaged),
