@@ -2,6 +2,7 @@ import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import type { RunpodClient } from '../../functions/lib/runpod/client.ts';
 import { type Delegation, listDelegations } from '../../functions/lib/runpod/delegations.ts';
 import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../../functions/lib/runpod/management.ts';
+import { createRunpodPods, type Pod } from '../../functions/lib/runpod/pods.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { connect } from '../runpod.ts';
 import { once } from './check.ts';
@@ -12,6 +13,7 @@ export interface KeyView {
   readonly management: RunpodManagement;
   readonly key: () => Promise<string>;
   readonly endpoints: () => Promise<Endpoint[]>;
+  readonly pods: () => Promise<Pod[]>;
   readonly delegations: () => Promise<readonly Delegation[]>;
 }
 
@@ -30,6 +32,7 @@ export const createKeyViews = ({ settings }: Caller, interrupted: AbortSignal): 
       management,
       key: once(() => readApiKey(source)),
       endpoints: once(() => management.listEndpoints()),
+      pods: once(() => createRunpodPods(client, settings).list()),
       delegations: once(() => listDelegations(client, settings)),
     };
     views.set(source, view);

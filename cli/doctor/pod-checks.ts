@@ -27,7 +27,7 @@ export const podChecks = ({ caller, target, now, podKey, canaryImage }: TargetVi
       run: async () => {
         await need('an API key', podKey.key());
         const pods = createRunpodPods(podKey.client, caller.settings);
-        const left = (await pods.list()).filter(({ name, status }) => {
+        const left = (await podKey.pods()).filter(({ name, status }) => {
           const until = readPodName(name, caller.stackName)?.until;
           return status !== 'TERMINATED' && until !== undefined && until <= now();
         });

@@ -61,7 +61,34 @@ const logOfNewWorker = (line: string): void => {
   worker.lines.push({ id: `${ts}/1`, ts, line });
 };
 
+const logOfNewPod = (line: string): void => {
+  const cpu = { id: 'cpu3c', vcpuCount: 2 };
+  const { host } = world.runpod.createPod({ name: 'lab', image: endpoint().image, registry: '6n2k8v4d', cpu });
+  host.terminate();
+  const ts = new Date(Date.now() - 60_000).toISOString();
+  host.lines.push({ id: `${ts}/1`, ts, line });
+};
+
 const cases: readonly Case[] = [
+  {
+    what: 'a pod that ECR refuses',
+    happen: () => logOfNewPod('error pulling image: Error response from daemon: no basic auth credentials'),
+    line: /✗ Pod lab \(\w+\) is refused by ECR: "error pulling image: .*no basic auth credentials"/,
+    remedy: /→ Run npm run refresh/,
+    code: 1,
+  },
+  {
+    what: 'a pod whose pull fails for a reason of its host’s own',
+    happen: () => logOfNewPod('failed to register layer: write /a: no space left on device'),
+    line: /! Pod lab \(\w+\) could not pull its image: "failed to register layer: write \S+ no space left on device"/,
+    code: 0,
+  },
+  {
+    what: 'a pod whose log tells of no failure',
+    happen: () => logOfNewPod('r7 Pulling from team/worker'),
+    line: /✓ 1 pod uses the credential, and no log tells of a pull that fails\./,
+    code: 0,
+  },
   {
     what: 'no targets.yml',
     environment: () => ({ TARGETS_FILE: 'nowhere.yml' }),
@@ -464,19 +491,19 @@ describe('doctor', () => {
   it.each([80, 200])('fits a terminal of %i columns, and shows what is under way', async (columns) => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor'], { columns });
-    await session.shows(' of 22 ');
+    await session.shows(' of 23 ');
     expect(await session.ended).toBe(1);
     const screen = session.screen();
     expect(screen.join('\n')).toMatch(/\d wrong, .* well\./);
     // What was drawn while it looked is gone.
-    expect(screen.join('\n')).not.toContain(' of 22 ');
+    expect(screen.join('\n')).not.toContain(' of 23 ');
     expect(screen.every((line) => line.length <= columns)).toBe(true);
   });
 
   it('stops at Ctrl-C, at once', async () => {
     world.faults.add({ on: /GET \/v2\/serverless/, does: { hang: true } });
     const session = runOnScreen(world, ['doctor']);
-    await session.shows(' of 22 ');
+    await session.shows(' of 23 ');
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
   });

@@ -13,6 +13,8 @@ const podSchema = z.object({
   name: z._default(z.string(), ''),
   /** PROVISIONING, STARTING, RUNNING, EXITED, ERROR or TERMINATED; others may come. */
   status: z._default(boundedText(64), 'UNKNOWN'),
+  /** The registry credential's id, or null. */
+  registry: z._default(z.nullable(boundedText(maxNameBytes)), null),
 });
 export type Pod = z.output<typeof podSchema>;
 
