@@ -67,8 +67,8 @@ const wordings: readonly Wording[] = [
   {
     cause: 'out-of-disk',
     pattern:
-      /no space left on device|quota exceeded|not enough (?:disk )?space|insufficient (?:disk|storage)|\benospc\b/i,
-    source: 'Linux ENOSPC and EDQUOT, in every version',
+      /no space left on device|quota exceeded|not enough (?:disk )?space|insufficient (?:disk|storage)|\benospc\b|\bout of space\b|thin pool has \d{1,20} free/i,
+    source: 'Linux ENOSPC and EDQUOT, in every version; moby daemon/graphdriver/zfs and devmapper',
   },
   // "no match for platform in manifest: not found" is no missing image, so these stand before it.
   {
@@ -103,9 +103,9 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token/i,
+      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
     source:
-      'distribution registry/client/auth; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
+      'distribution registry/client/auth; moby registry/auth.go; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
   },
   {
     cause: 'refused',
@@ -144,7 +144,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'registry-unreachable',
     pattern:
-      /\b50[0234] (?:internal|bad|service|gateway)|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|tls: |x509: |dial tcp|failed to do request/i,
+      /\b50[0234] (?:internal|bad|service|gateway)|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|tls: |x509: |dial tcp|failed to do request/i,
     source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
   },
   // "failed to resolve reference "…": …: not found", "content at … not found: not found"
@@ -231,6 +231,8 @@ const signOf = (line: string): Sign => {
     stage,
   });
   if (unpackPattern.test(prose)) return failed(found?.cause === 'out-of-disk' ? found.cause : 'other', 'pull');
+  // A helper of the host's that is missing says nothing of any token, nor of a container.
+  if (/error getting credentials/i.test(prose)) return failed('other', 'pull');
   if (containerPattern.test(prose)) {
     const isTold = found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk';
     return failed(isTold ? found.cause : 'container-cannot-start', 'container');
