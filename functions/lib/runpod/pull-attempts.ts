@@ -67,13 +67,14 @@ const wordings: readonly Wording[] = [
   {
     cause: 'out-of-disk',
     pattern:
-      /no space left on device|quota exceeded|not enough (?:disk )?space|insufficient (?:disk|storage)|\benospc\b|\bout of space\b|thin pool has \d{1,20} free/i,
+      /no space left|\bdisk (?:is )?full\b|quota exceeded|not enough (?:disk )?(?:space|storage)|insufficient (?:disk|storage)|\benospc\b|\bout of space\b|thin pool has \d{1,20} free/i,
     source: 'Linux ENOSPC and EDQUOT, in every version; moby daemon/graphdriver/zfs and devmapper',
   },
   // "no match for platform in manifest: not found" is no missing image, so these stand before it.
   {
     cause: 'wrong-architecture',
-    pattern: /no matching manifest for|no match for platform|no manifest found for platform/i,
+    pattern:
+      /no matching manifest for|no match for platform|no manifest found for platform|no image found in (?:image index|manifest list) for/i,
     source: 'moby distribution/pull_v2.go (20 to 29); containerd images/handlers.go and images/image.go (1.6 to 2)',
   },
   {
@@ -90,7 +91,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support has been removed|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-type: expected|mediatype in manifest should be/i,
+      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support has been removed|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
     source:
       'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
   },
@@ -122,7 +123,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'throttled',
     pattern:
-      /toomanyrequests|too many requests|rate exceeded|throttl|rate limit|retry-after:|slow ?down|reduce your request rate|status(?: code)?:? 429/i,
+      /toomanyrequests|too many requests|rate exceeded|throttl|rate limit|limit ?exceeded|retry-after:|slow ?down|reduce your request rate|(?:status(?: code)?:?|http) 429\b/i,
     source:
       'ECR user guide, "Troubleshooting Amazon ECR error messages"; distribution errcode TOOMANYREQUESTS; S3 SlowDown',
   },
@@ -137,27 +138,28 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|40[13] (?:forbidden|unauthorized)|http 40[13] response|status(?: code)?:? 40[13]\b|access ?denied/i,
+      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|40[13] \(?(?:forbidden|unauthorized)|http 40[13]\b|authentication failed|bad credentials|login required|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|status(?: code)?:? 40[13]\b|access ?denied/i,
     isWeak: true,
     source: 'distribution errcode DENIED and UNAUTHORIZED; containerd remotes/errors (1.7 to 2), resolver.go (1.6)',
   },
   {
     cause: 'registry-unreachable',
     pattern:
-      /\b50[0234] (?:internal|bad|service|gateway)|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|tls: |x509: |dial tcp|failed to do request/i,
+      /\b50[0234] (?:internal|bad|service|gateway)|http 5\d\d\b|internal (?:server )?error|serverexception|network is down|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|tls: |x509: |dial tcp|failed to do request/i,
     source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
   },
   // "failed to resolve reference "…": …: not found", "content at … not found: not found"
   {
     cause: 'missing',
-    pattern: /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found$/i,
+    pattern:
+      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
     source: 'containerd remotes/docker/resolver.go, remotes/docker/fetcher.go (1.6 to 2), with errdefs.ErrNotFound',
   },
 ];
 
 /** What says that a container of an image that is there cannot be started. It never speaks of the token. */
 const containerPattern =
-  /\boci runtime\b|\brunc\b|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |nvidia-container-cli|failed to create (?:shim|containerd task|task)|(?:error|failed) (?:to start|starting) container|executable file not found|error mounting|layer does not exist/i;
+  /\boci runtime\b|\brunc\b|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |nvidia-container-cli|failed to create (?:shim|containerd task|task)|(?:error|failed) (?:to start|starting) container|executable file not found|error mounting|layer does not exist|could not select device driver|device injection failed|container name \S{1,200} is already in use|programming external connectivity|port is already allocated|invalid mount config/i;
 const creatingPattern = /^(?:error|failed)(?: response from daemon:)? (?:to create|creating) container\b/i;
 /** S3's own words or hosts in a line. Sources: moby quotes a body it cannot parse; containerd names the address. */
 const storePattern = /<Code>|starport-layer|\bs3[.-][\w.-]{0,128}amazonaws|\.s3\./i;
@@ -167,6 +169,10 @@ const failurePattern =
   /\b(?:error|errors|failed|failure|fatal|cannot|could not|couldn't|can't|unable|invalid|rpc error|exceeded|unexpected|refused|denied|aborted|cancell?ed|panic|corrupt\w{0,4}|mismatch)\b/i;
 const pullPattern = /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4})\b/i;
 const imagePattern = /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3})\b/i;
+
+/** What is a registry's own: an error code as distribution's errcode writes it, and what ECR calls a token. */
+const registryPattern =
+  /^(?:unauthorized|denied): |basic auth|authorization token|security token|\becr:|resource is denied/i;
 
 const maxQuotedEnd = 99;
 
@@ -244,6 +250,9 @@ const signOf = (line: string): Sign => {
   }
   if (found !== undefined) {
     if (found.cause === 'registry-unreachable' && !isPull && !failurePattern.test(prose)) return { kind: 'silent' };
+    // Any program says "denied" and "not found": that is of a pull where the line is of an image or a registry.
+    const isOfImage = stage !== 'unsaid' || imagePattern.test(prose) || registryPattern.test(prose);
+    if ((found.cause === 'refused' || found.cause === 'missing') && !isOfImage) return failed('other', 'elsewhere');
     return failed(found.cause, stage, found.isWeak);
   }
   if (!failurePattern.test(prose)) return { kind: 'silent' };

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { plainLine } from '../../../../functions/lib/runpod/log-line.ts';
-import { causeOf, type PullCause, readPullAttempts } from '../../../../functions/lib/runpod/pull-attempts.ts';
+import {
+  causeOf,
+  judgeAttempts,
+  type PullCause,
+  readPullAttempts,
+} from '../../../../functions/lib/runpod/pull-attempts.ts';
 
 const host = '210987654321.dkr.ecr.eu-west-1.amazonaws.com';
 const image = `${host}/vision/serve:r7`;
@@ -401,6 +406,71 @@ const programs: Readonly<Record<string, readonly Row[]>> = {
 describe.each(Object.entries(programs))('%s', (_program, rows) => {
   it.each(rows)('says %s (%s): %s', (cause, _source, line) => {
     expect(causeOf(line)).toBe(cause);
+  });
+});
+
+/** The same kinds in the words of other programs that pull: podman, skopeo, and whatever reports a status alone. */
+describe('other words of the same kind', () => {
+  it.each<readonly [PullCause, string]>([
+    ['refused', 'registry authentication failed: bad credentials'],
+    ['refused', 'HTTP 401'],
+    ['refused', 'invalid status code from registry 403 (Forbidden)'],
+    ['refused', 'InvalidSignatureException: Signature expired: 20261123T1 is now earlier than 20261123T2'],
+    ['missing', `unexpected status from HEAD request to ${manifest}: 404 Not Found`],
+    ['missing', 'HTTP 404'],
+    ['missing', 'tag does not exist: v9'],
+    ['throttled', 'HTTP 429'],
+    ['throttled', 'Request limit exceeded'],
+    ['out-of-disk', 'disk is full'],
+    ['out-of-disk', 'not enough storage'],
+    [
+      'wrong-architecture',
+      'choosing an image from manifest list: no image found in image index for architecture amd64, variant "", OS linux',
+    ],
+    ['registry-unreachable', 'HTTP 503'],
+    ['registry-unreachable', 'unknown: Internal error. Please try again'],
+    ['registry-unreachable', `Get "https://${host}/v2/": read: network is down`],
+    [
+      'not-an-image',
+      'invalid mediaType: expected application/vnd.oci.image.config.v1+json got application/vnd.cncf.helm.config.v1+json',
+    ],
+    ['not-an-image', 'mismatched image rootfs and manifest layers'],
+  ])('say %s: %s', (cause, words) => {
+    expect(causeOf(`error pulling image: ${words}`)).toBe(cause);
+  });
+
+  it.each([
+    'Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
+    'Error response from daemon: Conflict. The container name "/x" is already in use by container "y".',
+    'Error response from daemon: driver failed programming external connectivity on endpoint x: Bind for 0.0.0.0:80 failed: port is already allocated',
+    'error creating container: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /x',
+    'CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all',
+  ])('say that a container cannot start: %s', (line) => {
+    expect(causeOf(line)).toBe('container-cannot-start');
+  });
+});
+
+describe('what a program of the image says of its own rights and files', () => {
+  it.each([
+    'PermissionError: [Errno 13] Permission denied: /workspace',
+    'mysql: Access denied for user',
+    'handler: 401 Unauthorized from https://api.openai.com/v1',
+    'requests.exceptions.HTTPError: 401 Client Error: Unauthorized for url: https://huggingface.co/x',
+    'Cannot access gated repo. Access to model is restricted and you are not authorized',
+    'jwt: token has expired',
+    'FATAL: password authentication failed for user "postgres"',
+    'sh: 1: nvidia-smi: not found',
+  ])('is neither a refused token nor a missing image: %s', (line) => {
+    const at = (minute: number) => minute * 60_000;
+    const judge = (...texts: string[]) =>
+      judgeAttempts(readPullAttempts(texts.map((text, index) => ({ line: text, at: at(12 + index) }))), {
+        storedAt: 0,
+        propagationMs: at(10),
+        now: at(20),
+        hasStarted: false,
+      });
+    expect(judge(line)).toEqual({ kind: 'nothing' });
+    expect(judge(`Status: Downloaded newer image for ${image}`, line)).toMatchObject({ kind: 'pulled' });
   });
 });
 
