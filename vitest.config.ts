@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { neededNode } from './cli/needed-node.mjs';
+import { neededNode } from './infra/needed-node.mjs';
 
 if (neededNode !== undefined) {
   process.stderr.write(`${neededNode}\n`);

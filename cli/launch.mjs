@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import module from 'node:module';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { neededNode } from './needed-node.mjs';
+import { neededNode } from '../infra/needed-node.mjs';
 
 /** @param {string} sentence */
 const end = (sentence) => {

@@ -7,22 +7,21 @@ import { reportSchema } from '../functions/lib/report/report.ts';
 import { orderSchema } from '../functions/lib/rollout/order.ts';
 import type { EngineEvent } from '../runner/engine.ts';
 import type { Execution } from '../simulator/aws/step-functions.ts';
-import type { FaultEffect } from '../simulator/loopback.ts';
 import type { SimulatedEndpoint } from '../simulator/runpod/server.ts';
 import { region, World } from '../simulator/world.ts';
 import { EventLog } from './event-log.ts';
+import { outageText, speeds, switchFaults } from './faults.ts';
 import { shownMs } from './gaps.ts';
 import { composeSentence, type Outage, upstreamOf } from './sentence.ts';
 import type { RunRecord, Source, StateDetail } from './source.ts';
+import { type Stage, stories, tag } from './stories.ts';
 import type { OpenedRun, RunState } from './view.ts';
 
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const dayMs = 24 * hourMs;
-/** The schedule that ships, and what is left of a token's 12 hours when the next run replaces it. */
-const { SCHEDULE_HOURS: scheduleHours } = readSettings({});
-const scheduleMs = scheduleHours * hourMs;
-const leftHours = 12 - scheduleHours;
+/** The schedule that ships. */
+const scheduleMs = readSettings({}).SCHEDULE_HOURS * hourMs;
 
 const ours = 'production';
 const guide = 'guide';
@@ -45,57 +44,6 @@ const upstreamTimeoutSeconds = 0.3;
 const linesShown = 6;
 const mailsShown = 40;
 const repository = 'team/worker';
-const tag = 'production';
-
-/** The speeds that can be chosen, in simulated seconds a second. */
-const speeds = ['0', '1', '60', '600', '3600', '21600'];
-
-const refusal = (status: number, headers: Record<string, string> = {}): FaultEffect => ({
-  answer: {
-    status,
-    headers: { 'content-type': 'application/problem+json', ...headers },
-    body: JSON.stringify({ title: 'switched', status, detail: `switched to ${status} in the console` }),
-  },
-});
-
-/** What Runpod and ECR can be switched to. */
-const switchFaults: Readonly<
-  Record<string, Readonly<Record<string, { readonly on: RegExp; readonly does: FaultEffect } | undefined>>>
-> = {
-  runpod: {
-    well: undefined,
-    '405': { on: /^PATCH \/v2\/registries/, does: refusal(405) },
-    '429': {
-      on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/,
-      does: refusal(429, { 'retry-after': '12' }),
-    },
-    '503': { on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/, does: refusal(503) },
-    hangs: { on: /^\w+ \/(?:v1|v2\/(?:registries|serverless|templates|pods)|graphql)\b/, does: { hang: true } },
-  },
-  ecr: {
-    well: undefined,
-    refuses: {
-      on: /GetAuthorizationToken/,
-      does: {
-        answer: {
-          status: 400,
-          headers: { 'content-type': 'application/x-amz-json-1.1' },
-          body: '{"__type":"AccessDeniedException","message":"switched off in the console"}',
-        },
-      },
-    },
-    '503': { on: /GetAuthorizationToken|\/(?:manifests|blobs)\//, does: refusal(503) },
-  },
-};
-
-const outageText: Readonly<Record<string, string>> = {
-  'runpod 405': 'Runpod has no update in v2 (405)',
-  'runpod 429': 'Runpod asks to slow down (429)',
-  'runpod 503': 'Runpod is down (503)',
-  'runpod hangs': 'Runpod hangs',
-  'ecr refuses': 'ECR refuses to mint',
-  'ecr 503': 'ECR is down (503)',
-};
 
 /** What an image tells of itself in a sentence: the beginning of its digest. */
 const shortDigest = (image: string): string =>
@@ -565,18 +513,13 @@ targets:
 
   /** Tells a story: what happens is captioned as it happens, and another story, or the reader, may break in. */
   #tell(name: string): boolean {
-    const stories: Readonly<Record<string, () => AsyncGenerator<string>>> = {
-      week: () => this.#week(),
-      outage: () => this.#eightHours(),
-      rollout: () => this.#brokenImage(),
-    };
     const story = Object.hasOwn(stories, name) ? stories[name] : undefined;
     if (story === undefined) return false;
     this.#story += 1;
     const own = this.#story;
     for (const fault of ['runpod', 'ecr']) this.#switchFault(fault, 'well');
     const play = async (): Promise<void> => {
-      for await (const caption of story()) {
+      for await (const caption of story(this.#stage())) {
         if (own !== this.#story || this.#isEnded) return;
         this.eventLog.set({ caption });
       }
@@ -585,56 +528,17 @@ targets:
     return true;
   }
 
-  async *#week(): AsyncGenerator<string> {
-    const { clock } = this.#world;
-    this.#hurry('21600');
-    for (let day = 1; day <= 7; day += 1) {
-      yield `Day ${day} of a normal week: a run every ${scheduleHours} hours, each token replaced ${leftHours} hours before it ends. As pasted, the guide’s Lambda calls what Runpod’s API does not have.`;
-      await clock.sleep(dayMs);
-    }
-    this.#hurry('60');
-    yield 'A week is over, and production had no minute without pulls.';
-  }
-
-  async *#eightHours(): AsyncGenerator<string> {
-    const { clock } = this.#world;
-    const tell = (): string[] => this.eventLog.all('mails').map(({ id }) => id);
-    const before = new Set(tell());
-    this.#hurry('3600');
-    this.#switchFault('runpod', '503');
-    yield 'Runpod is down for eight hours (503). The token that it holds is good for some hours yet.';
-    for (let hour = 1; hour <= 8; hour += 1) {
-      await clock.sleep(hourMs);
-      const isTold = tell().some((id) => !before.has(id));
-      yield `Runpod has been down for ${hour} h. ${isTold ? 'People were told, with the time until which pulls work; it is tried again and again.' : 'A run that finds it down waits and tries again.'}`;
-    }
-    this.#switchFault('runpod', 'well');
-    yield 'Runpod is back. The next try stores a token, and people are told that it is over.';
-    await clock.sleep(3 * hourMs);
-    this.#hurry('60');
-    yield 'The outage is over. The red stretches are the hours without pulls, beside each name in all.';
-  }
-
-  async *#brokenImage(): AsyncGenerator<string> {
+  #stage(): Stage {
     const { clock, rollouts } = this.#world;
-    const before = new Set(rollouts.executions.keys());
-    const rolling = () => [...rollouts.executions].find(([arn]) => !before.has(arn))?.[1];
-    this.#hurry('60');
-    this.#push(false);
-    yield `An image is pushed to ${tag}, and its program cannot start. Pushes are gathered for a minute.`;
-    for (let minute = 0; minute < 60 && rolling() === undefined; minute += 1) await clock.sleep(minuteMs / 4);
-    const execution = rolling();
-    if (execution === undefined) {
-      yield 'The image has not been given yet: a run must see it first, and Runpod or ECR does not answer.';
-      return;
-    }
-    yield 'The endpoint that follows the tag is given the new image, and its workers are watched.';
-    const isBack = () => this.#runs.get(execution.name)?.states.has('RollBack') === true;
-    for (let step = 0; step < 240 && !isBack() && execution.status === 'RUNNING'; step += 1)
-      await clock.sleep(minuteMs / 4);
-    yield 'A worker cannot start with it: the endpoint is given the earlier image back.';
-    await execution.ended;
-    yield 'The earlier image is back and the new one is not given again. People were told in one sentence.';
+    return {
+      clock,
+      rollouts: rollouts.executions,
+      hurry: (speed) => this.#hurry(speed),
+      switchFault: (name, value) => this.#switchFault(name, value),
+      pushBroken: () => void this.#push(false),
+      mails: () => this.eventLog.all('mails').map(({ id }) => id),
+      isReturned: (run) => this.#runs.get(run)?.states.has('RollBack') === true,
+    };
   }
 
   #switchFault(name: string, value: string): void {

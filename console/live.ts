@@ -4,7 +4,7 @@ import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
 import { defined } from '../functions/lib/defined.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
-import type { TargetMemories, TargetMemory } from '../functions/lib/memory/target-memory.ts';
+import { lastSeen, type TargetMemories, type TargetMemory } from '../functions/lib/memory/target-memory.ts';
 import { consoleLink } from '../functions/lib/report/messages.ts';
 import { rolloutForm } from '../functions/lib/rollout/memory.ts';
 import { executionNameOf } from '../functions/lib/rollout/order.ts';
@@ -13,7 +13,7 @@ import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
 import type { DeployedStack } from '../stack/stack.ts';
 import { requireStack } from '../stack/stack-state.ts';
-import { periodOf, type Runs, readAlarms, readRuns, readSchedule } from '../stack/status.ts';
+import { periodOf, type Runs, readRuns, readSurroundings, troublesOfStack } from '../stack/status.ts';
 import { EventLog } from './event-log.ts';
 import { shownMs } from './gaps.ts';
 import { type RunHistory, readRunHistory } from './run-history.ts';
@@ -116,29 +116,23 @@ export class LiveSource implements Source {
   }
 
   async #check(): Promise<void> {
-    const [runs, alarms, schedule] = await Promise.all([
+    const [runs, surroundings, rollouts] = await Promise.all([
       readRuns(this.#caller, this.#stack),
-      readAlarms(this.#caller),
-      readSchedule(this.#caller),
+      readSurroundings(this.#caller),
+      this.#readRollouts(),
       this.#showMetrics(),
-      this.#showRollouts(),
     ]);
+    const { alarms, schedule } = surroundings;
     for (const { name, isOpen, description } of alarms)
       this.eventLog.put('alarms', { id: name, isOpen, description, link: this.#alarmLink(name) });
     for (const [name, memory] of runs.memories) this.#showTarget(name, memory);
     for (const { id } of this.eventLog.all('refreshers'))
       if (!runs.memories.has(id)) this.eventLog.remove('refreshers', id);
+    for (const [endpoint, record] of rollouts) this.#showRollout(endpoint, record);
     this.#showRuns(runs);
     await this.#lookAtNewest(runs);
     this.#nextRunAt = this.#nextRun(runs.memories, periodOf(schedule?.expression ?? ''));
-    this.#troubles = [
-      ...(schedule === undefined
-        ? ['There is no schedule.']
-        : schedule.isEnabled
-          ? []
-          : ['The schedule is switched off.']),
-      ...alarms.filter(({ isOpen }) => isOpen).map(({ name }) => `Alarm ${name} is open.`),
-    ];
+    this.#troubles = troublesOfStack(surroundings, this.#caller).map(({ text }) => text);
     this.eventLog.forget(Date.now() - shownMs);
     this.#showNow();
   }
@@ -152,33 +146,22 @@ export class LiveSource implements Source {
   }
 
   /** A target is a row of its own, with what the runs on record came to for it, and the tokens that they stored. */
-  #showTarget(name: string, { expiresAt, heldSince, last, runs }: TargetMemory): void {
+  #showTarget(name: string, memory: TargetMemory): void {
+    const { expiresAt, heldSince, last, runs } = memory;
     const { eventLog } = this;
-    const before = eventLog.get('refreshers', name);
-    const { error, proofs, endpoints = [], canaryPod } = last?.outcome ?? {};
-    // A run that stored nothing has proven nothing either: what is known stays, with its age.
-    const isNews = endpoints.length > 0;
+    const { error, canaryPod } = last?.outcome ?? {};
+    // A run that stored nothing has proven nothing either: what was seen before stays, with its age.
+    const { at: seenAt, proofs, endpoints } = { endpoints: [], ...lastSeen(memory) };
     eventLog.put(
       'refreshers',
-      defined({
-        id: name,
-        title: name,
-        isOurs: true,
-        endsAt: timeOf(expiresAt),
-        error,
-        proofs: isNews ? proofs : before?.proofs,
-      }),
+      defined({ id: name, title: name, isOurs: true, endsAt: timeOf(expiresAt), error, proofs }),
     );
-    if (isNews) {
-      const pod = canaryPod === undefined ? [] : [podId(name)];
-      const named = new Set([...endpoints.map(({ endpoint }) => endpoint), ...pod]);
-      for (const { id, refresher } of eventLog.all('endpoints'))
-        if (refresher === name && !named.has(id)) eventLog.remove('endpoints', id);
-    }
-    for (const { endpoint, proof, evidence = '' } of endpoints) {
-      const at = timeOf(last?.at) ?? 0;
-      eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at });
-    }
+    const pod = canaryPod === undefined ? [] : [podId(name)];
+    const named = new Set([...endpoints.map(({ endpoint }) => endpoint), ...pod]);
+    for (const { id, refresher } of eventLog.all('endpoints'))
+      if (refresher === name && !named.has(id)) eventLog.remove('endpoints', id);
+    for (const { endpoint, proof, evidence = '' } of endpoints)
+      eventLog.put('endpoints', { id: endpoint, refresher: name, name: '', proof, evidence, at: timeOf(seenAt) ?? 0 });
     if (canaryPod !== undefined) eventLog.put('endpoints', shownPod(name, canaryPod, timeOf(last?.at) ?? 0));
     const stored = runs.flatMap((run) => {
       const [storedAt, end] = [timeOf(run.storedAt), timeOf(run.expiresAt)];
@@ -218,7 +201,7 @@ export class LiveSource implements Source {
       if (remembered.has(name) || status === 'SUCCEEDED') continue;
       for (const [refresher, { runs }] of memories) {
         const first = Date.parse(runs.at(-1)?.startedAt ?? '');
-        if (status !== 'RUNNING' && !((startDate?.getTime() ?? 0) >= first)) continue;
+        if (status !== 'RUNNING' && !((startDate?.getTime() ?? 0) > first)) continue;
         shown.add(`${refresher} ${name}`);
         this.eventLog.put(
           'runs',
@@ -234,9 +217,11 @@ export class LiveSource implements Source {
         );
       }
     }
-    // One that has come to its report without a target does not concern it.
-    for (const { id, status } of this.eventLog.all('runs'))
-      if (status === 'RUNNING' && !known.has(id) && !shown.has(id)) this.eventLog.remove('runs', id);
+    // One that has come to its report without a target does not concern it, whatever a check between the two has seen.
+    for (const { id, run, trigger, status } of this.eventLog.all('runs')) {
+      const isGuess = status === 'RUNNING' || (trigger === '' && remembered.has(run));
+      if (isGuess && !known.has(id) && !shown.has(id)) this.eventLog.remove('runs', id);
+    }
   }
 
   /** What the run that began last waits for, and which it is. */
@@ -254,15 +239,14 @@ export class LiveSource implements Source {
     });
   }
 
-  async #showRollouts(): Promise<void> {
-    if (this.#stack.rolloutMachine === undefined) return;
+  async #readRollouts(): Promise<ReadonlyMap<string, RolloutRecord>> {
+    if (this.#stack.rolloutMachine === undefined) return new Map();
     const { settings } = this.#caller;
-    const records = await createMemory({ ...settings, MEMORY_TABLE: this.#stack.memoryTable })
+    return createMemory({ ...settings, MEMORY_TABLE: this.#stack.memoryTable })
       .readAll(rolloutForm)
       .catch((error: unknown) => {
         throw awsFailure('read what is remembered of rollouts', 'dynamodb:Query and kms:Decrypt', error);
       });
-    for (const [endpoint, record] of records) this.#showRollout(endpoint, record);
   }
 
   #showRollout(endpoint: string, { current, ended, given, earlier }: RolloutRecord): void {

@@ -30,6 +30,9 @@ export const upstreamOf = (error: string): string =>
           ? 'The store of API keys'
           : 'AWS';
 
+/** A sentence of sentences is read by nobody. */
+const maxTroubles = 3;
+
 const count = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`;
 
 /** What there is to say of one row. */
@@ -63,10 +66,9 @@ export const composeSentence = ({ rows, now, outage, nextRunAt, troubles = [] }:
   const outagePieces: Array<string | number> =
     outage === undefined ? [] : [`${outage.upstream} has not answered since `, outage.since, '. '];
   const others = unwell.length > 1 ? ` And ${count(unwell.length - 1, 'other target')}.` : '';
-  const [trouble, ...moreTroubles] = troubles;
-  const also =
-    trouble === undefined ? '' : ` ${trouble}${moreTroubles.length > 0 ? ` And ${moreTroubles.length} more.` : ''}`;
-  if (worst === undefined && trouble === undefined) {
+  const told = troubles.slice(0, maxTroubles).map((trouble) => ` ${trouble}`);
+  const also = `${told.join('')}${troubles.length > maxTroubles ? ` And ${troubles.length - maxTroubles} more.` : ''}`;
+  if (worst === undefined && troubles.length === 0) {
     const [first] = sorted;
     if (first?.endsAt === undefined) return { severity: 'warning', pieces: ['No token is on record yet.', ...next] };
     const what =

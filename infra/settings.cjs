@@ -6,7 +6,7 @@ const end = (sentence) => {
 
 /** What serverless.yml needs to know of targets.yml. */
 module.exports = async ({ options, resolveVariable }) => {
-  const { neededNode } = await import('../cli/needed-node.mjs');
+  const { neededNode } = await import('./needed-node.mjs');
   if (neededNode !== undefined) end(neededNode);
   const { paramNames, readStackSettings } = await import('./settings.ts');
   const params = {};

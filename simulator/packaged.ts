@@ -101,7 +101,6 @@ export interface Packaged {
 const sources = [
   'functions/**/*.ts',
   'infra/**/*.{ts,cjs,mjs,yml}',
-  'cli/needed-node.mjs',
   'statemachines/*',
   'serverless.yml',
   'targets*.yml',
@@ -174,10 +173,7 @@ const packagedIn = (folder: string): Packaged => ({
 });
 
 /** What packaging reads, beside the packages. */
-const projectFiles = [
-  ...['functions', 'infra', 'statemachines', 'docs', 'cli/needed-node.mjs'],
-  ...['serverless.yml', 'package.json', 'tsconfig.json'],
-];
+const projectFiles = ['functions', 'infra', 'statemachines', 'docs', 'serverless.yml', 'package.json', 'tsconfig.json'];
 
 /** Copies this project, with a targets.yml of its own. */
 const projectOf = (targets: string): string => {

@@ -242,16 +242,20 @@ const silencesOf = (listeners: readonly Listeners[]): Trouble[] =>
     return isNobody ? [{ text: `${what} reach nobody.`, remedy: 'Subscribe to the topic: docs/alerts.md.' }] : [];
   });
 
+/** What keeps a stack from working as deployed, where anything does. */
+const breaksOf = (stack: Stack, caller: Caller): Trouble[] => {
+  const { mark, text, remedy } = judgeStack(stack, caller);
+  return mark === 'ok' || (mark === 'warning' && stack.isBusy)
+    ? []
+    : [{ text: `Stack ${stack.name} ${text} (${stack.status}).`, remedy: `${remedy.replace(/\.$/, '')}.` }];
+};
+
 /** What is wrong with the runs and what they left, in the order in which a person would see to it. */
-const troublesOf = (status: Omit<Status, 'troubles'>, caller: Caller, now: number): Trouble[] => {
-  const { stack, targets, lastRun, schedule, openAlarms } = status;
+const troublesOfRuns = ({ targets, lastRun }: Pick<Status, 'targets' | 'lastRun'>, caller: Caller, now: number) => {
   const troubles: Trouble[] = [];
   const add = (text: string, remedy: string): void => void troubles.push({ text, remedy });
-  const deploy = `${deployCommand(caller)}.`;
   const refresh = `Refresh at once from here: npm run refresh -- ${placeOptions(caller)}.`;
   if (targets.length === 0 && lastRun !== undefined) add('No token is on record for any target.', refresh);
-  if (stack.version !== ownVersion)
-    add(`Deployed is version ${stack.version ?? 'unknown'}, this is ${ownVersion}.`, `Deploy again: ${deploy}`);
   if (lastRun === undefined)
     add('No run has ended yet.', 'One starts by itself right after a deploy: look again in a few minutes.');
   else if (lastRun.status !== 'SUCCEEDED') {
@@ -269,12 +273,54 @@ const troublesOf = (status: Omit<Status, 'troubles'>, caller: Caller, now: numbe
     if ((proofs.failed ?? 0) > 0)
       add(`${name}: ${proofs.failed} of its endpoints cannot pull.`, 'docs/runbook.md, EndpointNotPullingError.');
   }
-  if (schedule === undefined) add('There is no schedule.', `Deploy again: ${deploy}`);
-  else if (!schedule.isEnabled)
-    add('The schedule is switched off.', `Switch it on: EventBridge Scheduler, ${stack.name}.`);
-  for (const { name } of openAlarms)
-    add(`Alarm ${name} is open.`, `docs/runbook.md, ${name.slice(stack.name.length + 1)}.`);
   return troubles;
+};
+
+/** What AWS says of a stack beside its runs. */
+interface Surroundings {
+  readonly stack: DeployedStack;
+  readonly schedule: Awaited<ReturnType<typeof readSchedule>>;
+  readonly alarms: readonly StackAlarm[];
+  readonly listeners: readonly Listeners[];
+}
+
+/** @throws {CommandError} there is no such stack, or AWS refused or did not answer */
+export const readSurroundings = async (caller: Caller): Promise<Surroundings> => {
+  const stack = await requireStack(caller);
+  const topics = [stack.alertTopic, stack.alarmTopic].filter((topic) => topic !== undefined);
+  const [schedule, alarms, listeners] = await Promise.all([
+    readSchedule(caller),
+    readAlarms(caller),
+    Promise.all(topics.map((topic) => readListeners(caller, topic))),
+  ]);
+  return { stack, schedule, alarms, listeners };
+};
+
+/** What is wrong with a stack, whatever its runs came to. */
+export const troublesOfStack = (surroundings: Surroundings, caller: Caller): Trouble[] => [
+  ...breaksOf(surroundings.stack, caller),
+  ...troublesBesideRuns(surroundings, caller),
+];
+
+const troublesBesideRuns = ({ stack, schedule, alarms, listeners }: Surroundings, caller: Caller): Trouble[] => {
+  const deploy = `Deploy again: ${deployCommand(caller)}.`;
+  const { name, version } = stack;
+  return [
+    ...(version === ownVersion
+      ? []
+      : [{ text: `Deployed is version ${version ?? 'unknown'}, this is ${ownVersion}.`, remedy: deploy }]),
+    ...(schedule === undefined ? [{ text: 'There is no schedule.', remedy: deploy }] : []),
+    ...(schedule?.isEnabled === false
+      ? [{ text: 'The schedule is switched off.', remedy: `Switch it on: EventBridge Scheduler, ${name}.` }]
+      : []),
+    ...alarms
+      .filter(({ isOpen }) => isOpen)
+      .map((alarm) => ({
+        text: `Alarm ${alarm.name} is open.`,
+        remedy: `docs/runbook.md, ${alarm.name.slice(name.length + 1)}.`,
+      })),
+    ...silencesOf(listeners),
+  ];
 };
 
 /**
@@ -284,14 +330,9 @@ const troublesOf = (status: Omit<Status, 'troubles'>, caller: Caller, now: numbe
  * @throws {CommandError} there is no such stack, or AWS refused or did not answer
  */
 export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
-  const stack = await requireStack(caller);
-  const topics = [stack.alertTopic, stack.alarmTopic].filter((topic) => topic !== undefined);
-  const [{ executions, memories }, schedule, alarms, listeners] = await Promise.all([
-    readRuns(caller, stack),
-    readSchedule(caller),
-    readAlarms(caller),
-    Promise.all(topics.map((topic) => readListeners(caller, topic))),
-  ]);
+  const surroundings = await readSurroundings(caller);
+  const { stack, schedule, alarms } = surroundings;
+  const { executions, memories } = await readRuns(caller, stack);
   const runs = executions.map((each) => toRun(each, memories));
   const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
   const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, memories);
@@ -308,10 +349,10 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
     schedule: schedule === undefined ? undefined : { ...schedule, ...defined({ nextRunAt }) },
     openAlarms: alarms.filter(({ isOpen }) => isOpen).map(({ name, description }) => ({ name, description })),
   });
-  const { mark, text, remedy } = judgeStack(stack, caller);
-  const broken =
-    mark === 'ok' || (mark === 'warning' && isBusy)
-      ? []
-      : [{ text: `Stack ${name} ${text} (${status}).`, remedy: `${remedy.replace(/\.$/, '')}.` }];
-  return { ...seen, troubles: [...broken, ...troublesOf(seen, caller, now), ...silencesOf(listeners)] };
+  const troubles = [
+    ...breaksOf(stack, caller),
+    ...troublesOfRuns(seen, caller, now),
+    ...troublesBesideRuns(surroundings, caller),
+  ];
+  return { ...seen, troubles };
 };

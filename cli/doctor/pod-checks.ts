@@ -3,7 +3,7 @@ import { createRunpodPods } from '../../functions/lib/runpod/pods.ts';
 import { type Check, need, ok, warning, wrong } from './check.ts';
 import type { TargetView } from './target-view.ts';
 
-/** What a canary pod needs, where the target has one. Whether the key may create pods shows when a run does. */
+/** What a canary pod needs, where the target has one. */
 export const podChecks = ({ caller, target, now, podKey, canaryImage }: TargetView): Check[] => {
   const { name: group, canaryPod } = target;
   if (canaryPod === undefined) return [];
@@ -37,11 +37,17 @@ export const podChecks = ({ caller, target, now, podKey, canaryImage }: TargetVi
             'The next run deletes them; or terminate them in the Runpod console.',
           );
         }
+        if (!(await pods.mayCreate())) {
+          return wrong(
+            'The key may list pods, and not create them (403).',
+            'Give it the right to create pods at console.runpod.io, or name another as runpod.podKey.',
+          );
+        }
         const [cheapest] = await pods.listFlavours();
         return cheapest === undefined
           ? warning('Runpod lists no CPU that a canary pod could have.', 'Look at console.runpod.io.')
           : ok(
-              `The key may list pods, and none is left. One on ${cheapest.id} costs $${cheapest.dollarsPerHour.toFixed(2)} an hour, and lives a minute or two.`,
+              `The key may list pods, and none is left. A create that asks for nothing was refused for its form, not for the key; whether a whole one is taken shows when a run makes it. One on ${cheapest.id} costs $${cheapest.dollarsPerHour.toFixed(2)} an hour, and lives a minute or two.`,
             );
       },
     },

@@ -69,7 +69,7 @@ export interface Tip {
 /** One row's time: its tokens, outages, runs, rollouts and pushes. Elements are kept and moved, not made anew. */
 export class Lane {
   readonly element = html('div', { class: 'lane' });
-  readonly #svg = svg('svg', { height, role: 'group' });
+  readonly #svg = svg('svg', { height, role: 'group', preserveAspectRatio: 'none' });
   readonly #elements = new Map<string, SVGElement>();
   readonly #texts = new Map<string, string>();
   readonly #tip: Tip;

@@ -23,6 +23,8 @@ const colours: Record<Standing, string> = {
   well: 'good',
 };
 const everything = 'all';
+/** More rows than this are drawn closer together, so that forty are on two screens. */
+const looseRows = 20;
 
 interface Row {
   readonly element: HTMLLIElement;
@@ -120,6 +122,7 @@ export class Rows {
       ({ id, title }) =>
         (this.#shown === everything || standingById.get(id) === this.#shown) && title.toLowerCase().includes(words),
     );
+    this.#list.closest('section')?.classList.toggle('dense', shown.length > looseRows);
     for (const each of all) if (!this.#rows.has(each.id)) this.#rows.set(each.id, this.#make(each));
     showList(
       this.#list,

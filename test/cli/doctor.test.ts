@@ -400,7 +400,14 @@ describe('doctor', () => {
     const image = world.push('runpod-canary', 'v1');
     const text = await read();
     expect(text).toMatch(/✓ The canary pod's image .*runpod-canary:v1 can be pulled\./);
-    expect(text).toContain('✓ The key may list pods, and none is left. One on cpu3c costs $0.08 an hour');
+    expect(text).toContain(
+      'refused for its form, not for the key; whether a whole one is taken shows when a run makes it. One on cpu3c costs $0.08 an hour',
+    );
+    expect(world.runpod.createdPods).toEqual([]);
+    const scopes = world.runpod.keys.get(world.apiKey);
+    world.runpod.keys.set(world.apiKey, new Set(['secrets:read', 'secrets:write', 'serverless:read']));
+    expect(await read()).toContain('✗ The key may list pods, and not create them (403).');
+    world.runpod.keys.set(world.apiKey, scopes ?? new Set());
     const name = podNameOf(stackName, 'production', Date.parse('2026-01-01T00:00:00Z'));
     const { id } = world.runpod.createPod({ name, image, registry: null, cpu: { id: 'cpu3c', vcpuCount: 2 } });
     expect(await read()).toContain(`have outlived their time, and cost: ${id}.`);

@@ -431,6 +431,131 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await shoot(`console-${colorScheme}-${width}`);
   });
 
+  const violations = async (): Promise<unknown> => {
+    await page.evaluate(axe);
+    return page.evaluate(
+      'axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))',
+    );
+  };
+
+  it.each<readonly [string, () => Promise<unknown>]>([
+    [
+      'a rollout that came back',
+      async () => {
+        source.eventLog.put('rollouts', {
+          id: 'r',
+          refresher: 'production',
+          endpoint: '4m7x2k9q',
+          run: 'r',
+          image: 'sha256:0123456789',
+          startedAt: source.eventLog.scalars.now - hourMs,
+          endedAt: source.eventLog.scalars.now,
+          verdict: 'broken',
+          why: 'it cannot start',
+          back: 'works',
+        });
+        source.eventLog.flush();
+        await expect.poll(() => page.locator('.t-rollout.back').count(), { timeout: 20_000 }).toBe(1);
+      },
+    ],
+    [
+      'live, with an alarm and an error',
+      async () => {
+        source.eventLog.put('alarms', {
+          id: 'stack-RunFailed',
+          isOpen: true,
+          description: 'First: docs/runbook.md, RunFailed.',
+          link: 'https://example.com/alarm',
+        });
+        source.eventLog.set({
+          mode: 'live',
+          trouble: 'AWS answered 403.',
+          sentence: { severity: 'critical', pieces: ['production: it failed.'] },
+        });
+        source.eventLog.flush();
+        await expect.poll(() => page.locator('#stale').innerText(), { timeout: 20_000 }).toContain('403');
+      },
+    ],
+    [
+      'empty',
+      async () => {
+        for (const name of ['refreshers', 'endpoints', 'runs', 'tokens', 'workers', 'mails'] as const)
+          for (const { id } of all(name)) source.eventLog.remove(name, id);
+        source.eventLog.flush();
+        await expect.poll(() => page.locator('#rows > li').count(), { timeout: 20_000 }).toBe(0);
+      },
+    ],
+    [
+      'disconnected',
+      async () => {
+        await served.close();
+        await expect.poll(() => page.getAttribute('body', 'class'), { timeout: 20_000 }).toBe('stale');
+      },
+    ],
+  ])('is accessible, light and dark, wide and narrow: %s', async (what, happens) => {
+    await turn('speed 0');
+    await until(() => source.eventLog.scalars.speed === 0);
+    await happens();
+    for (const [colorScheme, width] of [
+      ['light', 1440],
+      ['dark', 1440],
+      ['light', 390],
+      ['dark', 390],
+    ] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 900 });
+      expect(await violations(), `${colorScheme} ${width}`).toEqual([]);
+      expect(await page.evaluate('document.documentElement.scrollWidth <= window.innerWidth')).toBe(true);
+    }
+    if (what === 'disconnected') await serve();
+  });
+
+  it('tells by shapes what it tells by colours, where colours are forced', async () => {
+    await turn('runpod 503');
+    await turn('refresh');
+    await page.emulateMedia({ forcedColors: 'active' });
+    await page.waitForSelector('.t-outage');
+    const swatches = await page.evaluate(`[...document.querySelectorAll('.swatch')].map((each) => {
+      const { backgroundColor, backgroundImage } = getComputedStyle(each);
+      return backgroundImage !== 'none' || backgroundColor !== getComputedStyle(document.body).backgroundColor;
+    })`);
+    expect(swatches).toEqual(expect.arrayContaining([true]));
+    expect(swatches).not.toContain(false);
+    for (const row of await page.locator('#rows > li p b').allInnerTexts()) expect(row).toMatch(/^[✕■▲◆?●] \w/);
+    for (const step of await page.locator('#path .step').allInnerTexts()) expect(step).toMatch(/^[·○●↻✕] /);
+    expect(await page.locator('#mark').innerText()).toMatch(/^[●▲✕]/);
+    expect(await violations()).toEqual([]);
+  });
+
+  it('has forty targets of three endpoints on two screens', async () => {
+    await turn('speed 0');
+    await page.click('#drawer summary');
+    await page.setViewportSize({ width: 1440, height: 900 });
+    const { eventLog } = source;
+    const { now } = eventLog.scalars;
+    for (const { id } of all('refreshers')) eventLog.remove('refreshers', id);
+    for (let index = 0; index < 40; index += 1) {
+      const id = `target-${index}-${'x'.repeat(20)}`;
+      eventLog.put('refreshers', { id, title: id, isOurs: true, endsAt: now + 8 * hourMs, proofs: { tested: 3 } });
+      eventLog.put('tokens', { id, refresher: id, storedAt: now - 4 * hourMs, expiresAt: now + 8 * hourMs });
+      for (const each of [1, 2, 3])
+        eventLog.put('endpoints', {
+          id: `${index}-${each}`,
+          refresher: id,
+          name: `images-${each}`,
+          proof: 'tested',
+          at: now,
+        });
+    }
+    eventLog.flush();
+    await expect.poll(() => page.locator('#rows > li').count(), { timeout: 20_000 }).toBe(40);
+    // What is not on the screen has a height that is guessed, until it has been there.
+    await page.locator('#rows > li').last().scrollIntoViewIfNeeded();
+    expect(
+      await page.evaluate('document.querySelector("#rows").getBoundingClientRect().bottom + window.scrollY'),
+    ).toBeLessThanOrEqual(2 * 900);
+  });
+
   it('keeps still for whoever asked for reduced motion', async () => {
     await page.emulateMedia({ reducedMotion: 'reduce' });
     await turn('speed 3600');

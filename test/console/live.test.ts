@@ -7,6 +7,7 @@ import { region, World } from '../../simulator/world.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
+import { beginFollowing, settle } from '../support/rollouts.ts';
 
 const mark = 'SENTINELPASSWORD';
 let world: World;
@@ -31,6 +32,14 @@ beforeAll(async () => {
   await world.refresh({ trigger: 'manual' });
   world.runpod.keys.set(world.apiKey, good);
   Object.assign(world.deployment.alarms[0] ?? {}, { state: 'ALARM' });
+  Object.assign(world.deployment.outputs, { Version: '0.0.9' });
+  const listener = { protocol: 'email', endpoint: 'you@example.com', isConfirmed: true };
+  for (const topic of ['alerts', 'alarms'])
+    world.deployment.subscriptions.push({
+      ...listener,
+      topicArn: `arn:aws:sns:${region}:123456789012:runpod-ecr-refresh-dev-${topic}`,
+      isEnded: topic === 'alerts',
+    });
   source = await LiveSource.begin(callerOf(world), 50);
 });
 
@@ -59,13 +68,20 @@ describe('the live console', () => {
     expect(severity).toBe('critical');
     const text = pieces.map((piece) => (typeof piece === 'number' ? 'HH:MM' : piece)).join('');
     expect(text).toMatch(
-      /^production: pulls work until HH:MM\. Its last run stored no token \(RunpodUnauthorizedError\)\. Alarm \S+ is open\. Next run HH:MM\.$/,
+      /^production: pulls work until HH:MM\. Its last run stored no token \(RunpodUnauthorizedError\)\. Deployed is version 0\.0\.9, this is \S+\. Alarm \S+ is open\. Alerts no longer reach you@example\.com: .* Next run HH:MM\.$/,
     );
   });
 
-  it('keeps the last proof, with its age, where a run stored nothing', () => {
-    const [run] = source.eventLog.all('refreshers');
-    expect(run).toMatchObject({ id: 'production', error: { name: 'RunpodUnauthorizedError' } });
+  it('has the last proof, with its age, where the last run stored nothing, also when it was begun after that', () => {
+    const { eventLog } = source;
+    expect(eventLog.all('refreshers')).toMatchObject([
+      { id: 'production', error: { name: 'RunpodUnauthorizedError' }, proofs: { observed: 1 } },
+    ]);
+    const [endpoint] = eventLog.all('endpoints');
+    expect(endpoint).toMatchObject({ id: '4m7x2k9q', proof: 'observed' });
+    const [failed, earlier] = eventLog.all('runs');
+    expect(endpoint?.at).toBeGreaterThanOrEqual(earlier?.startedAt ?? Number.POSITIVE_INFINITY);
+    expect(endpoint?.at).toBeLessThan(failed?.startedAt ?? 0);
   });
 
   it('opens any run, with what went into its states and came out of them', async () => {
@@ -105,6 +121,7 @@ describe('the live console', () => {
       return `  - { name: target-${index}, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: ${registry} } }`;
     });
     world.writeTargets(`targets:\n${targets.join('\n')}\n`);
+    await world.clock.advance(60_000);
     await world.refresh({ trigger: 'schedule' });
     await expect.poll(() => source.eventLog.all('refreshers').length).toBe(12);
     const [worst] = worstFirst(source.eventLog.all('refreshers'), Date.now());
@@ -122,6 +139,39 @@ describe('the live console', () => {
     await expect.poll(() => source.eventLog.scalars.trouble).toMatch(/Allow cloudwatch:DescribeAlarms/);
     repair();
     await expect.poll(() => source.eventLog.scalars.trouble).toBe('');
+  });
+});
+
+describe('a rollout of the deployed stack', () => {
+  it('is on the lane while it is under way, opens as a path, and shows that it came back', async () => {
+    const { world: following, endpoint } = await beginFollowing(undefined, { isWarm: false });
+    const image = following.push('team/worker', 'production');
+    following.runpod.programFaults.set(following.registry.digestOf(image) ?? '', 'cannot start');
+    await following.refresh();
+    const execution = [...following.rollouts.executions.values()][0];
+    await following.clock.advance(60_000);
+    expect(execution?.status).toBe('RUNNING');
+    const live = await LiveSource.begin(callerOf(following), 50);
+    try {
+      const shown = () => live.eventLog.all('rollouts');
+      expect(shown()).toMatchObject([
+        { endpoint: endpoint.id, refresher: 'production', run: execution?.name, image: expect.stringContaining(image) },
+      ]);
+      expect(shown()[0]?.endedAt).toBeUndefined();
+      const record = await live.run(execution?.name ?? '');
+      expect(record?.opened).toMatchObject({ machine: 'rollout', status: 'RUNNING' });
+      expect(record?.opened.states.map(({ id }) => id)).toEqual(
+        expect.arrayContaining(['PlanRollout', 'ApplyRollout', 'WatchRollout']),
+      );
+      following.runpod.startWorker(endpoint);
+      await settle(following);
+      await expect.poll(() => shown()[0]?.verdict, { timeout: 20_000 }).toBe('broken');
+      expect(shown()).toHaveLength(1);
+      expect((await live.run(execution?.name ?? ''))?.opened.states.map(({ id }) => id)).toContain('RollBack');
+    } finally {
+      await live.end();
+      await following.end();
+    }
   });
 });
 

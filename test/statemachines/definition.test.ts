@@ -194,7 +194,7 @@ const handling: Readonly<Record<string, Handling>> = {
   },
   FindConcerned: { timeout: 440, retried: onRunpod, caught: [all('NothingConcerned')] },
   RefreshTargets: { retried: [], caught: [all('Report')] },
-  DiscoverEndpoints: { timeout: 280, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
+  DiscoverEndpoints: { timeout: 310, retried: onRunpod, caught: [waitForRunpod, waitForPlatform, conclude] },
   FetchToken: { timeout: 140, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   VerifyImagePull: { timeout: 310, retried: onEcr, caught: [waitForEcr, waitForKms, waitForPlatform, conclude] },
   UpdateRunpod: {

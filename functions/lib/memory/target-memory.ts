@@ -28,6 +28,8 @@ const recordSchema = z.object({
   heldSince: z.optional(text),
   /** What the last run came to for the target, and when it ended. */
   last: z.optional(z.object({ at: text, execution: text, trigger: text, outcome: outcomeSchema })),
+  /** What an earlier run saw of its endpoints, and when, where the last one saw none. */
+  seen: z.optional(z.object({ at: text, ...z.pick(outcomeSchema, { proofs: true, endpoints: true }).shape })),
   /** What people know of its troubles: in a form that is equal as long as they are, and how severe they were. */
   notified: z.optional(z.object({ trouble: text, severity: z.enum(['critical', 'warning', 'info']) })),
   /** Its last canary pod: when one was begun, by which execution, and what the last one that has ended showed. */
@@ -119,6 +121,12 @@ const boundOutcome = (outcome: Outcome): Outcome => {
   return { ...kept, endpoints: outcome.endpoints.slice(0, maxEndpoints) };
 };
 
+/** What was last seen of a target's endpoints, and when: a run that stored nothing has proven nothing either. */
+export const lastSeen = ({ last, seen }: TargetMemory): TargetMemory['seen'] =>
+  last === undefined || last.outcome.endpoints.length === 0
+    ? seen
+    : { at: last.at, proofs: last.outcome.proofs, endpoints: last.outcome.endpoints };
+
 /**
  * A run has ended, and people were told what there was to tell of it.
  *
@@ -149,9 +157,11 @@ export const rememberRun = (
   const runs = [run, ...earlier].toSorted((one, other) => other.endedAt.localeCompare(one.endedAt));
   // Of two runs that overlap, the one that ended last has the last word.
   const isNewest = before?.last === undefined || before.last.at <= endedAt;
+  const hasSeen = outcome.endpoints.length > 0;
   return defined({
     ...held,
     last: isNewest ? { at: endedAt, execution, trigger, outcome: boundOutcome(outcome) } : before.last,
+    seen: !isNewest ? before.seen : hasSeen || before === undefined ? undefined : lastSeen(before),
     notified: isNewest ? notified : before.notified,
     runs: runs.slice(0, maxRuns),
   });

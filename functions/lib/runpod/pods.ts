@@ -59,6 +59,11 @@ export interface RunpodPods {
    * @returns its id, or why there is none
    */
   create(pod: NewPod, flavour: CpuFlavour): Promise<string | PodRefusal>;
+  /**
+   * Whether the key may create pods, as far as a create tells that asks for nothing: no image, no processor. Runpod checks a
+   * key's scope (403) and a body's form (422), and does not say which first: so `false` is sure, `true` is not.
+   */
+  mayCreate(): Promise<boolean>;
   /** Deletes a pod; one that has gone is deleted. */
   delete(id: string): Promise<void>;
 }
@@ -129,6 +134,20 @@ export const createRunpodPods = (
       default:
         throw refusalOf(answer, call);
     }
+  },
+
+  async mayCreate() {
+    const call: RunpodCall = {
+      what: 'create a pod of nothing',
+      method: 'POST',
+      url: under(api, 'pods'),
+      body: {},
+      scope: 'for creating pods',
+    };
+    const answer = await client.send(call);
+    if (answer.status === 403) return false;
+    if (answer.status === 400 || answer.status === 422) return true;
+    throw refusalOf(answer, call);
   },
 
   async delete(id) {

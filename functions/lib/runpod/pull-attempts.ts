@@ -91,7 +91,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support has been removed|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
+      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
     source:
       'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
   },
@@ -152,7 +152,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'missing',
     pattern:
-      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
+      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found["'\\]{0,3}$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
     source: 'containerd remotes/docker/resolver.go, remotes/docker/fetcher.go (1.6 to 2), with errdefs.ErrNotFound',
   },
 ];
@@ -166,9 +166,13 @@ const storePattern = /<Code>|starport-layer|\bs3[.-][\w.-]{0,128}amazonaws|\.s3\
 /** A layer that came down and could not be unpacked: neither the registry nor the container has to do with it. */
 const unpackPattern = /failed to (?:register|extract) layer/i;
 const failurePattern =
-  /\b(?:error|errors|failed|failure|fatal|cannot|could not|couldn't|can't|unable|invalid|rpc error|exceeded|unexpected|refused|denied|aborted|cancell?ed|panic|corrupt\w{0,4}|mismatch)\b/i;
-const pullPattern = /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4})\b/i;
-const imagePattern = /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3})\b/i;
+  /\b(?:error|errors|wrong|failed|failure|fatal|cannot|could not|couldn't|can't|unable|invalid|rpc error|exceeded|unexpected|refused|denied|aborted|cancell?ed|panic|corrupt\w{0,4}|mismatch)\b/i;
+const pullPattern =
+  /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4}|failed commit on ref|diff id)\b/i;
+/** The registry's API in a line: Go's errors begin with the address that was asked, and say no more of what for. */
+const registryApiPattern = /\bhttps:\/\/[^\s/]{1,255}\/v2\//;
+const imagePattern =
+  /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3}|failed to copy|content descriptor)\b/i;
 
 /** What is a registry's own: an error code as distribution's errcode writes it, and what ECR calls a token. */
 const registryPattern =
@@ -216,8 +220,11 @@ const progressOf = (line: string): Sign | undefined => {
   if (/^\S{1,200} Pulling from \S/.test(line)) return { kind: 'named' };
   if (/^Digest: sha256:[0-9a-f]{64}\b/.test(line)) return { kind: 'pulled' };
   if (/^Status: (?:Downloaded newer image|Image is up to date) for \S/.test(line)) return { kind: 'pulled' };
-  if (/^successfully pulled image\b/i.test(line) || /\breturns image reference\b/.test(line)) return { kind: 'pulled' };
-  if (/^create container \S|^pending image pull\b|^pulling image\b/i.test(line)) return { kind: 'begun' };
+  // kubelet, and the CRI plugin of containerd (pkg/cri/server/image_pull.go; 2: internal/cri).
+  if (/^successfully pulled image\b|\bmsg="pulled image \\?"|\breturns image reference\b/i.test(line))
+    return { kind: 'pulled' };
+  if (/^create container \S|^pending image pull\b|^pulling image\b|\bmsg="PullImage [^\s]{1,512}""$/i.test(line))
+    return { kind: 'begun' };
   if (/\bimage pull: \S{1,512}: pending\b/i.test(line)) return { kind: 'waiting' };
   return undefined;
 };
@@ -243,7 +250,7 @@ const signOf = (line: string): Sign => {
     const isTold = found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk';
     return failed(isTold ? found.cause : 'container-cannot-start', 'container');
   }
-  const isPull = pullPattern.test(prose);
+  const isPull = pullPattern.test(prose) || registryApiPattern.test(line);
   const stage = isPull ? 'pull' : creatingPattern.test(prose) ? 'container' : 'unsaid';
   if (storePattern.test(line) && failurePattern.test(prose)) {
     return failed(found === undefined || found.cause === 'refused' ? 'blob-store' : found.cause, 'pull');
@@ -353,8 +360,12 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
         break;
       }
       case 'pulled': {
-        // "Status: …" follows "Digest: …" and says the same of the same attempt.
-        if (last?.pulled !== undefined && at - last.pulled.at <= sameFailureMs && /^Status: /.test(line)) {
+        // "Status: …" follows "Digest: …", and "returns image reference" follows "Pulled image": the same of the same attempt.
+        if (
+          last?.pulled !== undefined &&
+          at - last.pulled.at <= sameFailureMs &&
+          /^Status: |\breturns image/.test(line)
+        ) {
           last.pulled = { ...last.pulled, line: quoteEnds(line) };
           break;
         }
