@@ -20,6 +20,7 @@ const inputSchema = z.object({
       endpoints: z.number(),
       otherUsers: z.array(z.object({ name: z.string(), image: z.string() })),
       unmanaged: z._default(z.array(z.string()), []),
+      left: z._default(z.array(z.object({ endpoint: z.string(), evidence: z.string() })), []),
       warnings: z.array(z.string()),
     }),
   ),
@@ -83,6 +84,7 @@ export const createConcludeTarget =
       rollouts: input.rollouts?.rollouts,
       otherUsers: unlessEmpty(discovered?.otherUsers.map(({ name }) => name)),
       unmanaged: unlessEmpty(discovered?.unmanaged),
+      left: unlessEmpty(discovered?.left),
       warnings: unlessEmpty([
         ...(discovered?.warnings ?? []),
         ...(input.rolloutFailure === undefined

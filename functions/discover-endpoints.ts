@@ -3,8 +3,16 @@ import { defined } from './lib/defined.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { registriesOf } from './lib/ecr/registries.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
-import { rememberUsers, targetForm } from './lib/memory/target-memory.ts';
-import { type BasePlatform, isoSeconds, lambda, ownAccountSchema, type Platform, parseInput } from './lib/platform.ts';
+import { rememberUsers } from './lib/memory/users.ts';
+import {
+  type BasePlatform,
+  isoSeconds,
+  type Log,
+  lambda,
+  ownAccountSchema,
+  type Platform,
+  parseInput,
+} from './lib/platform.ts';
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
@@ -27,8 +35,8 @@ interface DiscoverEndpointsDeps {
   readonly runpodFor: (
     keySource: string,
   ) => RunpodManagement & { readonly listDelegations: () => Promise<readonly Delegation[]> };
-  readonly memory: Pick<Memory, 'change'>;
-  readonly log: Pick<BasePlatform['log'], 'error'>;
+  readonly memory: Pick<Memory, 'read' | 'change'>;
+  readonly log: Log;
 }
 
 const inputSchema = z.object({ name: z.string(), execution: ownAccountSchema, trigger: z.string() });
@@ -49,6 +57,8 @@ interface DiscoverEndpointsOutput {
   readonly registries: readonly string[];
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
+  /** Endpoints that used the credential at the run before, and are not told of otherwise. */
+  readonly left: ReadonlyArray<{ readonly endpoint: string; readonly evidence: string }>;
   readonly warnings: readonly string[];
   /** There where an endpoint follows what is pushed, and when it was seen with its image. */
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string; readonly seenAt: string }>;
@@ -71,24 +81,6 @@ const maxRegistries = 20;
 export const createDiscoverEndpoints =
   ({ loadTargets, now, runpodFor, memory, log }: DiscoverEndpointsDeps) =>
   async (event: unknown): Promise<DiscoverEndpointsOutput> => {
-    /** Remembers who uses the credential, and answers who did. A run goes on without its memory. */
-    const changeUsers = async (credential: string, target: string, users: ReadonlyArray<{ readonly id: string }>) => {
-      let known: readonly string[] = [];
-      await memory
-        .change(targetForm, target, (before) => {
-          known = before?.users?.credential === credential ? before.users.endpoints : [];
-          return rememberUsers(
-            before,
-            credential,
-            users.map(({ id }) => id),
-          );
-        })
-        .catch((error: unknown) => {
-          known = [];
-          log.error('Which endpoints use the credential cannot be remembered', error);
-        });
-      return known;
-    };
     const { name, execution: ownAccount, trigger } = parseInput('discover-endpoints', inputSchema, event);
     const targets = loadTargets();
     const found = targetOf(loadTargets, name);
@@ -105,8 +97,10 @@ export const createDiscoverEndpoints =
       warnings.push(`Templates and pods that use the credential are not known: ${message}`);
       return [];
     });
-    const users = all.filter(({ registry }) => registry === runpod.registry);
-    const behind = [...users.map(({ id, image }) => ({ name: id, image })), ...otherUsers];
+    const behind = [
+      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
+      ...otherUsers,
+    ];
 
     const chosen = chooseEndpoints(found, all);
     const { packed, leftOut } = packImages([
@@ -120,10 +114,25 @@ export const createDiscoverEndpoints =
       management.listDelegations().catch(() => []),
     );
     warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
-    const usersBefore = await changeUsers(runpod.registry, name, users);
-    const isTold = new Set(unmanaged.map(({ id }) => id));
-    const left = usersBefore.filter((id) => !isTold.has(id));
-    warnings.push(...describeLeft(found, targets, left, all).slice(0, maxUnmanaged));
+    const users = all.filter(({ registry }) => registry === runpod.registry).map(({ id }) => id);
+    const known = new Set([
+      ...(found.ignore ?? []),
+      ...(found.endpoints ?? []).map(({ id }) => id),
+      ...unmanaged.map(({ id }) => id),
+    ]);
+    const others = new Map(all.filter(({ id }) => !known.has(id)).map((each) => [each.id, each]));
+    // Only for the report: without the memory nobody knows what was there.
+    const gone = await rememberUsers(memory, found, users, (id) => others.has(id)).catch((error: unknown) => {
+      log.error('Which endpoints used the credential cannot be remembered', error);
+      return [];
+    });
+    const left = gone.flatMap((id) => {
+      const endpoint = others.get(id);
+      return endpoint === undefined
+        ? []
+        : [{ endpoint: id, evidence: describeLeft(endpoint, runpod.registry, targets) }];
+    });
+    warnings.push(...left.map(({ evidence }) => evidence));
     if (otherUsers.length > maxOtherUsers)
       warnings.push(
         `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
@@ -141,6 +150,7 @@ export const createDiscoverEndpoints =
       otherUsers: otherUsers.slice(0, maxOtherUsers),
       registries: registriesOf(behind.map(({ image }) => image)).slice(0, maxRegistries),
       unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
+      left,
       warnings,
       followers: followers.length === 0 ? undefined : followers,
       canaryPod: found.canaryPod,
@@ -150,10 +160,10 @@ export const createDiscoverEndpoints =
 export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets' | 'memory'>) => {
   const connect = connectRunpod(platform);
   return createDiscoverEndpoints({
-    loadTargets: platform.loadTargets,
-    now: platform.now,
     memory: platform.memory,
     log: platform.log,
+    loadTargets: platform.loadTargets,
+    now: platform.now,
     runpodFor: (keySource) => {
       const client = connect(keySource);
       return {

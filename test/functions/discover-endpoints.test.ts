@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { createDiscoverEndpoints } from '../../functions/discover-endpoints.ts';
 import { packedImagesSchema } from '../../functions/lib/ecr/packed-images.ts';
-import { MemoryUnavailableError } from '../../functions/lib/errors.ts';
 import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { Delegation } from '../../functions/lib/runpod/delegations.ts';
 import type { Target } from '../../functions/lib/targets.ts';
@@ -28,18 +27,13 @@ const discover = (
     delegations = async () => [],
     trigger = 'schedule',
     memory = createMemoryOf(),
-  }: {
-    others?: Target[];
-    delegations?: () => Promise<Delegation[]>;
-    trigger?: string;
-    memory?: Pick<Memory, 'change'>;
-  } = {},
+  }: { others?: Target[]; delegations?: () => Promise<Delegation[]>; trigger?: string; memory?: Memory } = {},
 ) =>
   createDiscoverEndpoints({
+    memory,
+    log: { info: () => {}, error: () => {} },
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     loadTargets: () => [of, ...others],
-    memory,
-    log: { error: () => {} },
     runpodFor: () => ({
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -196,6 +190,95 @@ describe('discover-endpoints', () => {
     });
   });
 
+  describe('of endpoints that have left the credential', () => {
+    const elsewhere = (id: string, registry: string | null) => ({ ...endpoint(id, registry), image: 'acme/worker:1' });
+    const other: Target = { ...target, name: 'b', runpod: { apiKey: 'ssm:/k', registry: 'theirs' } };
+
+    it.each([
+      ['none', null, 'with no credential\\.'],
+      ['another one', 'hub', 'with credential hub\\.'],
+      ['another target’s', 'theirs', 'with credential theirs, which target b keeps fresh\\.'],
+    ])('tells what they use now: %s', async (_what, registry, words) => {
+      const memory = createMemoryOf();
+      const first = await discover(target, [endpoint('x'), endpoint('y')], undefined, { memory, others: [other] });
+      expect(first.left).toEqual([]);
+      const found = await discover(target, [elsewhere('x', registry), endpoint('y')], undefined, {
+        memory,
+        others: [other],
+      });
+      expect(found.left).toEqual([
+        {
+          endpoint: 'x',
+          evidence: expect.stringMatching(
+            `^Endpoint x \\(x\\) no longer uses credential cred: it pulls acme/worker:1 ${words} Where that was not meant`,
+          ),
+        },
+      ]);
+      expect(found.warnings).toEqual(found.left.map(({ evidence }) => evidence));
+    });
+
+    it('tells again what no run came to report, and nothing that one has', async () => {
+      const memory = createMemoryOf();
+      const look = () => discover(target, [elsewhere('x', null)], undefined, { memory });
+      await discover(target, [endpoint('x')], undefined, { memory });
+      expect((await look()).left).toHaveLength(1);
+      const { left } = await look();
+      expect(left).toHaveLength(1);
+      const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
+      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      expect((await look()).left).toEqual([]);
+      delete memory.records['target a'];
+      expect((await look()).left).toEqual([]);
+    });
+
+    it('tells of more than ten in the runs that follow', async () => {
+      const memory = createMemoryOf();
+      const ids = Array.from({ length: 12 }, (_, index) => `e${index}`);
+      await discover(
+        target,
+        ids.map((id) => endpoint(id)),
+        undefined,
+        { memory },
+      );
+      const look = () =>
+        discover(
+          target,
+          ids.map((id) => elsewhere(id, null)),
+          undefined,
+          { memory },
+        );
+      const { left } = await look();
+      expect(left).toHaveLength(10);
+      const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
+      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      expect((await look()).left).toHaveLength(2);
+    });
+
+    it.each<readonly [string, Target, ReturnType<typeof endpoint>[]]>([
+      ['that were deleted', target, []],
+      ['that targets.yml ignores', { ...target, ignore: ['x'] }, [elsewhere('x', null)]],
+      ['that targets.yml names, whose proof says it', { ...target, endpoints: [{ id: 'x' }] }, [elsewhere('x', null)]],
+      ['that are told of as pulling from the registry without it', target, [endpoint('x', null)]],
+      [
+        'where the target has got another credential',
+        { ...target, runpod: { apiKey: 'k', registry: 'new' } },
+        [elsewhere('x', 'cred')],
+      ],
+    ])('says nothing of those %s', async (_what, of, all) => {
+      const memory = createMemoryOf();
+      await discover(target, [endpoint('x')], undefined, { memory });
+      expect((await discover(of, all, undefined, { memory })).left).toEqual([]);
+    });
+
+    it('goes on without a memory', async () => {
+      const fail = () => Promise.reject(new Error('no table'));
+      const found = await discover(target, [endpoint('x')], undefined, {
+        memory: { ...createMemoryOf(), read: fail, change: fail },
+      });
+      expect(found).toMatchObject({ endpoints: 1, left: [] });
+    });
+  });
+
   it('warns of what uses the credential for images of another registry', async () => {
     const { warnings } = await discover(
       target,
@@ -209,60 +292,5 @@ describe('discover-endpoints', () => {
       /hub uses the credential for acme\/private:1; pod lab uses the credential for .*eu-west-1.*of another registry/,
     );
     expect(warnings.join('\n')).not.toContain('mine');
-  });
-});
-
-describe('an endpoint that leaves the credential', () => {
-  const elsewhere = (id: string, registry: string | null) => ({ ...endpoint(id, registry), image: 'ghcr.io/team/x:1' });
-  const other: Target = { name: 'b', ecr: { region: 'us-east-1' }, runpod: { apiKey: 'ssm:/k', registry: 'kept' } };
-
-  it.each<readonly [string, string | null, string]>([
-    ['for none', null, 'uses none'],
-    ['for one that nothing keeps', 'else', 'uses credential else'],
-    ['for that of another target', 'kept', 'uses credential kept of target b'],
-  ])('%s is told once, wherever its image lies', async (_what, registry, uses) => {
-    const memory = createMemoryOf();
-    const options = { memory, others: [other] };
-    const all = [endpoint('stays'), endpoint('goes'), endpoint('deleted')];
-    expect((await discover(target, all, undefined, options)).warnings).toEqual([]);
-    const after = [endpoint('stays'), elsewhere('goes', registry)];
-    expect((await discover(target, after, undefined, options)).warnings).toEqual([
-      `Endpoint goes (goes) has left credential cred since the last run and ${uses}: its image is ghcr.io/team/x:1.`,
-    ]);
-    expect((await discover(target, after, undefined, options)).warnings).toEqual([]);
-    // It comes back, and leaves again.
-    await discover(target, all, undefined, options);
-    expect((await discover(target, after, undefined, options)).warnings).toHaveLength(1);
-  });
-
-  it('is told as one that fails at its next cold start where its image is in the registry, and no second time', async () => {
-    const memory = createMemoryOf();
-    await discover(target, [endpoint('goes')], undefined, { memory });
-    const { warnings } = await discover(target, [endpoint('goes', null)], undefined, { memory });
-    expect(warnings).toEqual([expect.stringContaining('it fails at its next cold start')]);
-  });
-
-  it('is not told where targets.yml names or ignores it, or gives the target another credential', async () => {
-    for (const of of [
-      { ...target, ignore: ['goes'] },
-      { ...target, endpoints: [{ id: 'goes' }] },
-      { ...target, runpod: { ...target.runpod, registry: 'new' } },
-    ]) {
-      const memory = createMemoryOf();
-      await discover(target, [endpoint('goes')], undefined, { memory });
-      expect((await discover(of, [elsewhere('goes', null)], undefined, { memory })).warnings).toEqual([]);
-    }
-  });
-
-  it('keeps no run from going on where nothing can be remembered', async () => {
-    const memory = {
-      change: async () => {
-        throw new MemoryUnavailableError('DynamoDB does not answer.');
-      },
-    };
-    expect(await discover(target, [endpoint('one')], undefined, { memory })).toMatchObject({
-      endpoints: 1,
-      warnings: [],
-    });
   });
 });

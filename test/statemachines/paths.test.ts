@@ -47,6 +47,23 @@ const succeed = ['WantsCanaryPod', 'ConcludeTarget', ...end];
 const fail = ['WantsCanaryPod', 'ConcludeTarget', 'Report', 'Notify', 'RunVerdict', 'RefreshFailed'];
 
 describe('a run that goes well', () => {
+  it('tells once of an endpoint that has left the credential for an image of elsewhere', async () => {
+    const image = world.push('team/worker', 'v1');
+    world.runpod.addEndpoint({ id: 'stays', name: 'stays', image, registry: '6n2k8v4d' });
+    await world.refresh({});
+    endpoint.image = 'acme/worker:1';
+    endpoint.registry = null;
+    const told = await world.refresh({});
+    const [outcome] = reportOf(told).targets;
+    const evidence = expect.stringMatching(/^Endpoint images \(4m7x2k9q\) no longer uses credential 6n2k8v4d/);
+    expect([outcome?.left, outcome?.warnings]).toEqual([[{ endpoint: '4m7x2k9q', evidence }], [evidence]]);
+    expect(subjects()).toEqual(['[WARNING] runpod-ecr-refresh: production left']);
+    const later = await world.refresh({});
+    expect(reportOf(later).targets[0]).not.toHaveProperty('left');
+    expect(subjects()).toHaveLength(1);
+    expect([told.status, later.status]).toEqual(['SUCCEEDED', 'SUCCEEDED']);
+  });
+
   it('mints, tries, stores and watches, in this order', async () => {
     const execution = await world.refresh({});
     expect(statesOf(execution)).toEqual([...begin, ...mainPath, ...checkOnce, ...succeed]);

@@ -13,7 +13,7 @@ import { MemoryUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 
 /** What is remembered of which kind of thing. Each is a partition of the table, and what roles are granted by. */
-type MemoryKind = 'target' | 'rollout' | 'push' | 'delay';
+type MemoryKind = 'target' | 'users' | 'rollout' | 'push' | 'delay';
 
 /** One kind of item: its partition, and what a record of it is like. A record of an earlier release must still fit. */
 export interface MemoryForm<Schema extends z.ZodMiniType> {

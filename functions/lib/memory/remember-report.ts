@@ -18,7 +18,7 @@ const fold =
       knownAfter(
         outcome,
         before,
-        alerts.find(({ kind, target }) => kind !== 'rollout' && target === outcome.target),
+        alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target),
       ),
     );
 

@@ -39,8 +39,6 @@ const recordSchema = z.object({
       last: z.optional(canaryPodOutcomeSchema),
     }),
   ),
-  /** The ids of the endpoints that used its credential when a run last looked. */
-  users: z.optional(z.object({ credential: text, endpoints: z.array(text) })),
   /** The runs that concerned it, newest first. */
   runs: z.catch(z.array(runSchema), []),
 });
@@ -76,19 +74,6 @@ export const rememberToken = (before: TargetMemory | undefined, expiresAt: strin
     expiresAt: end !== undefined && end > Date.parse(expiresAt) ? before?.expiresAt : expiresAt,
     heldSince: isGap ? storedAt : before?.heldSince,
   });
-};
-
-/** Of more endpoints than these, those that leave a credential may go unsaid: an item must stay far below 400 KB. */
-const maxUsers = 1000;
-
-/** Endpoints that use a credential have been seen. `undefined` where nothing has changed. */
-export const rememberUsers = (
-  before: TargetMemory | undefined,
-  credential: string,
-  endpoints: readonly string[],
-): TargetMemory | undefined => {
-  const users = { credential, endpoints: endpoints.toSorted().slice(0, maxUsers) };
-  return JSON.stringify(before?.users) === JSON.stringify(users) ? undefined : { runs: [], ...before, users };
 };
 
 const hourMs = 3_600_000;

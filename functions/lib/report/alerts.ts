@@ -6,7 +6,7 @@ import type { Report } from './report.ts';
 
 /** What people are told. */
 export interface Alert {
-  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest' | 'rollout';
+  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest' | 'rollout' | 'left';
   readonly severity: 'critical' | 'warning' | 'info';
   readonly target: string;
   /** The runbook's section: an error's name, or the kind of trouble. */
@@ -67,6 +67,13 @@ const endpointsText = (target: string, what: string, endpoints: readonly Endpoin
 const podText = (target: string, what: string, { evidence, reason }: CanaryPodOutcome): string =>
   `${target}: a new token is stored, but ${what}. ${evidence ?? reason}`;
 
+/** It is no trouble of the target's: it is told when it happens, and has no end. */
+const leftAlert = ({ target, left = [] }: Outcome): Alert[] => {
+  if (left.length === 0) return [];
+  const text = `${target}: ${left.map(({ evidence }) => evidence).join(' ')}`;
+  return [{ kind: 'left', severity: 'warning', target, section: 'degraded', text }];
+};
+
 /**
  * Says what changed for people between what they know and this run. The same trouble is told once, and again when it has
  * become critical; its end is told.
@@ -80,56 +87,61 @@ export const composeAlerts = (
   now: number,
   scheduleMs: number,
 ): Alert[] =>
-  report.targets.flatMap((outcome): Alert[] => {
-    const { target, endpoints, refreshed, delayTold, canaryPod, unmanaged = [] } = outcome;
-    const memory = memories.get(target);
-    const trouble = troubleOf(outcome);
-    const known = memory?.notified;
-    const end = heldUntil(memory);
+  report.targets.flatMap((outcome): Alert[] => [
+    ...leftAlert(outcome),
+    ...troubleAlert(outcome, memories, now, scheduleMs),
+  ]);
 
-    if (trouble === '') {
-      if (delayTold !== true && known === undefined) return [];
-      const until = Date.parse(outcome.expiresAt ?? '');
-      return [
-        {
-          kind: 'recovered',
-          severity: 'info',
-          target,
-          section: 'recovered',
-          text: `${target}: a new token is stored and all is well again. ${deadline(Number.isNaN(until) ? undefined : until, now)}`,
-        },
-      ];
-    }
-    const isKnown = trouble === known?.trouble;
-    if (!refreshed) {
-      const severity = severityOf(end, now, scheduleMs);
-      if (isKnown && severity === known.severity) return [];
-      const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
-      const until = deadline(end, now);
-      const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
-      return [{ kind: 'failed', severity, target, section, text, deadline: until }];
-    }
-    if (isKnown && delayTold !== true) return [];
-    const failed = endpoints.filter(({ proof }) => proof === 'failed');
-    if (failed.length > 0) {
-      const text = endpointsText(target, 'not every endpoint can pull', failed);
-      return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
-    }
-    if (canaryPod?.proof === 'failed') {
-      const text = podText(target, 'a pod cannot pull with what Runpod holds', canaryPod);
-      return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
-    }
-    const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
-    if (degraded.length === 0 && canaryPod !== undefined && isPodTrouble(canaryPod)) {
-      const text = podText(target, 'its canary pod does not show whether it pulls', canaryPod);
-      return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
-    }
-    const text =
-      degraded.length > 0
-        ? endpointsText(target, 'something else keeps endpoints from working', degraded)
-        : `${target}: a new token is stored, but these endpoints pull from its registry without it: ${unmanaged.join(', ')}. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.`;
+const troubleAlert = (outcome: Outcome, memories: TargetMemories, now: number, scheduleMs: number): Alert[] => {
+  const { target, endpoints, refreshed, delayTold, canaryPod, unmanaged = [] } = outcome;
+  const memory = memories.get(target);
+  const trouble = troubleOf(outcome);
+  const known = memory?.notified;
+  const end = heldUntil(memory);
+
+  if (trouble === '') {
+    if (delayTold !== true && known === undefined) return [];
+    const until = Date.parse(outcome.expiresAt ?? '');
+    return [
+      {
+        kind: 'recovered',
+        severity: 'info',
+        target,
+        section: 'recovered',
+        text: `${target}: a new token is stored and all is well again. ${deadline(Number.isNaN(until) ? undefined : until, now)}`,
+      },
+    ];
+  }
+  const isKnown = trouble === known?.trouble;
+  if (!refreshed) {
+    const severity = severityOf(end, now, scheduleMs);
+    if (isKnown && severity === known.severity) return [];
+    const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
+    const until = deadline(end, now);
+    const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
+    return [{ kind: 'failed', severity, target, section, text, deadline: until }];
+  }
+  if (isKnown && delayTold !== true) return [];
+  const failed = endpoints.filter(({ proof }) => proof === 'failed');
+  if (failed.length > 0) {
+    const text = endpointsText(target, 'not every endpoint can pull', failed);
+    return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
+  }
+  if (canaryPod?.proof === 'failed') {
+    const text = podText(target, 'a pod cannot pull with what Runpod holds', canaryPod);
+    return [{ kind: 'failed', severity: 'critical', target, section: 'EndpointNotPullingError', text }];
+  }
+  const degraded = endpoints.filter(({ proof }) => proof === 'degraded');
+  if (degraded.length === 0 && canaryPod !== undefined && isPodTrouble(canaryPod)) {
+    const text = podText(target, 'its canary pod does not show whether it pulls', canaryPod);
     return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
-  });
+  }
+  const text =
+    degraded.length > 0
+      ? endpointsText(target, 'something else keeps endpoints from working', degraded)
+      : `${target}: a new token is stored, but these endpoints pull from its registry without it: ${unmanaged.join(', ')}. They fail at their next cold start. Select the target’s credential for them, or list them under ignore in targets.yml.`;
+  return [{ kind: 'degraded', severity: 'warning', target, section: 'degraded', text }];
+};
 
 /**
  * What people know of a target once a run's alerts have gone out.

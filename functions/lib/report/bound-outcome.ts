@@ -39,9 +39,10 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
     rollouts: outcome.rollouts?.filter(({ isTold }) => isTold === true).slice(0, 3),
     warnings: outcome.warnings?.slice(0, 2).map((each) => cut(each, 200)),
     unmanaged: outcome.unmanaged?.slice(0, 5),
+    left: outcome.left?.slice(0, 5).map(({ endpoint, evidence }) => ({ endpoint, evidence: cut(evidence, 200) })),
     endpoints: outcome.endpoints.filter(inTrouble).map((each) => shorten(each, 200)),
   }),
-  ({ warnings: _, missingWays: __, unmanaged: ___, ...outcome }) => ({
+  ({ warnings: _, missingWays: __, unmanaged: ___, left: ____, ...outcome }) => ({
     ...outcome,
     error: outcome.error && { ...outcome.error, message: cut(outcome.error.message, 200) },
     canaryPod: outcome.canaryPod && shortenPod(outcome.canaryPod, 60),

@@ -97,6 +97,8 @@ export const outcomeSchema = z.object({
   otherUsers: z.optional(z.array(text)),
   /** Endpoints that pull from the target's registry without a credential that is kept fresh, by name. */
   unmanaged: z.optional(z.array(text)),
+  /** Endpoints that have left the target's credential since the run before, a sentence each. */
+  left: z.optional(z.array(z.object({ endpoint: text, evidence: text }))),
   warnings: z.optional(z.array(text)),
   /** How many times the quick retries were used up before it ended. */
   delayedRounds: z.optional(z.number()),

@@ -168,10 +168,11 @@ const unpackPattern = /failed to (?:register|extract) layer/i;
 const failurePattern =
   /\b(?:error|errors|wrong|failed|failure|fatal|cannot|could not|couldn't|can't|unable|invalid|rpc error|exceeded|unexpected|refused|denied|aborted|cancell?ed|panic|corrupt\w{0,4}|mismatch)\b/i;
 const pullPattern =
-  /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4}|failed commit on ref|diff id|content descriptor|httpreadseeker)\b/i;
+  /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4}|failed commit on ref|diff id)\b/i;
 /** The registry's API in a line: Go's errors begin with the address that was asked, and say no more of what for. */
 const registryApiPattern = /\bhttps:\/\/[^\s/]{1,255}\/v2\//;
-const imagePattern = /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3})\b/i;
+const imagePattern =
+  /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3}|failed to copy|content descriptor)\b/i;
 
 /** What is a registry's own: an error code as distribution's errcode writes it, and what ECR calls a token. */
 const registryPattern =

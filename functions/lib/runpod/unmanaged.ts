@@ -43,31 +43,6 @@ export const findUnmanaged = async (
   return unmanaged.filter((each) => each.registry !== null || !isDelegated(delegations, each.image));
 };
 
-/**
- * Says which endpoints used a target's credential and have another or none now. What was deleted has not left; what
- * targets.yml names fails by its own proof.
- *
- * @param before the ids of those that used it
- */
-export const describeLeft = (
-  { runpod: { registry }, endpoints, ignore }: Target,
-  targets: readonly Target[],
-  before: readonly string[],
-  all: readonly Endpoint[],
-): string[] => {
-  const [used, known] = [new Set(before), new Set([...(ignore ?? []), ...(endpoints ?? []).map(({ id }) => id)])];
-  return all
-    .filter((each) => used.has(each.id) && !known.has(each.id) && each.registry !== registry)
-    .map((each) => {
-      const keeper = targets.find(({ runpod }) => runpod.registry === each.registry)?.name;
-      const uses =
-        each.registry === null
-          ? 'uses none'
-          : `uses credential ${each.registry}${keeper === undefined ? '' : ` of target ${keeper}`}`;
-      return `Endpoint ${labelOf(each)} has left credential ${registry} since the last run and ${uses}: its image is ${quote(each.image)}.`;
-    });
-};
-
 /** Says what such an endpoint does, and what will come of it. */
 export const describeUnmanaged = (endpoint: UnmanagedEndpoint): string => {
   const { image, registry } = endpoint;
@@ -75,6 +50,19 @@ export const describeUnmanaged = (endpoint: UnmanagedEndpoint): string => {
   return registry === null
     ? `${what} no credential: it fails at its next cold start.`
     : `${what} credential ${registry}, which no target of targets.yml keeps fresh: it fails at a cold start once that token has ended.`;
+};
+
+/** Says of an endpoint that used a target's credential what it uses now. */
+export const describeLeft = (
+  endpoint: UnmanagedEndpoint,
+  credential: string,
+  targets: readonly Pick<Target, 'name' | 'runpod'>[],
+): string => {
+  const { image, registry } = endpoint;
+  const keeper = targets.find(({ runpod }) => runpod.registry === registry);
+  const kept = keeper === undefined ? '' : `, which target ${keeper.name} keeps fresh`;
+  const now = registry === null ? 'no credential' : `credential ${registry}${kept}`;
+  return `Endpoint ${labelOf(endpoint)} no longer uses credential ${credential}: it pulls ${quote(image)} with ${now}. Where that was not meant, select ${credential} in its settings; this is said once.`;
 };
 
 /** The same of all of them, at most so many by name. */

@@ -79,6 +79,17 @@ describe('what people are told', () => {
     );
   });
 
+  it('tells of what left the credential beside what else there is, which stays known', () => {
+    const left = [{ endpoint: 'x', evidence: 'Endpoint x no longer uses credential cred.' }];
+    expect(compose({ ...good, left }, good)).toMatchObject([
+      { kind: 'left', severity: 'warning', text: 'production: Endpoint x no longer uses credential cred.' },
+    ]);
+    const kinds = (...outcomes: [Outcome, ...Outcome[]]) => compose(...outcomes).map(({ kind }) => kind);
+    expect(kinds({ ...failed, left }, failed)).toEqual(['left']);
+    expect(kinds({ ...good, left }, failed)).toEqual(['left', 'recovered']);
+    expect(kinds(failed, { ...failed, left }, failed)).toEqual([]);
+  });
+
   it.each<readonly [string, Outcome, Outcome[], string[]]>([
     ['nothing while all is well', good, [good], []],
     ['nothing on the first run that goes well', good, [], []],
