@@ -3,7 +3,6 @@ import { defined } from './lib/defined.ts';
 import { packImages } from './lib/ecr/packed-images.ts';
 import { registriesOf } from './lib/ecr/registries.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
-import { rememberUsers } from './lib/memory/users.ts';
 import {
   type BasePlatform,
   isoSeconds,
@@ -16,8 +15,9 @@ import {
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
+import { findLeft, type LeftEndpoint } from './lib/runpod/left.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { describeAllUnmanaged, describeLeft, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
+import { describeAllUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
 import {
   accountOf,
   type CanaryPodSettings,
@@ -58,7 +58,7 @@ interface DiscoverEndpointsOutput {
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
   readonly unmanaged: readonly string[];
   /** Endpoints that used the credential at the run before, and are not told of otherwise. */
-  readonly left: ReadonlyArray<{ readonly endpoint: string; readonly evidence: string }>;
+  readonly left: readonly LeftEndpoint[];
   readonly warnings: readonly string[];
   /** There where an endpoint follows what is pushed, and when it was seen with its image. */
   readonly followers?: ReadonlyArray<{ readonly id: string; readonly image: string; readonly seenAt: string }>;
@@ -114,24 +114,13 @@ export const createDiscoverEndpoints =
       management.listDelegations().catch(() => []),
     );
     warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
-    const users = all.filter(({ registry }) => registry === runpod.registry).map(({ id }) => id);
-    const known = new Set([
-      ...(found.ignore ?? []),
-      ...(found.endpoints ?? []).map(({ id }) => id),
-      ...unmanaged.map(({ id }) => id),
-    ]);
-    const others = new Map(all.filter(({ id }) => !known.has(id)).map((each) => [each.id, each]));
-    // Only for the report: without the memory nobody knows what was there.
-    const gone = await rememberUsers(memory, found, users, (id) => others.has(id)).catch((error: unknown) => {
-      log.error('Which endpoints used the credential cannot be remembered', error);
-      return [];
-    });
-    const left = gone.flatMap((id) => {
-      const endpoint = others.get(id);
-      return endpoint === undefined
-        ? []
-        : [{ endpoint: id, evidence: describeLeft(endpoint, runpod.registry, targets) }];
-    });
+    const left = await findLeft(
+      { memory, log },
+      found,
+      targets,
+      all,
+      unmanaged.map(({ id }) => id),
+    );
     warnings.push(...left.map(({ evidence }) => evidence));
     if (otherUsers.length > maxOtherUsers)
       warnings.push(
