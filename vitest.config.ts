@@ -10,6 +10,12 @@ if (neededNode !== undefined) {
 const thorough = {
   /** Each call to AWS and Runpod failing in each way, and functions called with anything. */
   failures: ['test/functions/{bad-input,upstream-aws,upstream-runpod}.test.ts', 'test/secrets.test.ts'],
+  /** Commands that look at everything there is, and what the runbook says to do. */
+  commands: [
+    'test/cli/{canary-pod,doctor,rollout,setup-all}.test.ts',
+    'test/console/live.test.ts',
+    'test/runbook.test.ts',
+  ],
   /** Commands as processes of their own, with npm's environment, credentials of every kind, proxies and pipes. */
   processes: ['test/cli/{credentials,launch,process,proxy}.test.ts', 'test/simulator/start.test.ts'],
 };
