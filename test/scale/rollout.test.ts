@@ -109,11 +109,13 @@ describe('an endpoint that people change', () => {
     expect(endpoint.image).toBe(ours(digest));
     world.runpod.release(endpoint, byHand);
     await settle(world);
+    await world.clock.advance(minuteMs);
     await rollOut(world);
     await rollOut(world);
     expect(endpoint.image).toBe(byHand);
     expect(await record()).toMatchObject({ refused: [{ digest, by: 'person' }] });
     expect(texts().filter((text) => text.includes('by hand'))).toHaveLength(1);
+    await world.clock.advance(minuteMs);
     const newer = await push();
     await rollOut(world);
     expect(endpoint.image).toBe(ours(newer));
@@ -124,6 +126,7 @@ describe('an endpoint that people change', () => {
     const digest = await push();
     await rollOut(world);
     world.runpod.release(endpoint, `${registryHost}/team/worker@${firstDigest}`);
+    await world.clock.advance(minuteMs);
     await rollOut(world);
     await rollOut(world);
     expect(endpoint.image).toBe(`${registryHost}/team/worker@${firstDigest}`);
