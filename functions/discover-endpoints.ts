@@ -14,18 +14,12 @@ import {
 } from './lib/platform.ts';
 import { chooseEndpoints, describeHurt } from './lib/runpod/choose-endpoints.ts';
 import { connectRunpod } from './lib/runpod/connect.ts';
+import { type CredentialUser, findUsers } from './lib/runpod/credential-users.ts';
 import { type Delegation, listDelegations } from './lib/runpod/delegations.ts';
-import { findLeft, type LeftEndpoint } from './lib/runpod/left.ts';
+import type { LeftEndpoint } from './lib/runpod/left.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { describeAllUnmanaged, findUnmanaged, labelOf } from './lib/runpod/unmanaged.ts';
-import {
-  accountOf,
-  type CanaryPodSettings,
-  createLoadTargets,
-  type LoadTargets,
-  type Target,
-  targetOf,
-} from './lib/targets.ts';
+import { findOutOfSight } from './lib/runpod/out-of-sight.ts';
+import { type CanaryPodSettings, createLoadTargets, type LoadTargets, type Target, targetOf } from './lib/targets.ts';
 
 /** What discover-endpoints needs from outside. */
 interface DiscoverEndpointsDeps {
@@ -52,7 +46,7 @@ interface DiscoverEndpointsOutput {
   /** How many of them ask for a canary, in a scheduled run. Others come too often for what costs GPU time. */
   readonly canaries: number;
   /** Templates and pods that use the credential, with their images, at most 50. */
-  readonly otherUsers: ReadonlyArray<{ readonly name: string; readonly image: string }>;
+  readonly otherUsers: readonly CredentialUser[];
   /** The registries that all of these pull from, ECR's first, at most 20. An image that nothing pulls has none. */
   readonly registries: readonly string[];
   /** Endpoints that pull from the registry and are not looked at, by name, at most 20. */
@@ -67,7 +61,6 @@ interface DiscoverEndpointsOutput {
 }
 
 const maxOtherUsers = 50;
-const maxUnmanaged = 20;
 const maxRegistries = 20;
 
 /**
@@ -86,65 +79,53 @@ export const createDiscoverEndpoints =
     const found = targetOf(loadTargets, name);
     const { ecr, runpod } = found;
     const management = runpodFor(runpod.apiKey);
-    const warnings: string[] = [];
 
     await management.requireCredential(runpod.registry);
     const seenAt = isoSeconds(now());
     const all = await management.listEndpoints();
-    // Only for the report: a key that may not list pods still refreshes.
-    const otherUsers = await management.listOtherUsers(runpod.registry).catch((error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      warnings.push(`Templates and pods that use the credential are not known: ${message}`);
-      return [];
-    });
-    const behind = [
-      ...all.filter(({ registry }) => registry === runpod.registry).map(({ id, image }) => ({ name: id, image })),
-      ...otherUsers,
-    ];
-
+    const { users, others, warnings } = await findUsers(management, runpod.registry, all);
     const chosen = chooseEndpoints(found, all);
     const { packed, leftOut } = packImages([
       ...chosen.map(({ endpoint }) => endpoint?.image ?? ''),
-      ...otherUsers.map(({ image }) => image),
+      ...others.map(({ image }) => image),
     ]);
-    if (leftOut > 0)
-      warnings.push(`${leftOut} images of what uses the credential do not fit a run, and are not tried on ECR.`);
-    const unmanaged = await findUnmanaged(found, accountOf(found, ownAccount), targets, all, () =>
-      // Better to warn of an endpoint that needs no credential than to be silent about one that does.
-      management.listDelegations().catch(() => []),
-    );
-    warnings.push(...describeAllUnmanaged(unmanaged, maxUnmanaged));
-    const left = await findLeft(
-      { memory, log },
-      found,
-      targets,
-      all,
-      unmanaged.map(({ id }) => id),
-    );
-    warnings.push(...left.map(({ evidence }) => evidence));
-    if (otherUsers.length > maxOtherUsers)
-      warnings.push(
-        `${otherUsers.length} templates and pods use the credential; of ${otherUsers.length - maxOtherUsers} the report does not say whether their images can be pulled.`,
-      );
-    warnings.push(...describeHurt(behind, ecr));
-    const rollouts = new Set(found.endpoints?.flatMap(({ id, rollout }) => (rollout === undefined ? [] : [id])));
-    const followers = chosen.flatMap(({ id, endpoint }) =>
-      rollouts.has(id) ? [{ id, image: endpoint?.image ?? '', seenAt }] : [],
+    const { listDelegations } = management;
+    const outOfSight = await findOutOfSight({ memory, log, listDelegations }, found, targets, ownAccount, all);
+    const followers = chosen.flatMap(({ id, endpoint, rollout }) =>
+      rollout === undefined ? [] : [{ id, image: endpoint?.image ?? '', seenAt }],
     );
     return defined({
       target: { name, ecr, runpod },
       endpoints: chosen.length,
       images: packed,
       canaries: trigger === 'schedule' ? chosen.filter(({ canary }) => canary !== undefined).length : 0,
-      otherUsers: otherUsers.slice(0, maxOtherUsers),
-      registries: registriesOf(behind.map(({ image }) => image)).slice(0, maxRegistries),
-      unmanaged: unmanaged.slice(0, maxUnmanaged).map(labelOf),
-      left,
-      warnings,
+      otherUsers: others.slice(0, maxOtherUsers),
+      registries: registriesOf(users.map(({ image }) => image)).slice(0, maxRegistries),
+      ...outOfSight,
+      warnings: [
+        ...warnings,
+        ...moreThan(
+          leftOut,
+          0,
+          (more) => `${more} images of what uses the credential do not fit a run, and are not tried on ECR.`,
+        ),
+        ...outOfSight.warnings,
+        ...moreThan(
+          others.length,
+          maxOtherUsers,
+          (more) =>
+            `${others.length} templates and pods use the credential; of ${more} the report does not say whether their images can be pulled.`,
+        ),
+        ...describeHurt(users, ecr),
+      ],
       followers: followers.length === 0 ? undefined : followers,
       canaryPod: found.canaryPod,
     });
   };
+
+/** A sentence on how many there are beyond a bound, where there are. */
+const moreThan = (count: number, max: number, describe: (more: number) => string): string[] =>
+  count > max ? [describe(count - max)] : [];
 
 export const buildDiscoverEndpoints = (platform: BasePlatform & Pick<Platform, 'loadTargets' | 'memory'>) => {
   const connect = connectRunpod(platform);

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from './lib/aws/client.ts';
 import { createPublish, type Publish } from './lib/aws/publish.ts';
@@ -12,9 +11,8 @@ import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
 import { composeNotice, executionOf, noticeSchema } from './lib/report/notice.ts';
-import { type FirstSteps, parseFirstSteps } from './lib/report/runbook.ts';
-import { rolloutForm } from './lib/rollout/memory.ts';
-import { tellStopped } from './lib/rollout/record.ts';
+import { type FirstSteps, readFirstSteps } from './lib/report/runbook.ts';
+import { isStopTold } from './lib/rollout/stopped.ts';
 
 /** What notify needs from outside. */
 interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
@@ -61,7 +59,8 @@ export const createNotify = ({
       return new Map();
     });
     const memories = unwritten.over(read);
-    if (notice.kind === 'rollout-stopped' && (await isKnownToHaveStopped(memory, notice))) return { published: 0 };
+    if (notice.kind === 'rollout-stopped' && (await isStopTold(memory, notice.endpoint, notice.failure.Error)))
+      return { published: 0 };
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (notice.kind === 'delayed' && first !== undefined) {
@@ -83,32 +82,6 @@ export const createNotify = ({
     }
     return { published: first === undefined ? 0 : 1 };
   };
-};
-
-/** Whether people know of the error that stopped a rollout; from now on they do. */
-const isKnownToHaveStopped = async (
-  memory: Memory,
-  { endpoint, failure }: { readonly endpoint: string; readonly failure: { readonly Error: string } },
-): Promise<boolean> => {
-  let isKnown = false;
-  await memory
-    .change(rolloutForm, endpoint, (before) => {
-      const after = tellStopped(before, failure.Error);
-      isKnown = after !== undefined && after === before;
-      return isKnown ? undefined : after;
-    })
-    .catch(() => undefined);
-  return isKnown;
-};
-
-/** The runbook, from the bundle's root. Without it people are still told what happened. */
-const readFirstSteps = (log: Platform['log']): FirstSteps => {
-  try {
-    return parseFirstSteps(readFileSync('docs/runbook.md', 'utf8'));
-  } catch (error) {
-    log.error('The bundle lacks docs/runbook.md', error);
-    return {};
-  }
 };
 
 export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'settings' | 'now' | 'log' | 'meter'>) => {

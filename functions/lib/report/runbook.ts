@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import type { Log } from '../platform.ts';
+
 /** What to do first, by section of the runbook. */
 export type FirstSteps = Readonly<Record<string, string>>;
 
@@ -13,6 +16,16 @@ export const parseFirstSteps = (runbook: string): FirstSteps =>
         return [name, toDo.replaceAll(/\[([^\]]+)\]\([^)]*\)/g, '$1').replaceAll('`', '')];
       }),
   );
+
+/** The same of the runbook at the bundle's root. Without it people are still told what happened. */
+export const readFirstSteps = (log: Log): FirstSteps => {
+  try {
+    return parseFirstSteps(readFileSync('docs/runbook.md', 'utf8'));
+  } catch (error) {
+    log.error('The bundle lacks docs/runbook.md', error);
+    return {};
+  }
+};
 
 /**
  * Says what to do about an error, an alarm or a kind of trouble: where its section of the runbook is, or where the runbook

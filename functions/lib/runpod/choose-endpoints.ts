@@ -15,6 +15,8 @@ interface WatchedEndpoint {
   /** Whether targets.yml names the endpoint, rather than it having been found by its credential. */
   readonly isNamed: boolean;
   readonly canary?: NonNullable<NamedEndpoint['canary']>;
+  /** There where it follows what is pushed. */
+  readonly rollout?: NonNullable<NamedEndpoint['rollout']>;
 }
 
 const byId = (one: { readonly id: string }, other: { readonly id: string }): number => (one.id < other.id ? -1 : 1);
@@ -30,10 +32,8 @@ export const chooseEndpoints = (
   const known = new Map(all.map((each) => [each.id, each]));
   const chosen =
     named === undefined
-      ? all
-          .filter((each) => each.registry === registry)
-          .map((endpoint) => ({ id: endpoint.id, endpoint, isNamed: false }))
-      : named.map(({ id, canary }) => defined({ id, endpoint: known.get(id), isNamed: true, canary }));
+      ? all.filter((each) => each.registry === registry).map(({ id }) => ({ id, isNamed: false }))
+      : named.map((each) => defined({ ...each, isNamed: true }));
   return chosen.map((each) => ({ ...each, endpoint: known.get(each.id) })).toSorted(byId);
 };
 
