@@ -89,7 +89,11 @@ const createCanaryPod =
     if (canaryPod?.pod !== undefined && storedAt !== undefined) return lookAt(canaryPod.pod, storedAt);
 
     // Pods are swept whether the memory answers or not.
-    const before = await memory.read(targetForm, name).catch(() => undefined);
+    let unread: unknown;
+    const before = await memory.read(targetForm, name).catch((error: unknown) => {
+      unread = error;
+      return undefined;
+    });
     const { begun, last } = { ...before?.canaryPod };
     const isOwn = begun?.execution === execution;
     const ownStart = isOwn && begun.isEnded !== true ? Date.parse(begun.at) : undefined;
@@ -97,6 +101,7 @@ const createCanaryPod =
     const otherUntil = await sweepPods(runpod, { stack, target: name, own: ownName, now: now() });
     // An earlier run may have left it: its own follower deletes it meanwhile, or we do when its time is up.
     if (otherUntil !== undefined) return wait(Math.min(maxWaitMs, otherUntil - now() + 1000));
+    if (storedAt !== undefined && unread !== undefined) throw unread;
     if (storedAt === undefined || token === undefined || !isPodDue(before, { execution, everyHours, now: now() })) {
       return settle(last === undefined || isOwn ? last : { ...last, isEarlier: true });
     }
@@ -123,7 +128,9 @@ const createCanaryPod =
     try {
       return await answer(await createPod(runpod, pod, startedAt));
     } catch (error) {
-      await memory.change(targetForm, name, (current) => rememberPodEnded(current, undefined, false));
+      await memory
+        .change(targetForm, name, (current) => rememberPodEnded(current, undefined, false))
+        .catch((failure: unknown) => log.error('That no canary pod was created cannot be remembered', failure));
       throw error;
     }
   };

@@ -25,6 +25,8 @@ export type FaultEffect =
   | { readonly answer: Reply }
   | { readonly hang: true }
   | { readonly reset: true }
+  /** Does what it is asked, and resets the connection instead of answering. */
+  | { readonly lost: true }
   /** Promises more than it sends, and breaks off. */
   | { readonly truncate: Reply }
   /** Sends its body again and again. */
@@ -126,7 +128,9 @@ export const serve = async (
     if (fault !== undefined && 'endless' in fault) return sendForever(response, fault.endless);
     if (fault !== undefined && 'answer' in fault) return send(response, fault.answer);
     if (fault !== undefined && 'delayMs' in fault) await clock.pause(fault.delayMs);
-    send(response, await handle({ method, url, headers: request.headers, body, bytes }));
+    const reply = await handle({ method, url, headers: request.headers, body, bytes });
+    if (fault !== undefined && 'lost' in fault) request.socket.resetAndDestroy();
+    else send(response, reply);
   };
 
   const server = createServer((request, response) => {

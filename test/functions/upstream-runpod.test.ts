@@ -205,6 +205,7 @@ const podCalls: Array<{
     but: {
       '401': 'RunpodUnauthorizedError',
       '403': 'not-tried no-scope',
+      '404': 'not-tried rule-broken',
       '429 with Retry-After': 'RunpodRateLimitedError',
     },
   },
@@ -212,7 +213,8 @@ const podCalls: Array<{
     call: 'list the pods at a look',
     on: /GET \/v2\/pods(\?|$)/,
     event: () => underWay(),
-    but: { '401': 'not-tried not-asked, and left', '403': 'not-tried not-asked, and left' },
+    // Its id is known, so its log is read, and it is deleted.
+    but: Object.fromEntries(failureNames.map((name) => [name, 'observed canary-pod'])),
   },
   { call: 'show a pod’s log', on: /\/pods\/.*\/logs/, event: () => underWay() },
   {

@@ -212,6 +212,24 @@ describe('a canary pod that is left', () => {
     expect(world.runpod.pods).toEqual([]);
   });
 
+  it('is found by its name where its creation was not answered, followed, and deleted', async () => {
+    world.faults.add({ on: /POST \/v2\/pods$/, does: { lost: true } });
+    expect(podOf(await world.refresh())).toMatchObject({ proof: 'observed' });
+    expect(created()).toHaveLength(1);
+    expect(world.runpod.pods).toEqual([]);
+  });
+
+  it('though Runpod lists none any more is deleted by its id', async () => {
+    const { invoke } = world;
+    world.invoke = async (name, event) => {
+      const answer = await invoke(name, event);
+      if (created().length > 0) world.faults.add({ on: /GET \/v2\/pods(?:\?|$)/, does: status(500, 'no list') });
+      return answer;
+    };
+    expect(podOf(await world.refresh())).toMatchObject({ proof: 'observed' });
+    expect(world.runpod.pods).toEqual([]);
+  });
+
   it('is not created again where its creation was not answered', async () => {
     world.faults.add({ on: /POST \/v2\/pods$/, does: { reset: true } });
     const execution = await world.refresh();

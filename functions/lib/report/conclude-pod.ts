@@ -23,7 +23,7 @@ export const concludePod = (
       };
 
 /** What a person must put right before a pod can be tried again. Anything else may be otherwise at the next run. */
-const lasting: readonly string[] = ['no-scope', 'no-balance', 'rule-broken'];
+const lasting: readonly string[] = ['no-scope', 'no-balance', 'rule-broken', 'too-expensive'];
 
 /** Whether people are told of it. */
 export const isPodTrouble = ({ proof, reason }: CanaryPodOutcome): boolean =>

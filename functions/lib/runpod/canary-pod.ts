@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
-import { passingErrors, RunpodRateLimitedError } from '../errors.ts';
+import { passingErrors, RunpodRateLimitedError, RunpodRequestRejectedError } from '../errors.ts';
 import { isoSeconds, moment } from '../platform.ts';
 import { type CanaryPodOutcome, canaryPodOutcomeSchema } from '../report/outcome.ts';
 import type { CpuFlavour, Pod, PodRefusal, RunpodPods } from './pods.ts';
@@ -19,10 +19,12 @@ const knownFlavour: CpuFlavour = { id: 'cpu3c', vcpuCount: 2, dollarsPerHour: 0.
 /** Of pods that outlived their time, so many are deleted by one call. */
 export const maxSwept = 5;
 const lookSeconds = 20;
-/** A pod whose creation was not answered is in Runpod's list by then, or was never created. */
-const unansweredMs = 60_000;
+/** A pod whose creation was not answered is in Runpod's list by then, or was never created: none would delete it before the next run. */
+const unansweredMs = 3 * 60_000;
 /** Deleting is tried again for so long after a pod's time; then the next run does it. */
 const deletingMs = 5 * 60_000;
+/** What the clocks of two functions may differ by. */
+const skewMs = 5 * 60_000;
 
 /** Runpod, as far as a canary pod needs it. */
 export interface CanaryPodRunpod extends RunpodPods {
@@ -65,7 +67,9 @@ export const readPodName = (
 ): { readonly target: string; readonly until: number } | undefined => {
   const [owner, target = '', word, end = '', ...more] = name.split('_');
   if (owner !== stack || word !== 'until' || more.length > 0) return undefined;
-  const until = Date.parse(end.replace(/T(\d\d)-(\d\d)-(\d\d)Z$/, 'T$1:$2:$3Z'));
+  // Exactly as we write it: whatever else is called so is a person's.
+  const [, day, hour, minute, second] = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)Z$/.exec(end) ?? [];
+  const until = Date.parse(`${day}T${hour}:${minute}:${second}Z`);
   return Number.isNaN(until) ? undefined : { target, until };
 };
 
@@ -78,6 +82,7 @@ const listPods = async (runpod: CanaryPodRunpod): Promise<Pod[]> =>
  *
  * @param own the name of the pod that is under way
  * @returns until when another pod of the target may live, which an earlier run has left or another one follows
+ * @throws the first of the errors of those that could not be deleted, once the others are
  */
 export const sweepPods = async (
   runpod: CanaryPodRunpod,
@@ -87,8 +92,15 @@ export const sweepPods = async (
     const named = name === own ? undefined : readPodName(name, stack);
     return named === undefined ? [] : [{ ...named, id }];
   });
-  for (const { id } of others.filter(({ until }) => until <= now).slice(0, maxSwept)) await runpod.delete(id);
-  const alive = others.filter((each) => each.target === target && each.until > now).map(({ until }) => until);
+  const failures: unknown[] = [];
+  for (const { id } of others.filter(({ until }) => until <= now).slice(0, maxSwept)) {
+    await runpod.delete(id).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+  // No pod of ours lives longer: one whose name says so is nothing to wait for.
+  const alive = others
+    .filter(({ target: of, until }) => of === target && until > now && until <= now + maxPodMs + skewMs)
+    .map(({ until }) => until);
   return alive.length === 0 ? undefined : Math.max(...alive);
 };
 
@@ -159,12 +171,19 @@ export const createPod = async (
 const isPassing = (error: unknown): boolean => passingErrors.some((ErrorClass) => error instanceof ErrorClass);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What a pod that is no longer listed is said to be. */
+const gone = 'GONE';
+
 /** What a pod's log shows by now. `undefined` while it is too early to say. */
 const judgePod = async (
   runpod: CanaryPodRunpod,
-  { id, status }: { readonly id: string; readonly status: string },
+  { id, status, cost = 0 }: Pick<Pod, 'id' | 'status' | 'cost'>,
   { startedAt, storedAt, now }: { readonly startedAt: number; readonly storedAt: number; readonly now: number },
 ): Promise<CanaryPodOutcome | undefined> => {
+  if (cost > maxDollarsPerHour) {
+    const why = `Pod ${id} costs $${cost} an hour, and was deleted at once: more than $${maxDollarsPerHour} is not paid for it.`;
+    return notTried('too-expensive', why);
+  }
   // A pod without a host has no log yet.
   const log = await runpod.readLog(id, storedAt).catch((error: unknown) => messageOf(error));
   const attempts = typeof log === 'string' ? [] : readPullAttempts(log);
@@ -173,9 +192,11 @@ const judgePod = async (
     storedAt,
     propagationMs: startedAt - storedAt,
     now,
-    hasStarted: status === 'RUNNING',
+    // Whatever runs now, what counts is what its host did to get the image.
+    hasStarted: false,
   });
-  const isOver = now >= startedAt + maxPodMs;
+  // "ERROR is unrecoverable" (API v2, PodStatus); one that has gone shows nothing any more, either.
+  const isOver = now >= startedAt + maxPodMs || status === 'ERROR' || status === gone;
   switch (evidence.kind) {
     case 'pulled':
       return outcomeOf(
@@ -222,7 +243,9 @@ const judgePod = async (
         : undefined;
     case 'nothing': {
       if (!isOver) return undefined;
+      if (status === gone) return notTried('not-started', `Somebody deleted pod ${id} before it had shown anything.`);
       const seen = typeof log === 'string' ? ` Its log could not be read: ${log}` : '';
+      if (status === 'ERROR') return notTried('not-started', `Pod ${id} could not be started (${status}).${seen}`);
       return status === 'RUNNING'
         ? outcomeOf('degraded', 'pull-not-seen', `Pod ${id} runs, and its log shows no pull.${seen}`)
         : notTried('not-started', `Pod ${id} found no host within ${maxPodMs / 60_000} min (${status}).${seen}`);
@@ -245,20 +268,30 @@ export const lookAtPod = async (
     recheckAfterSeconds: Math.max(1, Math.ceil(seconds)),
   });
   try {
-    const listed = (await listPods(runpod)).filter((each) => each.name === name);
-    id ??= listed[0]?.id;
+    const listed = await listPods(runpod).catch((error: unknown) => {
+      // What is known by its id is followed and deleted all the same.
+      if (id === undefined) throw error;
+      return undefined;
+    });
+    const named = listed?.filter((each) => each.name === name) ?? [];
+    id ??= named[0]?.id;
     if (id === undefined) {
       if (now() < startedAt + unansweredMs) return pending(lookSeconds);
       const why = 'Runpod did not say whether it has created the canary pod, and lists none of its name.';
       return { kind: 'ended', outcome: notTried('not-created', why), wasCreated: false };
     }
-    const status = listed.find((each) => each.id === id)?.status ?? 'UNKNOWN';
-    found ??= await judgePod(runpod, { id, status }, { startedAt, storedAt, now: now() });
+    // By its id, for a person may have named it anew.
+    const known = listed?.find((each) => each.id === id);
+    const isGone = listed !== undefined && known === undefined && now() >= startedAt + unansweredMs;
+    const seen = { id, status: known?.status ?? (isGone ? gone : 'UNKNOWN'), cost: known?.cost };
+    found ??= await judgePod(runpod, seen, { startedAt, storedAt, now: now() });
     if (found === undefined) return pending(Math.min(lookSeconds, (endBy - now()) / 1000));
-    for (const each of new Set([id, ...listed.map((one) => one.id)])) await runpod.delete(each);
+    for (const each of new Set([id, ...named.map((one) => one.id)])) await runpod.delete(each);
     return { kind: 'ended', outcome: found, wasCreated: true };
   } catch (error) {
-    if (isPassing(error) && now() < endBy + deletingMs) return pending(lookSeconds);
+    // "Something else is changing it" passes, too; that the key lacks the right does not.
+    const mayPass = isPassing(error) || error instanceof RunpodRequestRejectedError;
+    if (mayPass && now() < endBy + deletingMs) return pending(lookSeconds);
     const seen = found ?? notTried('not-asked', 'Runpod could not be asked how the canary pod fares.');
     const evidence = `${seen.evidence ?? ''} The pod could not be deleted (${messageOf(error)}): it costs until the next run, which tries again.`;
     return { kind: 'ended', outcome: { ...seen, evidence: cutToBytes(evidence, 900) }, wasCreated: true };

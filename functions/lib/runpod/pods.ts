@@ -8,13 +8,16 @@ import { maxItems, readList } from './pages.ts';
 
 const maxNameBytes = 191;
 
+/** One pod of an account's that lacks something must not keep the others from being seen, and deleted. */
 const podSchema = z.object({
   id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), boundedText(maxNameBytes)),
-  name: z._default(z.string(), ''),
+  name: z.catch(z.string(), ''),
   /** PROVISIONING, STARTING, RUNNING, EXITED, ERROR or TERMINATED; others may come. */
-  status: z._default(boundedText(64), 'UNKNOWN'),
+  status: z.catch(boundedText(64), 'UNKNOWN'),
   /** The registry credential's id, or null. */
   registry: z._default(z.nullable(boundedText(maxNameBytes)), null),
+  /** Dollars an hour (`Pod.cost` of API v2). */
+  cost: z.catch(z.optional(z.number()), undefined),
 });
 export type Pod = z.output<typeof podSchema>;
 
@@ -113,7 +116,8 @@ export const createRunpodPods = (
       scope: 'for creating pods',
     };
     const answer = await client.send(call);
-    const said = `Runpod refused to ${call.what} on ${cpu} (${clauseOf(answer)}).`;
+    const clause = clauseOf(answer);
+    const said = `Runpod refused to ${call.what} on ${cpu} (${clause}).`;
     switch (answer.status) {
       case 200:
       case 201: {
@@ -122,7 +126,7 @@ export const createRunpodPods = (
         throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is no pod.`);
       }
       case 400:
-        return { reason: capacityPattern.test(said) ? 'no-capacity' : 'rule-broken', isOfFlavour: true, said };
+        return { reason: capacityPattern.test(clause) ? 'no-capacity' : 'rule-broken', isOfFlavour: true, said };
       // Either the key or the account may not have this flavour.
       case 403:
         return { reason: 'no-scope', isOfFlavour: true, said: refusalOf(answer, call).message };
@@ -131,6 +135,9 @@ export const createRunpodPods = (
       case 413:
       case 422:
         return { reason: 'rule-broken', isOfFlavour: false, said: refusalOf(answer, call).message };
+      // Something that the pod needs is not there, so neither is the pod.
+      case 404:
+        return { reason: 'rule-broken', isOfFlavour: false, said };
       default:
         throw refusalOf(answer, call);
     }
