@@ -395,6 +395,12 @@ describe('a look at a pod', () => {
     });
   });
 
+  it('whose program does not start, of an image that nobody saw it pull, is degraded', async () => {
+    is('STARTING');
+    say('error starting container: exec: "x": executable file not found in $PATH');
+    expect(await look(60_000)).toMatchObject({ outcome: { proof: 'degraded', reason: 'container-cannot-start' } });
+  });
+
   it('whose login is refused fails, in the host’s words, once it has repeated itself', async () => {
     is('STARTING');
     say(refused);
@@ -535,9 +541,10 @@ describe('a look at a pod', () => {
     expect(deletions()).toEqual([]);
   });
 
-  it('is deleted by its id where Runpod lists none', async () => {
+  it('is followed and deleted by its id where Runpod lists none', async () => {
     is('RUNNING');
     answers['GET pods'] = () => problem(500, 'no list');
+    expect(await look(200_000)).toEqual({ kind: 'pending', pod: ours, recheckAfterSeconds: 20 });
     say(`Digest: sha256:${'a'.repeat(64)}`);
     expect(await look(60_000)).toMatchObject({ kind: 'ended', outcome: { proof: 'observed' } });
     expect(pods).toEqual([]);
