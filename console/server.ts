@@ -31,8 +31,6 @@ const maxBodyBytes = 1024;
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** A reader that takes nothing for so long is gone: it connects again, and catches up. */
-const maxUnreadBytes = 4 * 1024 * 1024;
 const keepAliveMs = 15_000;
 
 const isSame = (one: string, other: string): boolean => {
@@ -54,14 +52,27 @@ const sendJson = (response: ServerResponse, value: unknown): void => {
 const sessionOf = ({ headers: { authorization = '' } }: IncomingMessage): string =>
   /^Bearer ([\w-]+)$/.exec(authorization)?.[1] ?? '';
 
-/** Sends a page what changes, beginning with what it missed (HTML Standard, server-sent events). */
+/**
+ * Sends a page what changes, beginning with what it missed (HTML Standard, server-sent events). A page that is slow to read
+ * is sent nothing more until it has read what was sent, and then what it missed.
+ */
 const streamEvents = ({ eventLog }: Source, request: IncomingMessage, response: ServerResponse): void => {
   response.writeHead(200, { ...securityHeaders, 'content-type': 'text/event-stream' });
   response.write('retry: 500\n\n');
   const last = String(request.headers['last-event-id'] ?? '');
-  const stop = eventLog.listen(/^\d{1,15}$/.test(last) ? Number(last) : undefined, (number, batch) => {
-    if (response.writableLength > maxUnreadBytes) response.destroy();
-    else response.write(`id: ${number}\ndata: ${JSON.stringify(batch)}\n\n`);
+  let heard = /^\d{1,15}$/.test(last) ? Number(last) : undefined;
+  let isFull = false;
+  const listen = (): (() => void) =>
+    eventLog.listen(heard, (number, batch) => {
+      if (isFull) return;
+      heard = number;
+      isFull = !response.write(`id: ${number}\ndata: ${JSON.stringify(batch)}\n\n`);
+    });
+  let stop = listen();
+  response.on('drain', () => {
+    isFull = false;
+    stop();
+    stop = listen();
   });
   const timer = setInterval(() => response.write(': still here\n\n'), keepAliveMs);
   response.once('close', () => {

@@ -26,7 +26,17 @@ const everything = 'all';
 /** More rows than this are drawn closer together, so that forty are on two screens. */
 const looseRows = 20;
 
+/** What lanes were last drawn from. */
+interface Picture {
+  readonly store: Store;
+  readonly now: number;
+  readonly scale: Scale;
+  /** Less time than that moves nothing by half a pixel. */
+  readonly stepMs: number;
+}
+
 interface Row {
+  readonly id: string;
   readonly element: HTMLLIElement;
   readonly lane: Lane;
   readonly standing: HTMLElement;
@@ -51,6 +61,7 @@ export class Rows {
   #width = 0;
   #chosen = '';
   #axisKey = '';
+  #picture: Picture | undefined;
 
   constructor(tip: Tip, open: (run: string) => void, redraw: () => void) {
     [this.#tip, this.#open, this.#redraw] = [tip, open, redraw];
@@ -58,9 +69,11 @@ export class Rows {
     this.#seen = new IntersectionObserver((entries) => {
       for (const { target, isIntersecting } of entries) {
         const row = this.#rows.get(target.getAttribute('data-row') ?? '');
-        if (row !== undefined) row.isSeen = isIntersecting;
+        if (row === undefined) continue;
+        row.isSeen = isIntersecting;
+        // A row that is scrolled to is drawn alone: all of them, at each frame, would be half a frame late.
+        if (isIntersecting) this.#drawLane(row);
       }
-      redraw();
     });
     new ResizeObserver(([entry]) => {
       this.#width = Math.floor(entry?.contentRect.width ?? 0);
@@ -79,7 +92,7 @@ export class Rows {
       html('p', { class: 'end' }, end),
     );
     this.#seen.observe(element);
-    return { element, lane, standing, left, why, end, isSeen: false, drawnAt: 0 };
+    return { id, element, lane, standing, left, why, end, isSeen: false, drawnAt: 0 };
   }
 
   #drawCounts(standingById: ReadonlyMap<string, Standing>): void {
@@ -107,7 +120,6 @@ export class Rows {
   }
 
   draw(store: Store, now: number, chosen: string): void {
-    const { dirtyRows } = store;
     if (chosen !== this.#chosen) for (const row of this.#rows.values()) row.drawnAt = 0;
     this.#chosen = chosen;
     const all = store.all('refreshers');
@@ -139,16 +151,26 @@ export class Rows {
     const stepMs = this.#width === 0 ? Number.POSITIVE_INFINITY : ((scale.to - scale.from) / this.#width) * 0.5;
     this.#drawAxis(store, now, scale, stepMs);
     const isSpanNews = store.dirty.has('outages') || store.dirty.has('marks');
+    if (isSpanNews) for (const row of this.#rows.values()) row.drawnAt = 0;
+    this.#picture = { store, now, scale, stepMs };
     for (const each of shown) {
       const row = this.#rows.get(each.id);
       if (row === undefined) continue;
       this.#drawWords(row, each, store, standingById.get(each.id) ?? 'unknown', now);
-      if (!row.isSeen || this.#width === 0) continue;
-      if (row.drawnAt !== 0 && !isSpanNews && !dirtyRows.has(each.id) && Math.abs(now - row.drawnAt) < stepMs) continue;
-      row.drawnAt = now;
-      row.lane.draw(store, each, each.isOurs, now, chosen, scale);
-      dirtyRows.delete(each.id);
+      this.#drawLane(row);
     }
+  }
+
+  /** Draws a row's time, where it is in sight and anything in it has changed. */
+  #drawLane(row: Row): void {
+    if (this.#picture === undefined || !row.isSeen || this.#width === 0) return;
+    const { store, now, scale, stepMs } = this.#picture;
+    const refresher = store.get('refreshers', row.id);
+    if (refresher === undefined) return;
+    if (row.drawnAt !== 0 && !store.dirtyRows.has(row.id) && Math.abs(now - row.drawnAt) < stepMs) return;
+    row.drawnAt = now;
+    row.lane.draw(store, refresher, refresher.isOurs, now, this.#chosen, scale);
+    store.dirtyRows.delete(row.id);
   }
 
   #drawAxis(store: Store, now: number, scale: Scale, stepMs: number): void {

@@ -47,6 +47,8 @@ export const readEvents = async (
     const { done, value } = await reader.read();
     if (done) return;
     received += value;
+    // A message of megabytes is not searched anew for each of its parts.
+    if (!value.includes('\n')) continue;
     const messages = received.split('\n\n');
     received = messages.pop() ?? '';
     for (const message of messages) {

@@ -1,5 +1,6 @@
-import { request } from 'node:http';
+import { type IncomingMessage, request } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPage } from '../../console/build.ts';
 import { EmbeddedSource } from '../../console/embedded.ts';
@@ -191,6 +192,31 @@ describe('the events', () => {
     expect(first.isWhole).toBe(true);
     expect(await listen(String(first.id))).toEqual({ id: first.id + 1, isWhole: false });
     expect((await listen('nonsense')).isWhole).toBe(true);
+  });
+
+  it('reach a page that reads late, however much they are, over the same connection', async () => {
+    const answer = await new Promise<IncomingMessage>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${session}` };
+      request(new URL('/api/events', served.origin), { headers }, resolve).on('error', reject).end();
+    });
+    for (let batch = 0; batch < 30; batch += 1) {
+      for (let index = 0; index < 5; index += 1) {
+        source.eventLog.put('metrics', { id: `late-${batch}-${index}-${'x'.repeat(100_000)}`, value: 0, at: 0 });
+      }
+      source.eventLog.flush();
+      await setImmediate();
+    }
+    const heard = new Set<string>();
+    let received = '';
+    for await (const chunk of answer) {
+      received += String(chunk);
+      for (const [id] of received.matchAll(/late-\d+-\d-/g)) heard.add(id);
+      received = received.slice(-20);
+      if (heard.has('late-29-4-')) break;
+    }
+    expect(heard.size).toBe(150);
+    for (const { id } of source.eventLog.all('metrics'))
+      if (id.startsWith('late-')) source.eventLog.remove('metrics', id);
   });
 });
 
