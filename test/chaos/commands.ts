@@ -45,6 +45,8 @@ export const nothing = command('', () => {});
 const upstreams: Readonly<Record<string, RegExp>> = {
   'Runpod’s lists': /GET \/v2\/(?:serverless|registries)/,
   'Runpod’s pods': / ?\/v2\/pods/,
+  // They are created, and stay.
+  'Runpod’s deletion of pods': /DELETE \/v2\/pods/,
   'Runpod’s update': /PATCH \/v2/,
   'all of Runpod': / ?(?:\/v2\/(?:serverless|registries|templates|pods)|\/v1\/|\/graphql)/,
   'ECR’s minting': /GetAuthorizationToken/,
@@ -69,6 +71,7 @@ const lastingFaults: Readonly<Record<string, FaultEffect>> = {
   },
   'breaks off': { truncate: { status: 200, headers: { 'content-type': 'application/json' }, body: '{"id":"6n' } },
   'answers eight seconds late': { delayMs: 8000 },
+  'does what it is asked, and does not say so': { lost: true },
 };
 
 /** Each time costs a time-out or an AWS client's back-off by the real clock, so these never last. */

@@ -108,9 +108,15 @@ const noSecretShows = ({ world }: Real): void => {
   }
 };
 
-/** Every pod is deleted in the end, and no more were created than targets.yml says. */
+/** Every pod is deleted in the end, none is created beside another, and no more are than targets.yml says. */
 const noPodIsLeft = ({ world, losses }: Real): void => {
-  assert.deepEqual(world.runpod.pods, [], 'a pod is left');
+  const left = world.runpod.pods.map(({ name }) => name);
+  assert(left.length === 0, `pods are left: ${left.join(', ')}`);
+  for (const [index, { pod }] of world.runpod.createdPods.entries()) {
+    const before = world.runpod.createdPods[index - 1];
+    const isAlone = before?.deletedAt === undefined || before.deletedAt <= pod.createdAt;
+    assert(isAlone, `${pod.name} was created while ${before?.pod.name} was there`);
+  }
   const began = world.runpod.createdPods.map(({ pod }) => pod.createdAt);
   for (const [index, at] of began.entries()) {
     const before = began[index - 1];

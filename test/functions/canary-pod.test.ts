@@ -176,6 +176,23 @@ describe('canary-pod', () => {
     expect(await call({ stored: undefined })).toEqual({ status: 'settled' });
   });
 
+  it('creates no second one where it cannot read that it created one, and Runpod does not list that yet', async () => {
+    await pass(10 * minuteMs);
+    await call();
+    let isListed = false;
+    const beforeListed = (request: string): boolean => {
+      isListed ||= request.startsWith('GET /v2/pods');
+      return !isListed && request.includes('DynamoDB_20120810.GetItem');
+    };
+    world.faults.add({ on: { test: beforeListed }, does: { reset: true } });
+    world.faults.add({
+      on: /GET \/v2\/pods/,
+      does: { answer: { status: 200, headers: { 'content-type': 'application/json' }, body: '{"pods":[]}' } },
+    });
+    await expect(call()).rejects.toMatchObject({ name: 'MemoryUnavailableError' });
+    expect(made()).toHaveLength(1);
+  });
+
   it('creates none where it cannot write that it does', async () => {
     await pass(10 * minuteMs);
     world.faults.add({ on: /DynamoDB_20120810.PutItem/, does: { reset: true } });
