@@ -216,7 +216,7 @@ const judgePod = async (
       const { cause, line } = evidence;
       // Its program need not run: that its image came is what was to be shown.
       const hasPulled = attempts.some(({ pulled, beganAt }) => pulled !== undefined && beganAt >= storedAt);
-      if (cause === 'container-cannot-start' && hasPulled) {
+      if (pullVerdicts[cause].reason === 'container-cannot-start' && hasPulled) {
         const seen = `Pod ${id} pulled the canary’s image with the token that Runpod holds; its program does not run.`;
         return outcomeOf('observed', 'canary-pod', seen, evidence);
       }

@@ -1,7 +1,10 @@
 import { quote } from '../quote.ts';
 import { type LogLine, plainLine } from './log-line.ts';
 
-/** Why an attempt to pull failed. Only `refused` speaks of the token; `other` is a cause that has no words here yet. */
+/**
+ * Why an attempt to pull failed, or a container did not start. Only `refused` speaks of the token; what keeps a container
+ * from starting is the image's fault or the host's, and `other` is a cause that has no words here yet.
+ */
 export type PullCause =
   | 'refused'
   | 'missing'
@@ -13,6 +16,7 @@ export type PullCause =
   | 'blob-store'
   | 'not-an-image'
   | 'container-cannot-start'
+  | 'host-cannot-start'
   | 'other';
 
 /** A line of the host that says what went wrong. The line is plain and bounded, fit for a message. */
@@ -29,7 +33,7 @@ interface PullAttempt {
   readonly beganAt: number;
   /** When the host first had what a registry gives only to a token that it took: a manifest or a layer. */
   readonly tokenTakenAt?: number;
-  /** The newest line that shows layers coming down. */
+  /** The newest line of a layer's progress. */
   readonly moved?: { readonly line: string; readonly at: number };
   /** The line that says that the image is there, and what kept a container of it from starting afterwards. */
   readonly pulled?: { readonly line: string; readonly at: number; readonly after?: PullTrouble };
@@ -67,7 +71,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'out-of-disk',
     pattern:
-      /no space left|\bdisk (?:is )?full\b|quota exceeded|not enough (?:disk )?(?:space|storage)|insufficient (?:disk|storage)|\benospc\b|\bout of space\b|thin pool has \d{1,20} free/i,
+      /no space left|\bdisk (?:is )?full\b|quota exceeded|not enough (?:disk )?(?:space|storage)|insufficient (?:disk|storage)|disk (?:is )?too small|\benospc\b|\bout of space\b|thin pool has \d{1,20} free/i,
     source: 'Linux ENOSPC and EDQUOT, in every version; moby daemon/graphdriver/zfs and devmapper',
   },
   // "no match for platform in manifest: not found" is no missing image, so these stand before it.
@@ -91,7 +95,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /unsupported media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
+      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
     source:
       'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
   },
@@ -104,7 +108,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
+      /no basic auth credentials|missing username or secret|incorrect username or password|(?:invalid|wrong|bad) (?:user ?name|credentials?|log-?in|password|authorization)|(?:credentials?|log-?in|authentication|token)(?: (?:was|were|is|are|has been))? (?:rejected|refused)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
     source:
       'distribution registry/client/auth; moby registry/auth.go; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
   },
@@ -117,7 +121,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'missing',
     pattern:
-      /repository with name .{1,300} does not exist in the registry|requested image not found|image with imageid|manifest unknown|name unknown|repository name not known|blob unknown|manifest for \S{1,512} not found|layer ?inaccessible/i,
+      /repository with name .{1,300} does not exist in the registry|requested image not found|image with imageid|unknown blob|unknown manifest|manifest unknown|name unknown|repository name not known|blob unknown|manifest for \S{1,512} not found|layer ?inaccessible/i,
     source: 'ECR API errors; distribution registry/api/v2; moby distribution/errors.go (20 to 29)',
   },
   {
@@ -138,28 +142,37 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|40[13] \(?(?:forbidden|unauthorized)|http 40[13]\b|authentication failed|bad credentials|login required|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|status(?: code)?:? 40[13]\b|access ?denied/i,
+      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|(?:^|: |40[13] \(?)(?:forbidden|unauthorized)\b|: 40[13]$|http 40[13]\b|authentication failed|login required|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|status(?: code)?:? 40[13]\b|access ?denied/i,
     isWeak: true,
     source: 'distribution errcode DENIED and UNAUTHORIZED; containerd remotes/errors (1.7 to 2), resolver.go (1.6)',
   },
   {
     cause: 'registry-unreachable',
     pattern:
-      /\b50[0234] (?:internal|bad|service|gateway)|http 5\d\d\b|internal (?:server )?error|serverexception|network is down|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|tls: |x509: |dial tcp|failed to do request/i,
+      /\b50[0234] (?:internal|bad|service|gateway)|http 5\d\d\b|internal (?:server )?error|serverexception|network is down|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|http response to https client|tls: |x509: |dial tcp|failed to do request/i,
     source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
   },
   // "failed to resolve reference "…": …: not found", "content at … not found: not found"
   {
     cause: 'missing',
     pattern:
-      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|: not found["'\\]{0,3}$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
+      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|\b(?:image|repository|tag) (?:…|\S{1,160}):? (?:does not exist|not found)|: not found["'\\]{0,3}$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
     source: 'containerd remotes/docker/resolver.go, remotes/docker/fetcher.go (1.6 to 2), with errdefs.ErrNotFound',
   },
 ];
 
 /** What says that a container of an image that is there cannot be started. It never speaks of the token. */
 const containerPattern =
-  /\boci runtime\b|\brunc\b|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |nvidia-container-cli|failed to create (?:shim|containerd task|task)|(?:error|failed) (?:to start|starting) container|executable file not found|error mounting|layer does not exist|could not select device driver|device injection failed|container name \S{1,200} is already in use|programming external connectivity|port is already allocated|invalid mount config/i;
+  /\boci runtime\b|\brunc\b|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |nvidia-container-cli|failed to create (?:shim|containerd task|task)|(?:error|failed) (?:to start|starting) container|executable file not found|error (?:while )?(?:mounting|creating mount source)|layer does not exist|could not select device driver|device injection failed|container name \S{1,200} is already in use|programming external connectivity|port is already allocated|invalid mount config|no command specified/i;
+/**
+ * What of these the image is to blame for: a program, a user or a folder that it names and has not.
+ *
+ * Source: runc libcontainer/standard_init_linux.go and moby daemon/start.go, daemon/create.go, daemon/oci_linux.go
+ */
+const imageFaultPattern =
+  /executable file not found|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |\bexec user process|no command specified|unable to find (?:user|group)|no matching entries in (?:passwd|group)|chdir to cwd|(?:working directory|workdir)\b/i;
+/** Of a host's GPU, its driver and its devices, whatever the image asks for. */
+const hostFaultPattern = /nvidia|\bcuda\b|\bdevices?\b|\bgpus?\b/i;
 const creatingPattern = /^(?:error|failed)(?: response from daemon:)? (?:to create|creating) container\b/i;
 /** S3's own words or hosts in a line. Sources: moby quotes a body it cannot parse; containerd names the address. */
 const storePattern = /<Code>|starport-layer|\bs3[.-][\w.-]{0,128}amazonaws|\.s3\./i;
@@ -171,6 +184,9 @@ const pullPattern =
   /\b(?:pull\w{0,4}|registry|manifest|layer|blob|unpack\w{0,3}|extract\w{0,4}|snapshot\w{0,4}|failed commit on ref|diff id)\b/i;
 /** The registry's API in a line: Go's errors begin with the address that was asked, and say no more of what for. */
 const registryApiPattern = /\bhttps:\/\/[^\s/]{1,255}\/v2\//;
+/** How a host's own programs begin, whatever a program of the image says meanwhile. */
+const hostPattern =
+  /^(?:error|failed)(?: to)? (?:pull|creat|start)\w{0,4}(?: and unpack)? (?:image|container)\b|response from daemon|failed to pull and unpack|^time="/i;
 const imagePattern =
   /\b(?:image|container|docker|daemon|filesystem|rootfs|reference|download\w{0,3}|failed to copy|content descriptor)\b/i;
 
@@ -196,7 +212,7 @@ const proseOf = (line: string): string =>
 
 /** What one line says. */
 type Sign =
-  | { readonly kind: 'begun' | 'waiting' | 'named' | 'listed' | 'moved' | 'pulled' | 'echo' | 'silent' }
+  | { readonly kind: 'begun' | 'waiting' | 'named' | 'moved' | 'pulled' | 'started' | 'ended' | 'echo' | 'silent' }
   | {
       readonly kind: 'failed';
       readonly cause: PullCause;
@@ -206,23 +222,24 @@ type Sign =
     };
 
 /** Docker's progress has a layer's 12 digits first; containerd's has the kind of content and its digest. */
-const layerPattern = /^(?:[0-9a-f]{12}|(?:layer|config|manifest|index)-sha256:[0-9a-f]{12,64}):? +(?<state>.{1,64})/;
+const layerPattern =
+  /^(?:[0-9a-f]{12}|(?:layer|config|manifest|index)-sha256:[0-9a-f]{12,64}):? +(?:downloading|verifying|download complete|extracting|pull complete|done|unpacking|pulling fs layer|waiting|already exists|exists|retrying|resolved)/i;
+/** `2.3GB/5.6GB` */
+const amountPattern = /\d ?[kmgt]?i?b ?(?:\/|of) ?\d/i;
 
 /** Source: moby distribution/xfer/download.go, distribution/pull_v2.go, daemon/containerd/progress.go; ctr's progress. */
 const progressOf = (line: string): Sign | undefined => {
-  const state = layerPattern.exec(line)?.groups?.state;
-  if (state !== undefined) {
-    if (/^(?:downloading|verifying|download complete|extracting|pull complete|done|unpacking)/i.test(state)) {
-      return { kind: 'moved' };
-    }
-    if (/^(?:pulling fs layer|waiting|already exists|exists|retrying|resolved)/i.test(state)) return { kind: 'listed' };
-  }
+  if (layerPattern.test(line)) return { kind: 'moved' };
+  if (amountPattern.test(line) && /^(?:pull|download|extract)\w{0,4}\b.{0,600}\bimage\b/i.test(line))
+    return { kind: 'moved' };
   if (/^\S{1,200} Pulling from \S/.test(line)) return { kind: 'named' };
   if (/^Digest: sha256:[0-9a-f]{64}\b/.test(line)) return { kind: 'pulled' };
   if (/^Status: (?:Downloaded newer image|Image is up to date) for \S/.test(line)) return { kind: 'pulled' };
   // kubelet, and the CRI plugin of containerd (pkg/cri/server/image_pull.go; 2: internal/cri).
   if (/^successfully pulled image\b|\bmsg="pulled image \\?"|\breturns image reference\b/i.test(line))
     return { kind: 'pulled' };
+  if (/^start container for \S{1,512} ?begin$/i.test(line)) return { kind: 'started' };
+  if (/^(?:stop|remove) container\b/i.test(line)) return { kind: 'ended' };
   if (/^create container \S|^pending image pull\b|^pulling image\b|\bmsg="PullImage [^\s]{1,512}""$/i.test(line))
     return { kind: 'begun' };
   if (/\bimage pull: \S{1,512}: pending\b/i.test(line)) return { kind: 'waiting' };
@@ -247,8 +264,10 @@ const signOf = (line: string): Sign => {
   // A helper of the host's that is missing says nothing of any token, nor of a container.
   if (/error getting credentials/i.test(prose)) return failed('other', 'pull');
   if (containerPattern.test(prose)) {
-    const isTold = found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk';
-    return failed(isTold ? found.cause : 'container-cannot-start', 'container');
+    if (found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk')
+      return failed(found.cause, 'container');
+    const isOfImage = imageFaultPattern.test(prose) && !hostFaultPattern.test(prose);
+    return failed(isOfImage ? 'container-cannot-start' : 'host-cannot-start', 'container');
   }
   const isPull = pullPattern.test(prose) || registryApiPattern.test(line);
   const stage = isPull ? 'pull' : creatingPattern.test(prose) ? 'container' : 'unsaid';
@@ -260,7 +279,9 @@ const signOf = (line: string): Sign => {
     // Any program says "denied" and "not found": that is of a pull where the line is of an image or a registry.
     const isOfImage = stage !== 'unsaid' || imagePattern.test(prose) || registryPattern.test(prose);
     if ((found.cause === 'refused' || found.cause === 'missing') && !isOfImage) return failed('other', 'elsewhere');
-    return failed(found.cause, stage, found.isWeak);
+    // Layers are asked for after the manifest, which ECR gives to a token that it takes.
+    const isOfLayer = found.isWeak === true && /\/blobs\/sha256:/.test(line);
+    return failed(isOfLayer ? 'blob-store' : found.cause, stage, found.isWeak);
   }
   if (!failurePattern.test(prose)) return { kind: 'silent' };
   if (isPull || stage === 'container') return failed('other', stage);
@@ -277,6 +298,8 @@ export const causeOf = (line: string): PullCause | undefined => {
 const sameFailureMs = 5_000;
 /** Attempts remembered: a host that fails for a day makes thousands. */
 const maxAttempts = 200;
+
+const isOfStart = (cause: PullCause): boolean => cause === 'container-cannot-start' || cause === 'host-cannot-start';
 
 type Draft = { -readonly [Key in keyof PullAttempt]: PullAttempt[Key] };
 
@@ -312,7 +335,7 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
       underWay.failed = trouble(underWay);
       return;
     }
-    const isConsequence = cause === 'container-cannot-start' || (cause === 'other' && stage === 'container');
+    const isConsequence = isOfStart(cause) || (cause === 'other' && stage === 'container');
     // Whatever fails while a pull is under way may be why it ends; at other times it is not about pulling.
     if (stage === 'elsewhere') return;
     if (last?.failed !== undefined && (isConsequence || at - last.failed.at <= sameFailureMs)) {
@@ -321,11 +344,11 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
     }
     if (last?.pulled !== undefined && stage !== 'pull') {
       const isOfContainer =
-        stage === 'container' || ['out-of-disk', 'wrong-architecture', 'container-cannot-start'].includes(cause);
+        stage === 'container' || cause === 'out-of-disk' || cause === 'wrong-architecture' || isOfStart(cause);
       if (isOfContainer) {
-        const { cause: told, ...rest } = trouble();
-        const isKept = told === 'out-of-disk' || told === 'wrong-architecture';
-        last.pulled = { ...last.pulled, after: { ...rest, cause: isKept ? told : 'container-cannot-start' } };
+        const told = trouble();
+        const isKept = cause === 'out-of-disk' || cause === 'wrong-architecture' || isOfStart(cause);
+        last.pulled = { ...last.pulled, after: isKept ? told : { ...told, cause: 'host-cannot-start' } };
         return;
       }
       // What a program says of its own network or rights is not about pulling.
@@ -334,12 +357,22 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
     begin(at).failed = trouble();
   };
 
+  /** Whether a container runs, so that its program may speak. */
+  let isStarted = false;
   for (const { line, at } of log) {
     const sign = signOf(line);
     const last = attempts.at(-1);
+    if (sign.kind !== 'failed' && sign.kind !== 'silent') isStarted = sign.kind === 'started';
     switch (sign.kind) {
       case 'silent':
+      case 'ended':
         break;
+      case 'started': {
+        // A container is started of an image that is there: layers that came down before are all that it lacked.
+        const underWay = open();
+        if (underWay?.moved !== undefined) underWay.pulled = { line: quoteEnds(line), at };
+        break;
+      }
       case 'begun':
         if (open() === undefined || last?.tokenTakenAt !== undefined) begin(at);
         break;
@@ -352,11 +385,10 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
         attempt.tokenTakenAt = at;
         break;
       }
-      case 'listed':
       case 'moved': {
         const attempt = open() ?? begin(at);
         attempt.tokenTakenAt ??= at;
-        if (sign.kind === 'moved') attempt.moved = { line: quoteEnds(line), at };
+        attempt.moved = { line: quoteEnds(line), at };
         break;
       }
       case 'pulled': {
@@ -377,9 +409,11 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
       case 'echo':
         if (last?.failed === undefined) (open() ?? begin(at)).failed = { cause: 'other', line: quoteEnds(line), at };
         break;
-      case 'failed':
-        fail(sign, line, at);
+      case 'failed': {
+        const isOfHost = sign.stage === 'container' || sign.cause === 'wrong-architecture' || hostPattern.test(line);
+        if (!isStarted || isOfHost) fail(sign, line, at);
         break;
+      }
     }
   }
   return attempts;
@@ -422,6 +456,7 @@ const lastingCauses: readonly PullCause[] = [
   'archived',
   'not-an-image',
   'container-cannot-start',
+  'host-cannot-start',
 ];
 
 /**
@@ -445,9 +480,13 @@ export const judgeAttempts = (
   if (failed !== undefined && failed.at >= storedAt) {
     const tookToken = tokenTakenAt !== undefined;
     if (failed.cause === 'refused') {
-      if (failed.at > believedFrom && isSettled) return { kind: 'refused', line: failed.line, at: failed.at };
+      // A pull that began with the old token ends with it, however late.
+      const isOfOld = tookToken && telling.beganAt < believedFrom;
+      if (failed.at > believedFrom && isSettled && !isOfOld)
+        return { kind: 'refused', line: failed.line, at: failed.at };
+      const from = isOfOld ? Math.max(believedFrom, failed.at) : believedFrom;
       return provingPull === undefined
-        ? { kind: 'unsettled', ...failed, believedFrom: believedFrom + settlingMs }
+        ? { kind: 'unsettled', ...failed, believedFrom: from + settlingMs }
         : { kind: 'pulled', ...provingPull };
     }
     if (hasStarted) return provingPull === undefined ? { kind: 'nothing' } : { kind: 'pulled', ...provingPull };
@@ -514,6 +553,12 @@ export const pullVerdicts = {
     proof: 'degraded',
     reason: 'container-cannot-start',
     remedy: "The image is there, but its container does not start: check its entrypoint and the endpoint's settings.",
+  },
+  'host-cannot-start': {
+    proof: 'degraded',
+    reason: 'container-cannot-start',
+    remedy:
+      "The image is there, but its host starts no container of it: look at the endpoint's GPU types, CUDA versions and volumes.",
   },
   other: {
     proof: 'degraded',

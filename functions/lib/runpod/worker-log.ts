@@ -4,7 +4,7 @@ import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import { type RunpodCall, type RunpodClient, under } from './client.ts';
-import { type LogLine, plainLine } from './log-line.ts';
+import { type LogLine, plainLines } from './log-line.ts';
 
 /**
  * Reads what a worker's host logged, oldest first: the newest lines whatever came before them, and where those do not
@@ -19,7 +19,7 @@ type LogPlace = Pick<RunpodCall, 'what' | 'url' | 'scope'>;
 
 const frameSchema = z.object({
   source: z.optional(z.string()),
-  line: z.pipe(z.string(), z.transform(plainLine)),
+  line: z.pipe(z.string(), z.transform(plainLines)),
   ts: z.string(),
 });
 
@@ -37,11 +37,11 @@ const maxFrameCharacters = 256 * 1024;
 /** How long a pull that is under way may have been silent: without lines from before the update it seems to begin with it. */
 const leadMs = 15 * 60_000;
 
-const readFrame = (data: string): LogLine | undefined => {
+const readFrame = (data: string): readonly LogLine[] => {
   const frame = z.safeParse(frameSchema, parseJson(data));
   const at = frame.success ? Date.parse(frame.data.ts) : Number.NaN;
-  if (!frame.success || Number.isNaN(at) || (frame.data.source ?? 'system') !== 'system') return undefined;
-  return { line: frame.data.line, at };
+  if (!frame.success || Number.isNaN(at) || (frame.data.source ?? 'system') !== 'system') return [];
+  return frame.data.line.map((line) => ({ line, at }));
 };
 
 /** Where the lines of a reading go. */
@@ -180,8 +180,7 @@ const createReadLog = (client: RunpodClient, { LOG_LISTEN_SECONDS }: Pick<Settin
         newestId = id ?? newestId;
         events += 1;
         isFull ||= events > maxEvents;
-        const line = isFull ? undefined : readFrame(data);
-        if (line !== undefined) isFull = !buffer.add(line);
+        for (const line of isFull ? [] : readFrame(data)) isFull ||= !buffer.add(line);
       },
     });
     let bytes = 0;

@@ -97,7 +97,7 @@ export const troubleVerdict = (
   if (failed !== undefined) {
     const { worker, evidence } = failed;
     const { proof, reason, remedy } = pullVerdicts[evidence.cause];
-    const what = evidence.cause === 'container-cannot-start' ? 'start the container' : 'pull the image';
+    const what = reason === 'container-cannot-start' ? 'start the container' : 'pull the image';
     return {
       proof,
       reason,

@@ -66,6 +66,19 @@ describe('the workers of a new image', () => {
     ['none', []],
     ['one that is stale', [worker('a', 'IDLE', pulled, { isStale: true })]],
     ['one of another version', [worker('a', 'IDLE', pulled, { version: 6 })]],
+    [
+      'one whose host has no driver for it',
+      [
+        worker('a', 'INITIALIZING', [
+          ...pulled,
+          [21, 'error starting container: nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8'],
+        ]),
+      ],
+    ],
+    [
+      'one whose container cannot be created for a reason that nobody has words for',
+      [worker('a', 'INITIALIZING', [...pulled, [21, 'error creating container: frobnication']])],
+    ],
     ['one of another image', [worker('a', 'IDLE', pulled, { image: 'other' })]],
     ['one that started before', [worker('a', 'IDLE', pulled, { version: null, startedAt: iso(-60) })]],
     ['one whose host pulled another digest', [worker('a', 'IDLE', [[20, `Digest: sha256:${'00'.repeat(32)}`]])]],

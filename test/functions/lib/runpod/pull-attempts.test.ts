@@ -174,7 +174,7 @@ describe('a cause that stands in one line', () => {
       `error starting container: Error response from daemon: OCI runtime create failed: runc create failed: unable to start container process: exec: "serve": executable file not found in $PATH: unknown`,
     ],
     [
-      'container-cannot-start',
+      'host-cannot-start',
       `error creating container: failed to create shim task: nvidia-container-cli: initialization error: unauthorized`,
     ],
   ])('%s: %s', (cause, line) => {
@@ -396,14 +396,14 @@ describe('an attempt that began and failed', () => {
   });
 });
 
-describe('a worker that pulls', () => {
-  const pulledLines: readonly Line[] = [
-    [1, `create container ${image}`],
-    [1, 'r7 Pulling from vision/serve'],
-    [1.5, `Digest: sha256:${'de'.repeat(32)}`],
-    [1.5, `Status: Downloaded newer image for ${image}`],
-  ];
+const pulledLines: readonly Line[] = [
+  [1, `create container ${image}`],
+  [1, 'r7 Pulling from vision/serve'],
+  [1.5, `Digest: sha256:${'de'.repeat(32)}`],
+  [1.5, `Status: Downloaded newer image for ${image}`],
+];
 
+describe('a worker that pulls', () => {
   it('has pulled, and its line says so', () => {
     expect(evidenceAt(2, pulledLines)).toEqual({
       kind: 'pulled',
@@ -454,7 +454,7 @@ describe('a worker that pulls', () => {
       'error starting container: Error response from daemon: OCI runtime create failed: exec: "/start.sh": permission denied: unknown',
     ],
     [
-      'container-cannot-start',
+      'host-cannot-start',
       'dstackai/dstack#1976',
       'error creating container: container: create: container create: Error response from daemon: layer does not exist',
     ],
@@ -559,6 +559,111 @@ describe('a worker whose layers come down', () => {
         [2.5, `PullImage "${image}" returns image reference "sha256:${'cd'.repeat(32)}"`],
       ]).kind,
     ).toBe('pulled');
+  });
+});
+
+describe('a container that is started', () => {
+  const start = `start container for ${image}: begin`;
+
+  it.each([
+    'Error: unauthorized: authentication required',
+    'manifest unknown',
+    'ollama: pulling manifest: Error: pull model manifest: 401 unauthorized',
+    'toomanyrequests: Rate exceeded',
+    'failed to download layer 3 of the model: 403 Forbidden',
+    'no space left on device',
+  ])('has a program, which does not speak of its own pull: %s', (line) => {
+    const cached: readonly Line[] = [
+      [1, `create container ${image}`],
+      [1.1, start],
+      [11, line],
+      [11.5, line],
+    ];
+    expect(evidenceAt(13, cached)).toEqual({ kind: 'nothing' });
+    expect(evidenceAt(13, [...pulledLines, ...cached.slice(1)])).toMatchObject({ kind: 'pulled' });
+    expect(evidenceAt(13, [...pulledLines, ...cached.slice(1)])).not.toHaveProperty('after');
+  });
+
+  it('has a host, which goes on speaking', () => {
+    const log: readonly Line[] = [
+      [1, start],
+      [10.5, `${daemon} denied: Your authorization token has expired.`],
+    ];
+    expect(evidenceAt(13, log)).toMatchObject({ kind: 'refused' });
+    expect(
+      evidenceAt(13, [
+        [1, start],
+        [2, 'stop container'],
+        [11, 'unauthorized: authentication required'],
+      ]),
+    ).toMatchObject({
+      kind: 'refused',
+    });
+    expect(
+      evidenceAt(3, [
+        [1, start],
+        [1.1, 'exec /start.sh: exec format error'],
+      ]),
+    ).toMatchObject({
+      kind: 'failed',
+      cause: 'wrong-architecture',
+    });
+  });
+
+  it('has its image, where layers of it came down before', () => {
+    const log: readonly Line[] = [
+      [1, 'r7 Pulling from vision/serve'],
+      [1.5, '316f8cbc3be8: Pull complete'],
+      [2, start],
+    ];
+    expect(evidenceAt(3, log)).toEqual({ kind: 'pulled', line: start, at: storedAt + 120_000 });
+    expect(evidenceAt(3, log.slice(2))).toEqual({ kind: 'nothing' });
+  });
+});
+
+describe('a pull that goes on', () => {
+  const begun: Line = [1, 'r7 Pulling from vision/serve'];
+  const moving: Line = [1.1, '316f8cbc3be8: Downloading [=>  ]  1MB/5GB'];
+
+  it('is downloading while a layer is tried again', () => {
+    const log: readonly Line[] = [begun, moving, [12, '316f8cbc3be8: Retrying in 10 seconds']];
+    expect(evidenceAt(13, log)).toMatchObject({ kind: 'downloading', at: storedAt + 12 * 60_000 });
+    expect(evidenceAt(22.1, log)).toMatchObject({ kind: 'stalled' });
+  });
+
+  it('is downloading after a failed attempt', () => {
+    const failed: Line = [2, `${daemon} read tcp: connection reset by peer`];
+    const again: readonly Line[] = [
+      [2.3, begun[1]],
+      [14, moving[1]],
+    ];
+    expect(evidenceAt(14.2, [begun, moving, failed, ...again])).toMatchObject({
+      kind: 'downloading',
+      showsToken: true,
+    });
+  });
+
+  it('is told by amounts of an image alone', () => {
+    const log: readonly Line[] = [
+      [1, `Pulling image ${image}: 42% (2.3GB/5.6GB)`],
+      [7.9, `Pulling image ${image}: 82% (4.6GB/5.6GB)`],
+    ];
+    expect(evidenceAt(8, log)).toMatchObject({ kind: 'downloading', at: storedAt + 7.9 * 60_000 });
+    expect(evidenceAt(8, [[1, 'Downloading shards: 10% (1GB/9GB)']])).toEqual({ kind: 'nothing' });
+  });
+
+  it('ends with the token that it began with, which says nothing of the new one', () => {
+    const ended = `${daemon} denied: Your authorization token has expired. Reauthenticate and try again.`;
+    const log: readonly Line[] = [
+      [-300, begun[1]],
+      [-200, moving[1]],
+      [14, ended],
+    ];
+    expect(evidenceAt(14.5, log)).toMatchObject({
+      kind: 'unsettled',
+      believedFrom: storedAt + 14 * 60_000 + settlingMs,
+    });
+    expect(evidenceAt(15, [...log, [14.4, ended], [14.4, noSuchImage]])).toMatchObject({ kind: 'refused' });
   });
 });
 

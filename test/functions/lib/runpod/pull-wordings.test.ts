@@ -30,6 +30,27 @@ describe('other words of the same kind', () => {
       'error getting credentials - err: exec: "docker-credential-ecr-login": executable file not found in $PATH',
     ],
     ['refused', 'registry authentication failed: bad credentials'],
+    ['refused', 'registry credentials rejected'],
+    ['refused', `invalid login for ${host}`],
+    ['refused', 'wrong username or password'],
+    ['refused', `Error response from daemon: Head "${manifest}": Forbidden`],
+    ['refused', `repository ${host}/vision/serve not found: does not exist or no pull access`],
+    ['missing', `Error response from daemon: repository ${host}/vision/serve not found`],
+    ['missing', `image ${image} does not exist`],
+    ['missing', 'unknown blob'],
+    // Layers are asked for after the manifest: ECR had taken the token.
+    [
+      'blob-store',
+      `failed open: unexpected status from GET request to https://${host}/v2/vision/serve/blobs/sha256:${'ab'.repeat(32)}: 403 Forbidden`,
+    ],
+    [
+      'refused',
+      `failed open: unexpected status from GET request to https://${host}/v2/vision/serve/blobs/sha256:${'ab'.repeat(32)}: 403 Forbidden - Server message: denied: User is not authorized to perform: ecr:GetDownloadUrlForLayer`,
+    ],
+    // containerd core/unpack/unpacker.go
+    ['not-an-image', 'unexpected media type application/octet-stream for sha256:1: not found'],
+    ['out-of-disk', 'container disk too small for image: image 40GB, disk 20GB'],
+    ['registry-unreachable', `Get "https://${host}/v2/": http: server gave HTTP response to HTTPS client`],
     ['refused', 'HTTP 401'],
     ['refused', 'invalid status code from registry 403 (Forbidden)'],
     ['refused', 'InvalidSignatureException: Signature expired: 20261123T1 is now earlier than 20261123T2'],
@@ -62,7 +83,21 @@ describe('other words of the same kind', () => {
     'Error response from daemon: driver failed programming external connectivity on endpoint x: Bind for 0.0.0.0:80 failed: port is already allocated',
     'error creating container: Error response from daemon: invalid mount config for type "bind": bind source path does not exist: /x',
     'CDI device injection failed: unresolvable CDI devices nvidia.com/gpu=all',
-  ])('say that a container cannot start: %s', (line) => {
+    // moby daemon/volume/mounts; runc libcontainer and nvidia's hook
+    "Error response from daemon: error while creating mount source path '/x': mkdir /x: permission denied",
+    'OCI runtime create failed: container_linux.go:380: starting container process caused: error running hook: nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.8, please update your driver',
+    'nvidia-container-cli: device error: GPU-1: unknown device: unknown',
+    'OCI runtime start failed: starting container: setting up network: address already in use',
+  ])('say that a host does not start a container: %s', (line) => {
+    expect(causeOf(line)).toBe('host-cannot-start');
+  });
+
+  it.each([
+    'error creating container: Error response from daemon: No command specified',
+    'OCI runtime create failed: runc create failed: unable to start container process: exec: "/start.sh": stat /start.sh: no such file or directory: unknown',
+    'error starting container: OCI runtime create failed: unable to find user app: no matching entries in passwd file',
+    'OCI runtime create failed: chdir to cwd ("/app") set in config.json failed: permission denied: unknown',
+  ])('say that an image has nothing to start: %s', (line) => {
     expect(causeOf(line)).toBe('container-cannot-start');
   });
 });

@@ -143,6 +143,17 @@ describe('a worker’s log', () => {
     expect(line?.line.length).toBeLessThan(4100);
   });
 
+  it('has each line of a frame that holds several, at the frame’s time', async () => {
+    script = [
+      finished(frame('v1: Pulling from team/worker\r\n316f8cbc3be8: Pull complete\r\n', 2), frame('denied', 3)),
+    ];
+    expect(await read()).toEqual([
+      { line: 'v1: Pulling from team/worker', at: since + 2000 },
+      { line: '316f8cbc3be8: Pull complete', at: since + 2000 },
+      { line: 'denied', at: since + 3000 },
+    ]);
+  });
+
   describe('of more lines than are backfilled', () => {
     const tick = (seconds: number): string => frame('316f8cbc3be8 Downloading', seconds);
     const begin = frame('v1 Pulling from team/worker', 1);
