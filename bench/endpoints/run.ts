@@ -1,8 +1,10 @@
+import { measureCanaries } from './canaries.ts';
 import { type MeasuredRun, measureRun } from './measure.ts';
 
 /**
  * What one target costs by how many endpoints it has, each of an image of its own, that settle at once: calls of Runpod
- * at a quota of 60 a minute, time, transitions, and the largest state. Run: npm run bench:endpoints
+ * at a quota of 60 a minute, time, transitions, and the largest state; and what a canary pod and a canary job take besides.
+ * Run: npm run bench:endpoints
  */
 const counts = [1, 3, 30, 100, 1000];
 
@@ -37,5 +39,20 @@ for (const count of counts) {
 }
 process.stdout.write(
   `Targets: at most 1.1 n + 8 calls, 54 in any minute, 22 minutes, 14 transitions for three endpoints, 200 KiB. ${isWithinTargets ? 'All are met.' : 'One is missed.'}\n`,
+);
+
+process.stdout.write('\none canary   calls  seconds    cents\n');
+const canaries = await measureCanaries();
+for (const { kind, calls, seconds, dollars } of canaries) {
+  process.stdout.write(
+    `${kind.padEnd(10)} ${String(calls).padStart(7)} ${seconds.toFixed(0).padStart(8)} ${(dollars * 100).toFixed(3).padStart(8)}\n`,
+  );
+}
+const [pod, job] = canaries;
+const isPodCheap =
+  canaries.every(({ isSeen }) => isSeen) && pod.calls <= 8 && pod.seconds <= 30 && pod.dollars <= job.dollars;
+isWithinTargets &&= isPodCheap;
+process.stdout.write(
+  `Targets: a pod takes at most 8 calls and 30 seconds, and costs no more than a job. ${isPodCheap ? 'All are met.' : 'One is missed.'}\n`,
 );
 process.exitCode = isWithinTargets ? 0 : 1;
