@@ -106,6 +106,10 @@ const proseOf = (message: string): string =>
     .join(' ');
 
 const keyPattern = /\bkms\b|customer master key|ciphertext refers to/i;
+/** KMS's own troubles, which pass. Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors" */
+const passingKeyPattern = /kms\.?internal|dependencytimeout|keyunavailable/i;
+/** Neither ECR nor S3 answers in HTML: a proxy between does. */
+const pagePattern = /^<(?:!doctype|html)/i;
 const archivePattern = /\b(?:is|are|was|been) archived\b|\barchived image|imagearchived|\barchiv\w{1,4} storage/i;
 const passingCodes: readonly string[] = [
   'RequestTimeout',
@@ -113,30 +117,42 @@ const passingCodes: readonly string[] = [
   'InternalError',
   'ServiceUnavailable',
   'ExpiredToken',
+  'InvalidToken',
+  'TokenRefreshRequired',
   'OperationAborted',
 ];
-const throttlingPattern = /toomanyrequests|throttl|slowdown|rate exceeded|too many requests|reduce your request rate/i;
+const throttlingPattern =
+  /toomanyrequests|throttl|slowdown|limit.?exceeded|rate exceeded|too many requests|reduce your request rate/i;
 
 const storeProblem = (status: number, { code, message }: Words): AnswerProblem => {
   if (status === 429 || throttlingPattern.test(code)) return 'throttled';
+  if (passingKeyPattern.test(code) || pagePattern.test(message)) return 'unreachable';
   if (status < 500 && keyPattern.test(`${code.replaceAll('.', ' ')} ${message}`)) return 'key-lost';
   if (status >= 500 || status === 408 || passingCodes.includes(code)) return 'unreachable';
   if (status === 404 || code.startsWith('NoSuch')) return 'image-missing';
+  if (code === 'InvalidObjectState') return 'archived';
   // A link that ended between ECR's answer and our asking: "Request has expired". S3 has no other right to refuse.
   return status === 401 || status === 403 ? 'unreachable' : 'malformed';
 };
 
 const registryProblem = (status: number, { code, message }: Words): AnswerProblem => {
   const prose = `${code} ${proseOf(message)}`;
-  if (/token (?:has |is )?expired|included in the request is expired/i.test(prose)) return 'token-expired';
-  if (/included in the request is invalid|unrecognizedclient/i.test(prose)) return 'token-refused';
-  if (keyPattern.test(prose)) return 'key-lost';
+  if (pagePattern.test(message)) return 'unreachable';
+  if (/(?:token|signature) (?:has |is )?expired|included in the request is expired/i.test(prose))
+    return 'token-expired';
+  if (
+    /token (?:included in the request )?is invalid|invalid token|missing authentication|unrecognizedclient/i.test(prose)
+  )
+    return 'token-refused';
+  if (keyPattern.test(prose)) return passingKeyPattern.test(prose) ? 'unreachable' : 'key-lost';
   if (archivePattern.test(prose)) return 'archived';
+  if (/layer ?inaccessible/i.test(prose)) return 'image-missing';
   if (status === 429 || throttlingPattern.test(prose)) return 'throttled';
   if (status === 401) return 'token-refused';
   if (status === 403) return 'repository-forbidden';
   if (status === 404) return 'image-missing';
-  if (status >= 500 || status === 408 || status === 425 || passingCodes.includes(code)) return 'unreachable';
+  if (status >= 500 || status === 407 || status === 408 || status === 425 || passingCodes.includes(code))
+    return 'unreachable';
   return 'malformed';
 };
 

@@ -51,7 +51,21 @@ describe('a refusal of the registry', () => {
     ['unreachable', 408, ''],
     ['unreachable', 400, xml('RequestTimeout')],
     ['malformed', 400, { errors: [{ code: 'UNSUPPORTED', message: 'Invalid parameter' }] }],
-    ['malformed', 418, '<html>'],
+    ['malformed', 418, ''],
+    [
+      'token-refused',
+      400,
+      denied("Your Authorization Token is invalid. Please run 'aws ecr get-login' to fetch a new one."),
+    ],
+    ['token-refused', 403, { message: 'Missing Authentication Token' }],
+    ['token-expired', 403, denied('Signature expired: 20261123T1 is now earlier than 20261123T2')],
+    ['throttled', 400, { errors: [{ code: 'LIMIT_EXCEEDED', message: 'Limit exceeded' }] }],
+    ['image-missing', 403, denied('LayerInaccessibleException: the layer is being restored')],
+    ['unreachable', 400, denied('KMSInternalException: try again')],
+    // A company's proxy.
+    ['unreachable', 403, '<html><head><title>403 Forbidden</title></head><body>blocked by policy</body></html>'],
+    ['unreachable', 407, ''],
+    ['unreachable', 418, '<!DOCTYPE html>'],
   ])('is %s: %i %j', (problem, status, body) => {
     expect(refusal('registry', status, body).problem).toBe(problem);
   });
@@ -76,6 +90,11 @@ describe('a refusal of the blob store', () => {
     ['image-missing', false, 404, xml('NoSuchKey', 'The specified key does not exist.')],
     ['image-missing', false, 400, xml('NoSuchKey')],
     ['malformed', false, 400, xml('InvalidArgument')],
+    ['unreachable', true, 400, xml('InvalidToken', 'The provided token is malformed or otherwise invalid.')],
+    ['unreachable', true, 400, xml('KMS.InternalException')],
+    ['unreachable', true, 400, xml('KMS.KeyUnavailableException')],
+    ['unreachable', true, 400, '<html>blocked</html>'],
+    ['archived', false, 403, xml('InvalidObjectState', "not valid for the object's storage class")],
   ])('is %s, passing: %s: %i %j', (problem, passes, status, body) => {
     expect(refusal('blob-store', status, body).problem).toBe(problem);
     expect(isPassing(problem)).toBe(passes);
