@@ -105,7 +105,7 @@ const proseOf = (message: string): string =>
     .map((word) => (/\/|arn:|sha256:/.test(word) ? '…' : word))
     .join(' ');
 
-const keyPattern = /\bkms\b|customer master key|ciphertext refers to/i;
+const keyPattern = /\bkms(?:\w{0,32}exception)?\b|customer master key|ciphertext refers to/i;
 /** KMS's own troubles, which pass. Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors" */
 const passingKeyPattern = /kms\.?internal|dependencytimeout|keyunavailable/i;
 /** Neither ECR nor S3 answers in HTML: a proxy between does. */
