@@ -25,7 +25,7 @@ const readRunpodKeys = async (): Promise<string[]> => {
   const { settings } = readCaller(Object.fromEntries(given), { environment });
   const sources = readTargets(settings.TARGETS_FILE, process.cwd()).flatMap(({ runpod }) => [
     runpod.apiKey,
-    runpod.rolloutKey ?? runpod.apiKey,
+    ...[runpod.rolloutKey, runpod.podKey].filter((source) => source !== undefined),
   ]);
   const read = createReadApiKey(settings);
   const keys = await Promise.all([...new Set(sources)].map((source) => read(source).catch(() => [])));

@@ -111,6 +111,18 @@ describe('the action', () => {
     }
   });
 
+  it('masks the keys that are for rollouts and for pods alone, too', async () => {
+    const keys = { rolloutKey: 'rpa_ROLLOUTSENTINELROLLOUT', podKey: 'rpa_PODSENTINELPODSENTINEL' };
+    for (const [name, key] of Object.entries(keys)) world.secrets.parameters.set(`/runpod-ecr-refresh/${name}`, key);
+    const more = Object.keys(keys).map((name) => `${name}: "ssm:/runpod-ecr-refresh/${name}"`);
+    writeFileSync(
+      join(workspace, 'targets.yml'),
+      targets.replace('registry: 6n2k8v4d', ['registry: 6n2k8v4d', ...more].join(', ')),
+    );
+    const { log } = await runSteps({ command: 'refresh' });
+    for (const key of Object.values(keys)) expect(log).toContain(`::add-mask::${key}`);
+  });
+
   it('lets nothing that is quoted be a command to the runner', async () => {
     const { log } = await runSteps({ command: 'refresh' });
     const [, token = 'none'] = /^::stop-commands::(\S+)$/m.exec(log) ?? [];
