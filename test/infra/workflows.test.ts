@@ -108,6 +108,9 @@ describe('a job that may ask for the role', () => {
       const role = steps.findIndex(({ uses }) => uses?.startsWith('aws-actions/configure-aws-credentials@'));
       expect(commandsOf(steps.slice(role))).toHaveLength(1);
       expect(steps.map((step) => step.with?.cache)).toEqual(steps.map(() => undefined));
+      // setup-node 5 and later cache by themselves what package.json says is of npm.
+      const nodes = steps.filter(({ uses }) => uses?.startsWith('actions/setup-node@'));
+      expect(nodes.map((step) => step.with?.['package-manager-cache'])).toEqual([false]);
     }
   });
 
