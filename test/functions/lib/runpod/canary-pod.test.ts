@@ -335,6 +335,61 @@ describe('a pod that is created', () => {
   });
 });
 
+describe('whether a key may create pods', () => {
+  const ask = (reply: Reply, bodies: string[] = []) => {
+    answers['POST pods'] = ({ body }) => {
+      bodies.push(body);
+      return reply;
+    };
+    return runpodOf().mayCreate();
+  };
+
+  it('is asked by a create that asks for nothing', async () => {
+    const bodies: string[] = [];
+    await ask(problem(422, 'Request validation failed.'), bodies);
+    expect(bodies).toEqual(['{}']);
+  });
+
+  it.each([
+    [403, false],
+    [400, true],
+    [422, true],
+  ])('is, where that is answered %i, %s', async (status, may) => {
+    expect(await ask(problem(status, 'no'))).toBe(may);
+  });
+
+  it.each([
+    [401, 'RunpodUnauthorizedError', /asked to create a pod of nothing .*the scope for creating pods/],
+    [402, 'RunpodRequestRejectedError', /create a pod of nothing/],
+    [500, 'RunpodUnavailableError', /create a pod of nothing/],
+  ])('is not known, where that is answered %i', async (status, error, message) => {
+    await expect(ask(problem(status, 'no'))).rejects.toMatchObject({
+      name: error,
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('a key that lacks a right', () => {
+  it.each([
+    ['GET pods', /asked to list the pods .*the scope for reading pods/, () => runpodOf().list()],
+    [
+      'GET catalog/cpus',
+      /asked to list the kinds of CPU .*the scope for reading the catalogue/,
+      () => runpodOf().listFlavours(),
+    ],
+    ['DELETE pods/p', /asked to delete pod p .*the scope for deleting pods/, () => runpodOf().delete('p')],
+  ])('is told which, of %s', async (call, message, use) => {
+    answers[call] = () => problem(401, 'no');
+    await expect(use()).rejects.toThrow(message);
+  });
+
+  it('and a delete that is answered with a redirect is not done', async () => {
+    answers['DELETE pods/p'] = () => ({ status: 304 });
+    await expect(runpodOf().delete('p')).rejects.toMatchObject({ name: 'RunpodUnavailableError' });
+  });
+});
+
 describe('a look at a pod', () => {
   const storedAt = begin - 10 * minuteMs;
   const ours = { name, startedAt: begin, id: 'ours' };
