@@ -78,26 +78,33 @@ export const maxPatienceMs = 20_000;
 
 const problemSchema = z.object({ title: z.optional(z.string()), detail: z.optional(z.string()) });
 const restErrorSchema = z.object({ error: z.optional(z.string()), message: z.optional(z.string()) });
-const graphqlErrorSchema = z.object({ errors: listOf(z.object({ message: z.string() }), 1000) });
-/** What is wrong with a request, each with its JSON path: `$: additional properties 'bogus' not allowed`. */
-const validationSchema = z.object({ errors: listOf(z.string(), 1000) });
+/**
+ * What is wrong with a request, each with its JSON path: `$: additional properties 'bogus' not allowed`; or as an object,
+ * of which `value` may be what nobody should read.
+ */
+const mistakeSchema = z.union([
+  z.string(),
+  z.pipe(
+    z.object({ message: z.string(), location: z.optional(z.string()) }),
+    z.transform(({ message, location }) => (location === undefined ? message : `${location}: ${message}`)),
+  ),
+]);
+const validationSchema = z.object({ errors: listOf(mistakeSchema, 1000) });
 
 const problemOf = (json: unknown): string | undefined => {
   const problem = z.safeParse(problemSchema, json);
   const said = problem.success ? (problem.data.detail ?? problem.data.title) : undefined;
   const validation = z.safeParse(validationSchema, json);
   const mistakes = validation.success ? validation.data.errors.join('; ') : '';
-  return mistakes === '' ? said : `${said ?? ''} ${mistakes}`;
+  return mistakes === '' ? said : [said, mistakes].filter((each) => each !== undefined).join(' ');
 };
 
-/** What an error answer says, in whichever of Runpod's forms: problem+json, `{error}`, `{message}`, GraphQL, or text. */
+/** What an error answer says, in whichever of Runpod's forms: problem+json, GraphQL, `{error}`, `{message}`, or text. */
 const detailOf = ({ json, text }: RunpodAnswer): string => {
   const rest = z.safeParse(restErrorSchema, json);
-  const graphql = z.safeParse(graphqlErrorSchema, json);
   return (
     problemOf(json) ??
     (rest.success ? (rest.data.error ?? rest.data.message) : undefined) ??
-    (graphql.success ? graphql.data.errors[0]?.message : undefined) ??
     (/^\s*</.test(text()) ? 'a web page' : text())
   );
 };
@@ -142,12 +149,15 @@ export const refusalOf = (answer: RunpodAnswer, call: RunpodCall): Error => {
 
 /**
  * Whether an answer says that there is no such operation. Of API v2's two kinds of 404 it is the one of an unknown path;
- * "resource not found" says that the operation is there, and the thing is not. What any other 404 means is for the caller
- * to know.
+ * "resource not found" says that the operation is there, and the thing is not. A 404 that is no JSON is not the
+ * operation's either: something before it knows no such path. What any other 404 means is for the caller to know.
  */
 export const isOperationMissing = (answer: RunpodAnswer): boolean =>
   [405, 410, 501].includes(answer.status) ||
-  (answer.status === 404 && /requested path was not found/i.test(problemOf(answer.json) ?? ''));
+  (answer.status === 404 &&
+    (answer.json === undefined
+      ? answer.text().trim() !== ''
+      : /requested path was not found/i.test(problemOf(answer.json) ?? '')));
 
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {

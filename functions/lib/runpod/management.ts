@@ -20,15 +20,15 @@ const maxImageBytes = 512;
 
 const idSchema = boundedText(maxNameBytes);
 
-/** Every key may be missing or null in the wild: what we can do without gets a value. */
-const textOr = (fallback: string, maxBytes = maxNameBytes) =>
-  z.pipe(
-    z.nullish(boundedText(maxBytes)),
-    z.transform((value) => value ?? fallback),
-  );
+/**
+ * Every key may be missing, null or of another type in the wild: what we can do without gets a value, so that one odd item
+ * does not hide a list. An id and a credential are needed: without them nobody knows whom the list leaves out.
+ */
+const textOr = (fallback: string, maxBytes = maxNameBytes) => z.catch(boundedText(maxBytes), fallback);
+const unlessOdd = <Schema extends z.ZodMiniType>(schema: Schema) => z.catch(z.nullish(schema), undefined);
 
 const workerLimits = z.pipe(
-  z.nullish(z.object({ max: z.nullish(z.number()) })),
+  unlessOdd(z.object({ max: unlessOdd(z.number()) })),
   z.transform((value) => ({ max: value?.max ?? undefined })),
 );
 
@@ -48,12 +48,12 @@ const workerSchema = z.object({
   /** RUNNING, IDLE, INITIALIZING, THROTTLED or UNHEALTHY; others may come. */
   status: textOr('UNKNOWN'),
   /** ISO 8601, or null until it has started. */
-  startedAt: z.optional(z.nullable(boundedText(64))),
+  startedAt: unlessOdd(boundedText(64)),
   /** Whether it runs an older release than the endpoint's newest. */
-  isStale: z.nullish(z.boolean()),
+  isStale: unlessOdd(z.boolean()),
   /** The release that it runs, and its image; Runpod may know neither. */
-  version: z.nullish(z.number()),
-  image: z.nullish(boundedText(maxImageBytes)),
+  version: unlessOdd(z.number()),
+  image: unlessOdd(boundedText(maxImageBytes)),
 });
 export type Worker = z.output<typeof workerSchema>;
 

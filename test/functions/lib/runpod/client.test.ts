@@ -267,7 +267,14 @@ describe('what Runpod refuses', () => {
     ],
     [[], /422 "Invalid."/],
     ['none', /422 "Invalid."/],
-    [[{ message: 'an object' }], /422 "Invalid."/],
+    [
+      [{ message: 'too long', location: 'body.password', value: 'hunter2' }, { message: 'unknown' }, { other: 1 }],
+      /422 "Invalid."/,
+    ],
+    [
+      [{ message: 'too long', location: 'body.password', value: 'hunter2' }, 'unknown'],
+      /422 "Invalid. body.password: too long; unknown"/,
+    ],
     [Array.from({ length: 20 }, () => 'x'.repeat(100)), /422 "Invalid. x{100}; x+…"/],
   ])('as invalid is told with what is wrong: %j', async (errors, message) => {
     answer = () => problem(422, 'Invalid.', errors);
@@ -341,6 +348,13 @@ describe('what Runpod knows', () => {
     await expect(management().requireCredential('cred')).rejects.toMatchObject(moved);
   });
 
+  it('is not missing where something before Runpod knows no such path', async () => {
+    answer = () => ({ status: 404, body: '404 page not found' });
+    await expect(management().getEndpoint('ep')).rejects.toMatchObject({ name: 'RunpodUnavailableError' });
+    answer = () => ({ status: 404, body: '<html>nginx</html>' });
+    await expect(management().requireCredential('cred')).rejects.toThrow(/404 "a web page"/);
+  });
+
   it('is refused where GraphQL’s list is no list, or cannot be had', async () => {
     answer = ({ url }) => (url.pathname === '/graphql' ? json(200, { data: null }) : json(404, {}));
     await expect(management().requireCredential('cred')).rejects.toThrow(
@@ -374,6 +388,25 @@ describe('what Runpod knows', () => {
     expect(await management().listEndpoints()).toEqual(['bare', 'nulls', 'max'].map((id) => ({ id, ...empty })));
     answer = () => json(200, { workers: [{ id: 'w' }, { id: 'v', status: null, startedAt: null }] });
     expect((await management().listWorkers('ep')).map(({ status }) => status)).toEqual(['UNKNOWN', 'UNKNOWN']);
+  });
+
+  it('may have keys of another type, where they can be done without', async () => {
+    const odd = { id: 'odd', name: 7, image: {}, registry: 'cred', workers: { max: '3' } };
+    answer = () => json(200, { endpoints: [odd, { id: 'well', workers: 3 }] });
+    const empty = { name: '', image: '', workers: { max: undefined } };
+    expect(await management().listEndpoints()).toEqual([
+      { id: 'odd', registry: 'cred', ...empty },
+      { id: 'well', registry: null, ...empty },
+    ]);
+    answer = () =>
+      json(200, { workers: [{ id: 'w', status: 1, startedAt: 2, isStale: 'no', version: '7', image: [] }] });
+    expect((await management().listWorkers('ep')).map(({ id, status }) => ({ id, status }))).toEqual([
+      { id: 'w', status: 'UNKNOWN' },
+    ]);
+    for (const item of [{ id: 7 }, { id: null }, { id: 'a', registry: 7 }]) {
+      answer = () => json(200, { endpoints: [item, { id: 'well' }] });
+      await expect(management().listEndpoints()).rejects.toThrow(/no such list/);
+    }
   });
 
   it('names the templates and pods that use a credential', async () => {
