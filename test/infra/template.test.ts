@@ -249,6 +249,24 @@ describe('least privilege', () => {
     }
   });
 
+  it('lets each remember its own kinds of things alone, and start what is live alone', () => {
+    const conditions = ofType('AWS::IAM::Role').flatMap(([name]) =>
+      statementsOf(name).flatMap(({ Sid = '', Action, Condition = {} }) =>
+        list(Action)
+          // A machine starts its own children, which have no version.
+          .filter((each) => each.startsWith('dynamodb:') || (each === 'states:StartExecution' && !/Machine/.test(name)))
+          .map((action) => [`${name}.${Sid} ${action}`, JSON.stringify(Condition), action] as const),
+      ),
+    );
+    expect(conditions.length).toBeGreaterThan(20);
+    for (const [where, condition, action] of conditions) {
+      const needed = action.startsWith('dynamodb:')
+        ? /^\{"ForAllValues:StringEquals":\{"dynamodb:LeadingKeys":\["\w+"/
+        : /^\{"ForAnyValue:StringEquals":\{"states:StateMachineQualifier":\["live"\]\}/;
+      expect(condition, where).toMatch(needed);
+    }
+  });
+
   it('lets only the keys be read that targets.yml names', () => {
     const resources = statementsOf('UpdateRunpodRole')
       .filter(({ Action }) => list(Action).includes('ssm:GetParameter'))
@@ -501,10 +519,12 @@ describe('the triggers', () => {
     const { Statement: key } = template.Resources.StackKey?.Properties.KeyPolicy as {
       Statement: Array<Statement & { Principal: { Service?: string } }>;
     };
-    expect(key.flatMap(({ Principal }) => Principal.Service ?? [])).toEqual([
-      'cloudwatch.amazonaws.com',
-      'events.amazonaws.com',
-      'delivery.logs.amazonaws.com',
+    const ofServices = key.filter(({ Principal }) => Principal.Service !== undefined);
+    expect(ofServices.map(({ Principal, Condition }) => [Principal.Service, Condition])).toEqual([
+      ['cloudwatch.amazonaws.com', { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } }],
+      // It sends nothing that a condition could be on.
+      ['events.amazonaws.com', undefined],
+      ['delivery.logs.amazonaws.com', { StringEquals: { 'kms:EncryptionContext:SourceArn': expect.anything() } }],
     ]);
   });
 });
