@@ -1,5 +1,12 @@
 import { lambda, parseInput } from './lib/platform.ts';
-import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
+import {
+  changeCurrent,
+  endBy,
+  lookAtEndpoint,
+  type RolloutRunpod,
+  releaseOf,
+  rolloutRunpod,
+} from './lib/rollout/execution.ts';
 import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 import { give } from './lib/rollout/record.ts';
@@ -24,15 +31,15 @@ export const createApplyRollout =
     const order = parseInput('apply-rollout', stateSchema, event);
     const { endpoint: id, target } = order;
     const end = endBy(memory, order, now);
-    const { management, listImageReleases } = runpodFor(target.runpod.apiKey);
+    const runpod = runpodFor(target.runpod.apiKey);
     const { changeImage } = runpodFor(target.runpod.rolloutKey ?? target.runpod.apiKey);
-    const look = () => Promise.all([management.getEndpoint(id), listImageReleases(id)]);
 
     const record = await memory.read(id);
     const current = record?.current;
     if (current?.attempt !== order.attempt) return end.asOther(record);
-    const [before, releasesBefore] = await look();
-    if (before === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    const seen = await lookAtEndpoint(runpod, id);
+    if (seen === undefined) return end.gone();
+    const { endpoint: before, releases: releasesBefore } = seen;
     const givenAt = now();
     let { releasedBefore } = current;
     if (before.image !== current.image) {
@@ -41,16 +48,17 @@ export const createApplyRollout =
         current.phase === 'applying' && releaseOf(releasesBefore, current.image, releasedBefore) !== undefined;
       if (isTaken || !current.from.includes(before.image)) return end.byHand(before.image);
       releasedBefore = releasesBefore[0]?.createdAt;
-      const marked = await changeCurrent(memory, order, (found, all) => ({
+      const { record: marked, before: ours } = await changeCurrent(memory, order, (found, all) => ({
         ...give(all, found, givenAt),
         current: { ...found, phase: 'applying', ...(releasedBefore === undefined ? {} : { releasedBefore }) },
       }));
-      if (marked?.current?.attempt !== order.attempt) return end.asOther(marked);
+      if (ours === undefined) return end.asOther(marked);
       await changeImage(id, current.image);
     }
 
-    const [after, releases] = await look();
-    if (after === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    const then = await lookAtEndpoint(runpod, id);
+    if (then === undefined) return end.gone();
+    const { endpoint: after, releases } = then;
     if (after.image !== current.image) return end.byHand(after.image);
     const release = releaseOf(releases, current.image, releasedBefore);
     const chosen = release?.old;
@@ -65,7 +73,7 @@ export const createApplyRollout =
         'it was given another credential at the same moment, and its image was put back',
       );
     }
-    const applied = await changeCurrent(memory, order, (found, all) => ({
+    const { record: applied, before: ours } = await changeCurrent(memory, order, (found, all) => ({
       ...all,
       current: {
         ...found,
@@ -74,7 +82,7 @@ export const createApplyRollout =
         ...(release?.version === undefined ? {} : { version: release.version }),
       },
     }));
-    return applied?.current?.attempt === order.attempt ? { next: 'watch' } : end.asOther(applied);
+    return ours === undefined ? end.asOther(applied) : { next: 'watch' };
   };
 
 export const buildApplyRollout = (platform: RolloutPlatform) =>

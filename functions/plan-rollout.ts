@@ -31,7 +31,7 @@ export const createPlanRollout =
     }
     const { management, listImageReleases } = runpodFor(order.target.runpod.apiKey);
     const endpoint = await management.getEndpoint(order.endpoint);
-    if (endpoint === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    if (endpoint === undefined) return end.gone();
     if (endpoint.registry !== order.target.runpod.registry) {
       return end.with('superseded', 'the endpoint uses another credential');
     }

@@ -1,5 +1,12 @@
 import { lambda, parseInput } from './lib/platform.ts';
-import { changeCurrent, endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
+import {
+  changeCurrent,
+  endBy,
+  lookAtEndpoint,
+  type RolloutRunpod,
+  releaseOf,
+  rolloutRunpod,
+} from './lib/rollout/execution.ts';
 import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 
@@ -22,7 +29,7 @@ export const createRollBack =
     const order = parseInput('roll-back', stateSchema, event);
     const { endpoint: id, target } = order;
     const end = endBy(memory, order, now);
-    const { management, listImageReleases } = runpodFor(target.runpod.apiKey);
+    const runpod = runpodFor(target.runpod.apiKey);
     const { changeImage } = runpodFor(target.runpod.rolloutKey ?? target.runpod.apiKey);
 
     const record = await memory.read(id);
@@ -32,21 +39,24 @@ export const createRollBack =
     const notOurs = (found: string) =>
       end.with('broken', brokenWhy, { back: 'not ours', change: (all) => ({ ...all, earlier: { image: found } }) });
 
-    const before = await management.getEndpoint(id);
-    if (before === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
-    const releasedBefore = (await listImageReleases(id))[0]?.createdAt;
+    const seen = await lookAtEndpoint(runpod, id);
+    if (seen === undefined) return end.gone();
+    const { endpoint: before, releases: releasesBefore } = seen;
+    const releasedBefore = releasesBefore[0]?.createdAt;
     const givenAt = now();
     if (before.image !== earlier.image) {
       if (before.image !== image) return notOurs(before.image);
       await changeImage(id, earlier.image);
-      const [after, releases] = await Promise.all([management.getEndpoint(id), listImageReleases(id)]);
-      if (after !== undefined && after.image !== earlier.image) return notOurs(after.image);
+      const then = await lookAtEndpoint(runpod, id);
+      if (then === undefined) return end.gone();
+      const { endpoint: after, releases } = then;
+      if (after.image !== earlier.image) return notOurs(after.image);
       const release = releaseOf(releases, earlier.image, releasedBefore);
       if (release?.old !== undefined && release.old !== image && release.old !== earlier.image) {
         await changeImage(id, release.old);
         return notOurs(release.old);
       }
-      const returned = await changeCurrent(memory, order, (found, all) => ({
+      const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
         ...all,
         current: {
           ...found,
@@ -54,14 +64,14 @@ export const createRollBack =
           ...(release?.version === undefined ? {} : { backVersion: release.version }),
         },
       }));
-      return returned?.current?.attempt === order.attempt ? { next: 'watch back' } : end.asOther(returned);
+      return ours === undefined ? end.asOther(returned) : { next: 'watch back' };
     }
     // An execution before this one had come so far, or the earlier image was put back by hand.
-    const returned = await changeCurrent(memory, order, (found, all) => ({
+    const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
       ...all,
       current: { ...found, backAt: found.backAt ?? givenAt },
     }));
-    return returned?.current?.attempt === order.attempt ? { next: 'watch back' } : end.asOther(returned);
+    return ours === undefined ? end.asOther(returned) : { next: 'watch back' };
   };
 
 export const buildRollBack = (platform: RolloutPlatform) =>

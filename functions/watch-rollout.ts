@@ -48,7 +48,7 @@ export const createWatchRollout =
     if (!isBack && record.heldSince !== undefined && current.isAsked !== true) return end.with('held', 'it was held');
 
     const endpoint = await management.getEndpoint(id);
-    if (endpoint === undefined) return end.with('superseded', 'Runpod has no such endpoint any more');
+    if (endpoint === undefined) return end.gone();
     if (endpoint.image !== image) {
       return isBack
         ? end.with('broken', brokenWhy, {

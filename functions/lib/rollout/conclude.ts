@@ -36,12 +36,12 @@ export const concludeBy = (
 ) => ({
   /** Refused from now on: the earlier image is given back. */
   async broken({ image, digest, why }: GivenImage): Promise<RolloutStep> {
-    const broken = await changeCurrent(memory, order, (found, all) => ({
+    const { record: broken, before } = await changeCurrent(memory, order, (found, all) => ({
       ...all,
       refused: remember(all.refused, { image, digest, at: now(), by: 'workers', why }),
       current: { ...found, phase: 'returning', brokenWhy: why },
     }));
-    return broken?.current?.attempt === order.attempt ? { next: 'back' } : end.asOther(broken);
+    return before === undefined ? end.asOther(broken) : { next: 'back' };
   },
 
   /** Its time is up: later refreshes go on watching. After a day people are told, once. */
@@ -67,6 +67,8 @@ export const concludeBy = (
         proven: remember(all.proven, { image, digest, at: now() }),
       }),
     });
+    // Another execution has taken over, and will say itself what it proves.
+    if (step.next !== 'notify' || step.ending.verdict !== 'proven') return step;
     meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs);
     if (order.waiting.length > 0) {
       const name = `proven-${order.endpoint}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80);

@@ -1,7 +1,7 @@
 import type { BasePlatform } from '../platform.ts';
 import { connectRunpod } from '../runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from '../runpod/jobs.ts';
-import { createRunpodManagement, type RunpodManagement } from '../runpod/management.ts';
+import { createRunpodManagement, type Endpoint, type RunpodManagement } from '../runpod/management.ts';
 import {
   type ChangeImage,
   createChangeImage,
@@ -30,6 +30,15 @@ export type RolloutRunpod = (keySource: string) => {
   readonly jobs: RunpodJobs;
 };
 
+/** An endpoint and its releases; `undefined` where it has gone, whose releases nobody can list. */
+export const lookAtEndpoint = async (
+  { management, listImageReleases }: Pick<ReturnType<RolloutRunpod>, 'management' | 'listImageReleases'>,
+  id: string,
+): Promise<{ readonly endpoint: Endpoint; readonly releases: readonly ImageRelease[] } | undefined> => {
+  const endpoint = await management.getEndpoint(id);
+  return endpoint === undefined ? undefined : { endpoint, releases: await listImageReleases(id) };
+};
+
 /** Makes the connections of one function. */
 export const rolloutRunpod = (platform: BasePlatform): RolloutRunpod => {
   const connect = connectRunpod(platform);
@@ -46,13 +55,26 @@ export const rolloutRunpod = (platform: BasePlatform): RolloutRunpod => {
   };
 };
 
-/** Changes the rollout that is under way, as long as it is this execution's. @returns what is remembered then */
-export const changeCurrent = (
+/**
+ * Changes the rollout that is under way, as long as it is this execution's.
+ *
+ * @returns what is remembered then, and what was before; no `before` where another execution has taken over, also where it
+ *   did between the reading and the writing
+ */
+export const changeCurrent = async (
   memory: RolloutMemory,
   { endpoint, attempt }: Pick<RolloutOrder, 'endpoint' | 'attempt'>,
   change: (current: CurrentRollout, record: RolloutRecord) => RolloutRecord,
-): Promise<RolloutRecord | undefined> =>
-  memory.change(endpoint, (before) => (before?.current?.attempt === attempt ? change(before.current, before) : before));
+): Promise<{ readonly record: RolloutRecord | undefined; readonly before: RolloutRecord | undefined }> => {
+  let before: RolloutRecord | undefined;
+  const record = await memory.change(endpoint, (found) => {
+    before = undefined;
+    if (found?.current?.attempt !== attempt) return found;
+    before = found;
+    return change(found.current, found);
+  });
+  return { record, before };
+};
 
 /** Ends an execution's rollout in the memory, and says where the machine goes on. */
 export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => number) => {
@@ -83,37 +105,38 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
     return step(ended.verdict, ended.why, current, ended.verdict === 'broken', ended.back);
   };
 
+  const ended = async (
+    verdict: RolloutVerdict,
+    why: string,
+    { back, change = (record) => record }: { back?: WayBack; change?: (record: RolloutRecord) => RolloutRecord } = {},
+  ): Promise<RolloutStep> => {
+    const { record, before } = await changeCurrent(memory, order, (_, found) => {
+      const { told: __, ...ended } = endRollout(change(found), verdict, why, now(), back);
+      if (verdict === 'proven') return ended;
+      const told = verdict === 'broken' ? `refused ${found.current?.digest}` : found.told;
+      return told === undefined ? ended : { ...ended, told };
+    });
+    if (before === undefined) return asOther(record);
+    // Whoever was told of trouble is told of its end.
+    const isTold = verdict === 'broken' || (verdict === 'proven' && before.told !== undefined);
+    return step(verdict, why, before.current, isTold, back);
+  };
+
   return {
     step,
     asOther,
 
-    async with(
-      verdict: RolloutVerdict,
-      why: string,
-      { back, change = (record) => record }: { back?: WayBack; change?: (record: RolloutRecord) => RolloutRecord } = {},
-    ): Promise<RolloutStep> {
-      let before: RolloutRecord | undefined;
-      const record = await changeCurrent(memory, order, (_, found) => {
-        before = found;
-        const { told: __, ...ended } = endRollout(change(found), verdict, why, now(), back);
-        if (verdict === 'proven') return ended;
-        const told = verdict === 'broken' ? `refused ${found.current?.digest}` : found.told;
-        return told === undefined ? ended : { ...ended, told };
-      });
-      if (before === undefined) return asOther(record);
-      // Whoever was told of trouble is told of its end.
-      const isTold = verdict === 'broken' || (verdict === 'proven' && before.told !== undefined);
-      return step(verdict, why, before.current, isTold, back);
-    },
+    /** Nothing is left to give an image, nor to give one back. */
+    gone: (): Promise<RolloutStep> => ended('superseded', 'Runpod has no such endpoint any more'),
+
+    with: ended,
 
     /** Somebody has given the endpoint an image of their choice: it stays, and what it replaced is not given again. */
     async byHand(image: string, why = 'it was replaced by hand at Runpod'): Promise<RolloutStep> {
-      let current: CurrentRollout | undefined;
-      const record = await changeCurrent(memory, order, (found, before) => {
-        current = found;
-        return takeHandMadeChoice(before, { image }, now());
-      });
-      return current === undefined ? asOther(record) : step('superseded', why, current, true);
+      const { record, before } = await changeCurrent(memory, order, (_, found) =>
+        takeHandMadeChoice(found, { image }, now()),
+      );
+      return before === undefined ? asOther(record) : step('superseded', why, before.current, true);
     },
   };
 };

@@ -25,7 +25,7 @@ const idSchema = boundedText(maxNameBytes);
  * does not hide a list. An id and a credential are needed: without them nobody knows whom the list leaves out.
  */
 const textOr = (fallback: string, maxBytes = maxNameBytes) => z.catch(boundedText(maxBytes), fallback);
-const unlessOdd = <Schema extends z.ZodMiniType>(schema: Schema) => z.catch(z.nullish(schema), undefined);
+export const unlessOdd = <Schema extends z.ZodMiniType>(schema: Schema) => z.catch(z.nullish(schema), undefined);
 
 const workerLimits = z.pipe(
   unlessOdd(z.object({ max: unlessOdd(z.number()) })),

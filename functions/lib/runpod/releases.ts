@@ -4,16 +4,16 @@ import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
 import { type RunpodClient, under } from './client.ts';
-import { endpointSchema } from './management.ts';
+import { endpointSchema, unlessOdd } from './management.ts';
 
 /** Of an image's reference, as of an endpoint's. */
 const maxImageBytes = 512;
 
 const releaseSchema = z.object({
   /** Runpod may not number it. */
-  version: z.nullish(z.number()),
+  version: unlessOdd(z.number()),
   /** ISO 8601. */
-  createdAt: z.nullish(boundedText(64)),
+  createdAt: unlessOdd(boundedText(64)),
   diff: z.nullish(listOf(z.object({ field: boundedText(191), old: z.unknown(), new: z.unknown() }), 1000)),
 });
 

@@ -1,0 +1,407 @@
+import { describe, expect, it } from 'vitest';
+import { createApplyRollout } from '../../functions/apply-rollout.ts';
+import { RunpodUnavailableError } from '../../functions/lib/errors.ts';
+import type { RolloutRunpod } from '../../functions/lib/rollout/execution.ts';
+import { createProcessMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
+import { type CurrentRollout, claim, firstRecord, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
+import type { LogLine } from '../../functions/lib/runpod/log-line.ts';
+import type { Worker } from '../../functions/lib/runpod/management.ts';
+import type { ImageRelease } from '../../functions/lib/runpod/releases.ts';
+import { createPlanRollout } from '../../functions/plan-rollout.ts';
+import { createRollBack } from '../../functions/roll-back.ts';
+import { createWatchRollout } from '../../functions/watch-rollout.ts';
+
+const startedAt = Date.parse('2026-11-25T12:00:00Z');
+const minuteMs = 60_000;
+const repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker';
+const digestOf = (letter: string): string => `sha256:${letter.repeat(64)}`;
+const [oldDigest, newDigest, otherDigest] = [digestOf('1'), digestOf('2'), digestOf('3')];
+const imageOf = (digest: string): string => `${repository}:production@${digest}`;
+const tagged = `${repository}:production`;
+
+/** An endpoint at Runpod, and what was asked of it. */
+class Endpoint {
+  isThere = true;
+  image = tagged;
+  registry = 'cred';
+  releases: ImageRelease[] = [];
+  workers: Worker[] = [];
+  logs = new Map<string, readonly LogLine[]>();
+  given: string[] = [];
+  /** What somebody else does right before the next change. */
+  meanwhile: (() => void) | undefined;
+  time = startedAt;
+
+  change(image: string): void {
+    const createdAt = this.time;
+    this.releases.unshift({ version: this.releases.length + 2, createdAt, old: this.image, new: image });
+    this.image = image;
+  }
+
+  readonly runpodFor: RolloutRunpod = () => ({
+    management: {
+      requireCredential: async () => {},
+      isKnownToV2: async () => true,
+      listEndpoints: async () => [],
+      listTemplatesAndPods: async () => [],
+      listOtherUsers: async () => [],
+      getEndpoint: async (id) =>
+        this.isThere
+          ? { id, name: 'images', image: this.image, registry: this.registry, workers: { max: 3 } }
+          : undefined,
+      listWorkers: async () => this.workers,
+    },
+    // Runpod knows no releases of an endpoint that it does not have.
+    listImageReleases: async () => {
+      if (!this.isThere) throw new RunpodUnavailableError('Runpod answered 404 "resource not found".');
+      return this.releases;
+    },
+    changeImage: async (_, image) => {
+      this.meanwhile?.();
+      this.meanwhile = undefined;
+      this.given.push(image);
+      this.change(image);
+    },
+    readWorkerLog: async (_, worker) => this.logs.get(worker) ?? [],
+    jobs: {
+      submit: async () => 'job',
+      status: async () => ({ status: 'IN_QUEUE' }),
+      cancel: async () => {},
+    },
+  });
+}
+
+/** A memory in which somebody else writes between the reading and the writing of the next change. */
+const overtaken = (memory: RolloutMemory, write: (record: RolloutRecord) => RolloutRecord): RolloutMemory => {
+  let isDone = false;
+  return {
+    read: memory.read,
+    change: async (id, change) => {
+      if (isDone) return memory.change(id, change);
+      isDone = true;
+      change(await memory.read(id));
+      await memory.change(id, (record) => (record === undefined ? undefined : write(record)));
+      return memory.change(id, change);
+    },
+  };
+};
+
+const seen = { image: tagged, digest: oldDigest };
+const wanted = { image: imageOf(newDigest), digest: newDigest, pushedAt: startedAt - 2 * minuteMs };
+const newer = { image: imageOf(otherDigest), digest: otherDigest, pushedAt: startedAt };
+const supersede = (record: RolloutRecord): RolloutRecord => claim(record, newer, startedAt);
+
+const begin = async (current: Partial<CurrentRollout> = {}, more: Partial<RolloutRecord> = {}) => {
+  const runpod = new Endpoint();
+  const memory = createProcessMemory();
+  const claimed = claim(firstRecord(seen), wanted, startedAt);
+  if (claimed.current === undefined) throw new Error('a claim has a rollout under way');
+  await memory.change('ep', () => ({
+    ...claimed,
+    ...more,
+    current: { ...claimed.current, ...current } as CurrentRollout,
+  }));
+  const metrics: string[] = [];
+  const refreshes: string[] = [];
+  const deps = (of: RolloutMemory = memory) => ({
+    memory: of,
+    runpodFor: runpod.runpodFor,
+    now: () => runpod.time,
+    startRefresh: async (name: string) => {
+      refreshes.push(name);
+      return 'started' as const;
+    },
+    meter: { add: (name: string) => void metrics.push(name), flush: () => {} },
+    log: { info: () => {}, error: () => {} },
+  });
+  return { runpod, memory, deps, metrics, refreshes, record: () => memory.read('ep') };
+};
+
+const order = {
+  endpoint: 'ep',
+  attempt: 1,
+  digest: newDigest,
+  target: { name: 'production', runpod: { apiKey: 'ssm:/k', registry: 'cred' } },
+  proveWithinMinutes: 15,
+  waiting: ['staging'],
+};
+
+const watching = { phase: 'watching', appliedAt: startedAt, version: 2 } as const;
+const returning = { phase: 'returning', brokenWhy: 'it does not start', appliedAt: startedAt, version: 2 } as const;
+const readyWorker = (version: number, image: string): Worker => ({
+  id: 'w',
+  status: 'IDLE',
+  isStale: false,
+  version,
+  image,
+  startedAt: new Date(startedAt + 5000).toISOString(),
+});
+const pulledLog = (image: string): LogLine[] => [
+  { line: `create container ${image}`, at: startedAt + 5000 },
+  { line: `Digest: ${image.split('@')[1]}`, at: startedAt + 10_000 },
+  { line: `Status: Downloaded newer image for ${image}`, at: startedAt + 10_000 },
+  { line: `start container for ${image}: begin`, at: startedAt + 11_000 },
+];
+const proves = (runpod: Endpoint, image: string, version: number): void => {
+  runpod.image = image;
+  runpod.workers = [readyWorker(version, image)];
+  runpod.logs.set('w', pulledLog(image));
+  runpod.time = startedAt + 2 * minuteMs;
+};
+
+describe('a step of a rollout whose endpoint has gone', () => {
+  it.each([
+    ['plan-rollout', {}, createPlanRollout],
+    ['apply-rollout', {}, createApplyRollout],
+    ['watch-rollout', watching, createWatchRollout],
+    ['roll-back', returning, createRollBack],
+  ] as const)('%s ends it as such, and changes nothing', async (_name, current, create) => {
+    const { runpod, deps, record } = await begin(current);
+    runpod.isThere = false;
+    expect(await create(deps())(order)).toMatchObject({
+      next: 'notify',
+      ending: { verdict: 'superseded', why: 'Runpod has no such endpoint any more', isTold: false },
+    });
+    expect(runpod.given).toEqual([]);
+    expect((await record())?.current).toBeUndefined();
+  });
+
+  it.each([
+    ['apply-rollout', {}, tagged, createApplyRollout],
+    ['roll-back', returning, imageOf(newDigest), createRollBack],
+  ] as const)('%s does, too, where it goes right after it was changed', async (_name, current, image, create) => {
+    const { runpod, deps } = await begin(current);
+    runpod.image = image;
+    runpod.meanwhile = () => {
+      runpod.isThere = false;
+    };
+    expect(await create(deps())(order)).toMatchObject({ ending: { verdict: 'superseded' } });
+    expect(runpod.given).toHaveLength(1);
+  });
+});
+
+describe('a step of a rollout that another execution has taken over', () => {
+  it.each([
+    ['plan-rollout', {}, createPlanRollout],
+    ['apply-rollout', {}, createApplyRollout],
+    ['watch-rollout', watching, createWatchRollout],
+    ['roll-back', returning, createRollBack],
+  ] as const)('%s does nothing', async (_name, current, create) => {
+    const { runpod, memory, deps, record } = await begin(current);
+    await memory.change('ep', (before) => (before === undefined ? before : supersede(before)));
+    const before = await record();
+    expect(await create(deps())(order)).toMatchObject({ next: 'notify', ending: { verdict: 'superseded' } });
+    expect(runpod.given).toEqual([]);
+    expect(await record()).toEqual(before);
+  });
+
+  it('counts no proof, and starts nobody who waits, where that came in between', async () => {
+    const { runpod, memory, deps, metrics, refreshes, record } = await begin(watching);
+    proves(runpod, imageOf(newDigest), 2);
+    const step = await createWatchRollout(deps(overtaken(memory, supersede)))(order);
+    expect(step).toMatchObject({ next: 'notify', ending: { verdict: 'superseded', isTold: false } });
+    expect([metrics, refreshes]).toEqual([[], []]);
+    expect(await record()).toMatchObject({ proven: [], current: { attempt: 2, digest: otherDigest } });
+  });
+
+  it('gives nothing, where that came in between', async () => {
+    const { runpod, memory, deps } = await begin();
+    expect(await createApplyRollout(deps(overtaken(memory, supersede)))(order)).toMatchObject({ next: 'notify' });
+    expect(runpod.given).toEqual([]);
+  });
+
+  it('refuses nothing and returns nothing, where that came in between', async () => {
+    const { runpod, memory, deps, record } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    runpod.workers = [{ ...readyWorker(2, imageOf(newDigest)), status: 'INITIALIZING' }];
+    runpod.logs.set('w', [
+      ...pulledLog(imageOf(newDigest)).slice(0, 3),
+      { line: 'exec /start.sh: exec format error', at: startedAt + 12_000 },
+    ]);
+    runpod.time = startedAt + 2 * minuteMs;
+    expect(await createWatchRollout(deps(overtaken(memory, supersede)))(order)).toMatchObject({
+      next: 'notify',
+      ending: { verdict: 'superseded' },
+    });
+    expect(await record()).toMatchObject({ refused: [], current: { phase: 'planned', digest: otherDigest } });
+  });
+
+  it('tells of no choice by hand, where that came in between', async () => {
+    const { runpod, memory, deps, record } = await begin();
+    runpod.image = imageOf(otherDigest);
+    expect(await createPlanRollout(deps(overtaken(memory, supersede)))(order)).toMatchObject({
+      ending: { isTold: false },
+    });
+    expect((await record())?.refused).toEqual([]);
+  });
+});
+
+describe('a rollout that works', () => {
+  it('is applied once, and watched from the release that gave it', async () => {
+    const { runpod, deps, record } = await begin();
+    expect(await createPlanRollout(deps())(order)).toEqual({ next: 'apply' });
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect(runpod.given).toEqual([imageOf(newDigest)]);
+    expect(await createPlanRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect((await record())?.current).toMatchObject({ phase: 'watching', appliedAt: startedAt, version: 2 });
+  });
+
+  it('is looked at soon at first, and then every minute', async () => {
+    const { runpod, deps } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    const watch = createWatchRollout(deps());
+    for (const [seconds, after] of [
+      [10, 15],
+      [300, 30],
+      [840, 60],
+      [898, 5],
+    ] as const) {
+      runpod.time = startedAt + seconds * 1000;
+      expect(await watch(order)).toMatchObject({ next: 'wait', lookAfterSeconds: after });
+    }
+  });
+
+  it('is proven, counted, and starts who waits', async () => {
+    const { runpod, deps, metrics, refreshes, record } = await begin(watching);
+    proves(runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven', isTold: false } });
+    expect(metrics).toEqual(['MinutesFromPushToProven']);
+    expect(refreshes).toEqual([`proven-ep-1-${newDigest.slice(7, 27)}`]);
+    expect(await record()).toMatchObject({
+      earlier: { image: imageOf(newDigest), digest: newDigest },
+      previous: { image: imageOf(oldDigest), digest: oldDigest },
+      proven: [{ digest: newDigest }],
+      ended: { verdict: 'proven' },
+    });
+  });
+
+  it('is told where people were told of trouble before', async () => {
+    const { runpod, deps, record } = await begin(watching, { told: `unproved ${newDigest}` });
+    proves(runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven', isTold: true } });
+    expect((await record())?.told).toBeUndefined();
+  });
+
+  it('is unproved where no worker had to start, and told of after a day, once', async () => {
+    const { runpod, deps, record } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    const watch = createWatchRollout(deps());
+    for (const [minutes, isTold] of [
+      [15, false],
+      [24 * 60 - 1, false],
+      [24 * 60, true],
+      [25 * 60, false],
+    ] as const) {
+      runpod.time = startedAt + minutes * minuteMs;
+      expect(await watch(order)).toMatchObject({ next: 'notify', ending: { verdict: 'unproved', isTold } });
+    }
+    expect(await record()).toMatchObject({ told: `unproved ${newDigest}`, current: { phase: 'watching' } });
+  });
+});
+
+describe('somebody else’s choice', () => {
+  it('that was made before stays', async () => {
+    const { runpod, deps, record } = await begin();
+    runpod.image = imageOf(otherDigest);
+    expect(await createApplyRollout(deps())(order)).toMatchObject({ ending: { verdict: 'superseded', isTold: true } });
+    expect(runpod.given).toEqual([]);
+    expect(await record()).toMatchObject({
+      earlier: { image: imageOf(otherDigest), byHand: true },
+      refused: [{ digest: newDigest, by: 'person' }],
+    });
+  });
+
+  it('that was made at the same moment is put back', async () => {
+    const { runpod, deps } = await begin();
+    runpod.meanwhile = () => runpod.change(imageOf(otherDigest));
+    expect(await createApplyRollout(deps())(order)).toMatchObject({
+      ending: { verdict: 'superseded', why: expect.stringContaining('at the same moment') },
+    });
+    expect(runpod.given).toEqual([imageOf(newDigest), imageOf(otherDigest)]);
+  });
+
+  it('of another credential at the same moment puts the image back', async () => {
+    const { runpod, deps } = await begin();
+    runpod.meanwhile = () => {
+      runpod.registry = 'other';
+    };
+    expect(await createApplyRollout(deps())(order)).toMatchObject({
+      ending: { why: expect.stringContaining('another credential') },
+    });
+    expect(runpod.image).toBe(tagged);
+  });
+
+  it('that was made while the earlier image was put back stays', async () => {
+    const { runpod, deps } = await begin(returning);
+    runpod.image = imageOf(newDigest);
+    runpod.meanwhile = () => runpod.change(imageOf(otherDigest));
+    expect(await createRollBack(deps())(order)).toMatchObject({
+      ending: { verdict: 'broken', back: 'not ours', isTold: true },
+    });
+    expect(runpod.image).toBe(imageOf(otherDigest));
+  });
+});
+
+describe('the way back', () => {
+  it('gives the earlier image, and is watched', async () => {
+    const { runpod, deps, record } = await begin(returning);
+    runpod.change(imageOf(newDigest));
+    runpod.time += minuteMs;
+    expect(await createPlanRollout(deps())(order)).toEqual({ next: 'back' });
+    expect(await createRollBack(deps())(order)).toEqual({ next: 'watch back' });
+    expect(runpod.image).toBe(imageOf(oldDigest));
+    expect((await record())?.current).toMatchObject({ backAt: startedAt + minuteMs, backVersion: 3 });
+    expect(await createRollBack(deps())(order)).toEqual({ next: 'watch back' });
+    expect(runpod.given).toHaveLength(1);
+  });
+
+  it.each([
+    ['works', 3, 'IDLE', pulledLog(imageOf(oldDigest))],
+    ['unproved', 3, undefined, []],
+    [
+      'broken',
+      3,
+      'INITIALIZING',
+      [
+        ...pulledLog(imageOf(oldDigest)).slice(0, 3),
+        { line: 'exec /start.sh: exec format error', at: startedAt + 12_000 },
+      ],
+    ],
+  ] as const)('%s is how it ended', async (back, version, status, log) => {
+    const { runpod, deps, record } = await begin({ ...returning, backAt: startedAt, backVersion: version });
+    runpod.image = imageOf(oldDigest);
+    if (status !== undefined) runpod.workers = [{ ...readyWorker(version, imageOf(oldDigest)), status }];
+    runpod.logs.set('w', log);
+    runpod.time = startedAt + 16 * minuteMs;
+    expect(await createWatchRollout(deps())(order)).toMatchObject({
+      ending: { verdict: 'broken', why: 'it does not start', back, isTold: true },
+    });
+    expect(await record()).toMatchObject({
+      earlier: { image: imageOf(oldDigest), digest: oldDigest },
+      ended: { verdict: 'broken', back },
+      told: `refused ${newDigest}`,
+    });
+  });
+});
+
+describe('an endpoint that is held', () => {
+  it.each([
+    ['ends what is under way', {}, { verdict: 'held' }],
+    ['does not end what a person asked for', { isAsked: true }, undefined],
+    ['does not end a way back', returning, undefined],
+  ] as const)('%s', async (_what, current, ending) => {
+    const { runpod, deps } = await begin(current, { heldSince: startedAt });
+    if ('brokenWhy' in current) runpod.image = imageOf(newDigest);
+    const step = await createPlanRollout(deps())(order);
+    expect('ending' in step ? step.ending : undefined).toEqual(
+      ending === undefined ? undefined : expect.objectContaining(ending),
+    );
+  });
+
+  it('ends what is watched, where nobody asked for it', async () => {
+    const { runpod, deps } = await begin(watching, { heldSince: startedAt });
+    runpod.image = imageOf(newDigest);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'held' } });
+  });
+});
