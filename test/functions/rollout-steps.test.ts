@@ -28,6 +28,10 @@ class Endpoint {
   workers: Worker[] = [];
   logs = new Map<string, readonly LogLine[]>();
   given: string[] = [];
+  /** How the next jobs stand, and who ran them. */
+  job: { readonly status: string; readonly workerId?: string } = { status: 'IN_QUEUE' };
+  submitted = 0;
+  read: string[] = [];
   /** What somebody else does right before the next change. */
   meanwhile: (() => void) | undefined;
   time = startedAt;
@@ -62,10 +66,16 @@ class Endpoint {
       this.given.push(image);
       this.change(image);
     },
-    readWorkerLog: async (_, worker) => this.logs.get(worker) ?? [],
+    readWorkerLog: async (_, worker) => {
+      this.read.push(worker);
+      return this.logs.get(worker) ?? [];
+    },
     jobs: {
-      submit: async () => 'job',
-      status: async () => ({ status: 'IN_QUEUE' }),
+      submit: async () => {
+        this.submitted += 1;
+        return `job-${this.submitted}`;
+      },
+      status: async () => this.job,
       cancel: async () => {},
     },
   });
@@ -297,6 +307,99 @@ describe('a rollout that works', () => {
       expect(await watch(order)).toMatchObject({ next: 'notify', ending: { verdict: 'unproved', isTold } });
     }
     expect(await record()).toMatchObject({ told: `unproved ${newDigest}`, current: { phase: 'watching' } });
+  });
+});
+
+describe('a watched rollout', () => {
+  const fails = (id: string, more: Partial<Worker> = {}): Worker => ({
+    ...readyWorker(2, imageOf(newDigest)),
+    id,
+    status: 'UNHEALTHY',
+    ...more,
+  });
+
+  it('reads the logs of ten workers of its release, and of no other', async () => {
+    const { runpod, deps } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    runpod.workers = [
+      fails('old', { version: 1 }),
+      fails('stale', { isStale: true }),
+      ...Array.from({ length: 12 }, (_, index) => fails(`w${index}`, { status: 'INITIALIZING' })),
+    ];
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ next: 'wait' });
+    expect(runpod.read).toEqual(Array.from({ length: 10 }, (_, index) => `w${index}`));
+  });
+
+  it('finds the number of its release where it was not known when it was given', async () => {
+    const { runpod, deps } = await begin({ phase: 'watching', appliedAt: startedAt });
+    runpod.change(imageOf(newDigest));
+    proves(runpod, imageOf(newDigest), 1);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ next: 'wait' });
+    proves(runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven' } });
+  });
+
+  it('carries workers that failed from look to look: they vanish from Runpod’s list', async () => {
+    const { runpod, deps, record } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    const watch = createWatchRollout(deps());
+    runpod.workers = [fails('one')];
+    const first = await watch(order);
+    expect(first).toMatchObject({ next: 'wait', watched: { failed: [{ worker: 'one' }] } });
+    runpod.workers = [];
+    const step = 'watched' in first ? { watched: first.watched } : {};
+    expect(await watch({ ...order, step })).toMatchObject({ next: 'wait', watched: { failed: [{ worker: 'one' }] } });
+    runpod.workers = [fails('two')];
+    expect(await watch({ ...order, step })).toEqual({ next: 'back' });
+    expect(await record()).toMatchObject({
+      refused: [{ digest: newDigest, by: 'workers', why: expect.stringContaining('worker two is unhealthy') }],
+      current: { phase: 'returning' },
+    });
+  });
+
+  it('asks by a canary job where that is wanted, and again where another release ran it', async () => {
+    const { runpod, deps } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    runpod.workers = [{ ...readyWorker(2, imageOf(newDigest)), status: 'INITIALIZING' }];
+    const watch = createWatchRollout(deps());
+    const asked = { ...order, canary: { input: { prompt: 'ping' } } };
+    const first = await watch(asked);
+    expect(first).toMatchObject({ next: 'wait', watched: { jobId: 'job-1', jobs: 1 } });
+    const step = 'watched' in first ? { watched: first.watched } : {};
+    runpod.job = { status: 'COMPLETED', workerId: 'of another release' };
+    expect(await watch({ ...asked, step })).toMatchObject({ next: 'wait', watched: { jobId: 'job-2', jobs: 2 } });
+    runpod.job = { status: 'COMPLETED', workerId: 'w' };
+    expect(await watch({ ...asked, step })).toMatchObject({ ending: { verdict: 'proven' } });
+    expect(runpod.submitted).toBe(2);
+  });
+
+  it('submits no job for a way back', async () => {
+    const { runpod, deps } = await begin({ ...returning, backAt: startedAt, backVersion: 2 });
+    runpod.image = imageOf(oldDigest);
+    expect(await createWatchRollout(deps())({ ...order, canary: { input: {} } })).toMatchObject({ next: 'wait' });
+    expect(runpod.submitted).toBe(0);
+  });
+
+  it('ends where somebody gave the endpoint another image', async () => {
+    const { runpod, deps, record } = await begin(watching);
+    runpod.image = imageOf(otherDigest);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'superseded', isTold: true } });
+    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest), byHand: true });
+  });
+
+  it('ends its way back where somebody gave the endpoint another image', async () => {
+    const { runpod, deps, record } = await begin({ ...returning, backAt: startedAt });
+    runpod.image = imageOf(otherDigest);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({
+      ending: { verdict: 'broken', back: 'not ours', why: 'it does not start', isTold: true },
+    });
+    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest) });
+  });
+
+  it('goes on where a person asked for it, held or not', async () => {
+    const { runpod, deps } = await begin({ ...watching, isAsked: true }, { heldSince: startedAt });
+    runpod.image = imageOf(newDigest);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ next: 'wait' });
   });
 });
 
