@@ -133,6 +133,11 @@ export const commands = [
     .map(([who, what, times]) =>
       command(`${who}: ${what}, ${times} times`, (_, { world }) => void world.faults.add(fault(who, what, times))),
     ),
+  fc.constant(
+    command('Runpod deletes no pod', (_, { world }) => {
+      world.faults.add(fault('Runpod’s deletion of pods', 'answers 503'));
+    }),
+  ),
   fc.constant(command('all upstreams recover', (_, { world }) => world.faults.clear())),
   fc
     .tuple(fc.constantFrom(...functionNames), fc.constantFrom('before' as const, 'after' as const))
