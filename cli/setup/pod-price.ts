@@ -34,5 +34,5 @@ export const describePrice = ({ id, vcpuCount, dollarsPerHour }: CpuFlavour): st
   const dollarsFor = (milliseconds: number): number => (dollarsPerHour * milliseconds) / 3_600_000;
   const monthOf = (milliseconds: number): string => `$${(dollarsFor(milliseconds) * daysPerMonth).toFixed(2)}`;
   const usual = `${(dollarsFor(usualPodMs) * 100).toFixed(1)} cents`;
-  return `A pod a day costs about ${monthOf(usualPodMs)} a month if each lives for ${usualPodMs / 60_000} min (${usual}): ${vcpuCount} vCPUs of ${id} are $${dollarsPerHour.toFixed(2)} an hour by Runpod’s catalogue. None lives longer than ${maxPodMs / 60_000} min: ${monthOf(maxPodMs)} a month at the most.`;
+  return `A pod a day costs about ${monthOf(usualPodMs)} a month if each lives for ${usualPodMs / 60_000} min (${usual}): ${vcpuCount} vCPUs of ${id} are $${dollarsPerHour.toFixed(2)} an hour by Runpod’s catalogue. After ${maxPodMs / 60_000} min it is deleted whatever it has shown: ${monthOf(maxPodMs)} a month at the most, unless Runpod cannot be asked by then.`;
 };

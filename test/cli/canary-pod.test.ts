@@ -65,7 +65,7 @@ describe('setup --canary-pod', () => {
     await session.shows('Go on?');
     const shown = session.screen().join('\n').replaceAll(/\s+/g, ' ');
     expect(shown).toContain(
-      'A pod a day costs about $0.08 a month if each lives for 2 min (0.3 cents): 2 vCPUs of cpu3c are $0.08 an hour by Runpod’s catalogue. None lives longer than 8 min: $0.32 a month at the most.',
+      'A pod a day costs about $0.08 a month if each lives for 2 min (0.3 cents): 2 vCPUs of cpu3c are $0.08 an hour by Runpod’s catalogue. After 8 min it is deleted whatever it has shown: $0.32 a month at the most, unless Runpod cannot be asked by then.',
     );
     expect(shown).toContain('must be allowed to list, create and delete pods');
     expect(repositories()).toEqual([]);
