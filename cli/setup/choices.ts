@@ -117,9 +117,16 @@ export const chooseCredentials = async (
   return wanted.toSorted((one, other) => Number(other === newCredential) - Number(one === newCredential));
 };
 
-/** @throws {UsageError} --endpoint names what no credential can be selected for */
-export const requireEndpoints = (candidates: readonly EcrEndpoint[], { options }: Conversation): void => {
-  const unknown = options.endpoint?.find((id) => !candidates.some((each) => each.id === id));
+/**
+ * @param users endpoints for which one is selected already, as an earlier setup may have done that was cut off
+ * @throws {UsageError} --endpoint names what no credential can be selected for
+ */
+export const requireEndpoints = (
+  candidates: readonly EcrEndpoint[],
+  users: readonly EcrEndpoint[],
+  { options }: Conversation,
+): void => {
+  const unknown = options.endpoint?.find((id) => ![...candidates, ...users].some((each) => each.id === id));
   if (unknown === undefined) return;
   throw new UsageError(
     `--endpoint: expected ids of endpoints that pull from this registry with another credential (${candidates.map(({ id }) => id).join(', ') || 'there are none'}), found ${JSON.stringify(unknown)}.`,

@@ -19,11 +19,30 @@ interface Agreement {
   readonly journal: Journal;
 }
 
+/**
+ * Acknowledges Ctrl-C at once while something is changed that is not cut off.
+ *
+ * @returns what ends that
+ */
+export const acknowledgeInterruption = (
+  { context: { interrupted }, terminal }: Pick<Conversation, 'context' | 'terminal'>,
+  what: string,
+): (() => void) => {
+  const tell = (): void =>
+    terminal.printError(
+      wrap(`Stopping once this is finished: ${what}. Ctrl-C again ends at once.`, terminal.columns(), '  '),
+    );
+  interrupted.addEventListener('abort', tell);
+  return () => interrupted.removeEventListener('abort', tell);
+};
+
 /** Makes the changes, noting each before and after, until Ctrl-C is pressed or one fails. @returns the exit code */
 export const makeAll = async (
   { planned, source, workshop, secrets, journal }: Agreement,
-  { print, terminal, caller, context: { interrupted } }: Conversation,
+  conversation: Conversation,
 ): Promise<number> => {
+  const { print, terminal, caller, context } = conversation;
+  const { interrupted } = context;
   const created = new Map<WantedTarget, string>();
   const stopped = (count: number): string =>
     `Stopped after ${count} of ${planned.length} changes. Run it again to go on, or undo them: npm run setup -- --undo ${placeOptions(caller)}`;
@@ -37,6 +56,7 @@ export const makeAll = async (
       source,
     );
     const note = journal.begin(begun);
+    const finished = acknowledgeInterruption(conversation, summary);
     try {
       const made = await terminal.during(summary, make(begun, workshop, secrets));
       note(made);
@@ -44,6 +64,8 @@ export const makeAll = async (
     } catch (error) {
       terminal.printError(`Could not ${summary}: ${describeFailure(error)}\n${stopped(index)}`);
       return exitCodes.trouble;
+    } finally {
+      finished();
     }
     print(wrap(`${terminal.paint('green', '✓')} Done: ${summary}.`, terminal.columns(), '  '));
   }

@@ -4,6 +4,7 @@ import { roleArnPattern, type Target } from '../../functions/lib/targets.ts';
 import { UsageError } from '../../stack/failure.ts';
 import { placeOptions } from '../../stack/stack.ts';
 import { wrap } from '../terminal.ts';
+import type { Answer } from './ask-together.ts';
 import { type Conversation, LeftOutError } from './conversation.ts';
 import { mintForSetup, type SetupToken } from './mint.ts';
 import type { FoundRegistry } from './scope.ts';
@@ -42,6 +43,13 @@ const exampleRoleOf = (
 const isRole = (typed: string): boolean | string =>
   roleArnPattern.test(typed) || 'Such as arn:aws:iam::123456789012:role/runpod-pull';
 
+/** How tokens of a registry are minted where nobody need be asked: of one's own account by the stack's own role. */
+export const ownEcrOf = (
+  { account, region }: FoundRegistry,
+  { options, identity }: Conversation,
+): Target['ecr'] | undefined =>
+  account === identity.account && options.roleArn === undefined ? { region } : undefined;
+
 /**
  * How tokens of a registry are minted: by the stack's own role, or, for another account, by a role there.
  *
@@ -55,7 +63,8 @@ export const chooseEcr = async (
 ): Promise<Target['ecr']> => {
   const { options, ask, caller, identity, terminal, print } = conversation;
   const { account, region, host } = registry;
-  if (account === identity.account && options.roleArn === undefined) return { region };
+  const own = ownEcrOf(registry, conversation);
+  if (own !== undefined) return own;
   if (options.roleArn !== undefined) {
     if (!roleArnPattern.test(options.roleArn)) {
       throw new UsageError(
@@ -104,6 +113,7 @@ export const chooseEcr = async (
 /**
  * Mints a token as every run does: by the target's role, where it names one.
  *
+ * @param asked the answer, where it has been asked already
  * @returns `undefined` where the role cannot be assumed from here, which it need not
  * @throws {LeftOutError} whoever is asked leaves the registry out
  */
@@ -111,14 +121,17 @@ export const tryMinting = async (
   ecr: Target['ecr'],
   isNew: boolean,
   conversation: Conversation,
+  asked?: Answer<SetupToken | undefined>,
 ): Promise<SetupToken | undefined> => {
   const { ask, options, terminal, print } = conversation;
-  for (;;) {
-    const how = ecr.roleArn === undefined ? '' : `, by role ${ecr.roleArn}`;
-    const token = await terminal.during(
+  const how = ecr.roleArn === undefined ? '' : `, by role ${ecr.roleArn}`;
+  const mint = () =>
+    terminal.during(
       `asking ECR in ${ecr.region} for a token that may only pull${how}`,
       mintForSetup(ecr, conversation),
     );
+  for (let isFirst = true; ; isFirst = false) {
+    const token = isFirst && asked !== undefined ? asked() : await mint();
     if (token !== undefined) {
       if (ecr.roleArn !== undefined) print(`${terminal.paint('green', '✓')} ${ecr.roleArn} mints a token.`);
       return token;

@@ -12,6 +12,7 @@ import { nameOf } from './endpoints.ts';
 import { Journal, type JournalChange, type JournalEntry, keyOf } from './journal.ts';
 import { findKey } from './key.ts';
 import { readEarlierKey } from './key-parameter.ts';
+import { acknowledgeInterruption } from './make-all.ts';
 import { readTargetsFile } from './targets-file.ts';
 
 /** Says what undoing a change does, to stand after "This will". */
@@ -221,6 +222,7 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
         print(`Stopped after ${undone.length} of ${steps.length}. Run it again to go on.`);
         return exitCodes.interrupted;
       }
+      const finished = acknowledgeInterruption(conversation, announce(entry.change));
       try {
         const done = await undo(entry, workshopFor(entry.change), describeKey);
         journal.forget(concerns);
@@ -231,6 +233,8 @@ export const prepareUndo = async (path: string, conversation: Conversation): Pro
           `Could not ${announce(entry.change)}: ${describeFailure(error)}\nStopped after ${undone.length} of ${steps.length}; the rest is as it was. Run it again to go on.`,
         );
         return exitCodes.trouble;
+      } finally {
+        finished();
       }
     }
     return end();

@@ -5,13 +5,14 @@ import {
   TokenRejectedError,
 } from '../../functions/lib/errors.ts';
 import { type Target, targetNamePattern } from '../../functions/lib/targets.ts';
+import { type Answer, askTogether } from './ask-together.ts';
 import { chooseCredentials, chooseEndpoints, type RunpodView, requireEndpoints } from './choices.ts';
 import { type Conversation, LeftOutError, newCredential } from './conversation.ts';
 import type { CredentialUser, EcrEndpoint, FindHurt } from './endpoints.ts';
 import { type FoundRunpod, requireUpdates } from './find-runpod.ts';
 import type { Journal } from './journal.ts';
-import type { SetupToken } from './mint.ts';
-import { chooseEcr, tryMinting } from './role.ts';
+import { mintForSetup, type SetupToken } from './mint.ts';
+import { chooseEcr, ownEcrOf, tryMinting } from './role.ts';
 import type { FoundRegistry } from './scope.ts';
 import { tryToken } from './try-token.ts';
 
@@ -77,20 +78,43 @@ const isOfOneRegistry = (error: unknown): error is Error =>
 /** How a target's tokens are minted, whatever repositories they are for. */
 const roleOf = ({ ecr: { repositories: _repositories, ...ecr } }: Target): Target['ecr'] => ecr;
 
+/** The tokens of what is known of the registries: of each target that there is, or of a new one for one's own account. */
+type KnownTokens = ReadonlyMap<FoundRegistry | Target, Answer<SetupToken | undefined>>;
+
+/** Mints the tokens for which nobody need be asked, of all registries at once. */
+const mintKnown = async (registries: readonly FoundRegistry[], conversation: Conversation): Promise<KnownTokens> => {
+  const ecrs = new Map<FoundRegistry | Target, Target['ecr']>();
+  for (const registry of registries) {
+    for (const target of registry.targets) ecrs.set(target, target.ecr);
+    const own = registry.targets.length === 0 ? ownEcrOf(registry, conversation) : undefined;
+    if (own !== undefined) ecrs.set(registry, own);
+  }
+  const places = [...ecrs.values()].map(
+    ({ region, registryId, roleArn }) =>
+      `${region}${registryId === undefined ? '' : ` of ${registryId}`}${roleArn === undefined ? '' : ` by role ${roleArn}`}`,
+  );
+  const minted = await askTogether(
+    `asking ECR in ${[...new Set(places)].join(', ')} for a token that may only pull`,
+    [...ecrs],
+    ([, ecr], alone) => mintForSetup(ecr, alone),
+    conversation,
+  );
+  return new Map([...minted].map(([[of], answer]) => [of, answer]));
+};
+
 /** The targets of a registry: those that there are, and a new one for each credential that is chosen. */
 const chooseTargetsOf = async (
   registry: FoundRegistry,
   isOnly: boolean,
-  { runpod, view, journal, findHurt, names, name }: Findings,
+  tokens: KnownTokens,
+  { runpod: { credentials }, view, journal, findHurt, names, name }: Findings,
   conversation: Conversation,
 ): Promise<readonly WantedTarget[]> => {
-  const { credentials } = runpod;
   const want = async (
     wanted: Pick<WantedTarget, 'name' | 'ecr' | 'existing' | 'credential' | 'token'>,
   ): Promise<WantedTarget> => {
     const { credential } = wanted;
     const hurt = credential === newCredential ? [] : await findHurt(credential, registry.host);
-    await requireUpdates(credential, runpod, conversation);
     return {
       ...wanted,
       registry,
@@ -104,7 +128,7 @@ const chooseTargetsOf = async (
   const wanted: WantedTarget[] = [];
   for (const existing of registry.targets) {
     const { ecr } = existing;
-    const token = await tryMinting(ecr, false, conversation);
+    const token = await tryMinting(ecr, false, conversation, tokens.get(existing));
     wanted.push(await want({ name: existing.name, ecr, existing, credential: existing.runpod.registry, token }));
   }
   const [known] = registry.targets;
@@ -122,7 +146,8 @@ const chooseTargetsOf = async (
   };
   // Which role mints is asked first: without one there is nothing to choose. What a target says of it holds for its registry.
   const ecr = known === undefined ? await chooseEcr(registry, isOnly, conversation) : roleOf(known);
-  const token = known === undefined ? await tryMinting(ecr, true, conversation) : wanted[0]?.token;
+  const token =
+    known === undefined ? await tryMinting(ecr, true, conversation, tokens.get(registry)) : wanted[0]?.token;
   const created = journal.createdAmong(credentials, credentialNameOf(nextName()));
   const begun = created !== undefined && view.keptBy.has(created) ? undefined : created;
   const isOfOne = name !== undefined;
@@ -159,35 +184,58 @@ const candidatesOf = (
   });
 };
 
+/** Asks whether the key may update, or create, the credentials of all targets, each once. */
+const askUpdates = (targets: readonly WantedTarget[], runpod: FoundRunpod, conversation: Conversation) => {
+  const credentials = [...new Set(targets.map(({ credential }) => credential))];
+  const existing = credentials.filter((each) => each !== newCredential);
+  const wishes = [
+    ...(existing.length < credentials.length ? ['create credentials'] : []),
+    ...(existing.length > 0 ? [`update credential${existing.length === 1 ? '' : 's'} ${existing.join(', ')}`] : []),
+  ];
+  return askTogether(
+    `asking Runpod whether the key may ${wishes.join(' and ')}`,
+    credentials,
+    (credential, alone) => requireUpdates(credential, runpod, alone),
+    conversation,
+  );
+};
+
 /** Asks which endpoints are to use a target's credential. */
 const selectEndpoints = async (
   target: WantedTarget,
   candidates: readonly EcrEndpoint[],
-  { account }: FoundRunpod,
   conversation: Conversation,
 ): Promise<WantedTarget> => {
   const which = target.credential === newCredential ? 'the new credential' : `credential ${target.credential}`;
-  const selected = await chooseEndpoints(candidates, which, conversation);
-  const [first] = selected;
-  if (first !== undefined) {
-    await conversation.terminal.during(
-      `asking Runpod whether the key may change endpoint ${first.id}`,
-      account.requireChanges(first.id),
-    );
-  }
-  return { ...target, selected };
+  return { ...target, selected: await chooseEndpoints(candidates, which, conversation) };
 };
 
-/** Tries a registry's tokens on its targets' images, each once. */
-const tryTokens = async (targets: readonly WantedTarget[], conversation: Conversation): Promise<void> => {
-  for (const [token, users] of Map.groupBy(targets, (each) => each.token)) {
-    if (token === undefined) continue;
-    const images = users.flatMap((each) => [...each.selected, ...each.users].map(({ image }) => image));
-    await conversation.terminal.during(
-      'pulling the images from ECR with that token, as a worker would',
-      tryToken(token.minted, [...new Set(images)], conversation),
-    );
-  }
+/** Asks whether the key may change endpoints: of each target the first that is selected. */
+const askChanges = (targets: readonly WantedTarget[], { account }: FoundRunpod, conversation: Conversation) => {
+  const endpoints = [...new Set(targets.flatMap(({ selected }) => selected.slice(0, 1)))];
+  return askTogether(
+    `asking Runpod whether the key may change endpoint${endpoints.length === 1 ? '' : 's'} ${endpoints.map(({ id }) => id).join(', ')}`,
+    endpoints,
+    ({ id }) => account.requireChanges(id),
+    conversation,
+  );
+};
+
+/** Tries all tokens on their targets' images, each once. */
+const tryTokens = (targets: readonly WantedTarget[], conversation: Conversation) => {
+  const byToken = Map.groupBy(targets, ({ token }) => token);
+  const tokens = [...byToken.keys()].filter((each) => each !== undefined);
+  const regions = tokens.map((token) => byToken.get(token)?.[0]?.ecr.region);
+  return askTogether(
+    `pulling the images from ECR in ${[...new Set(regions)].join(', ')} with those tokens, as a worker would`,
+    tokens,
+    (token, alone) => {
+      const users = byToken.get(token) ?? [];
+      const images = users.flatMap((each) => [...each.selected, ...each.users].map(({ image }) => image));
+      return tryToken(token.minted, [...new Set(images)], alone);
+    },
+    conversation,
+  );
 };
 
 /**
@@ -212,27 +260,43 @@ export const chooseWanted = async (
     }
   };
 
-  const chosen: WantedTarget[] = [];
+  /** Keeps the targets of the registries of which no answer is a failure. */
+  const keep = async (
+    targets: readonly WantedTarget[],
+    take: (target: WantedTarget) => void,
+  ): Promise<readonly WantedTarget[]> => {
+    const kept: WantedTarget[] = [];
+    for (const [registry, ofRegistry] of Map.groupBy(targets, (each) => each.registry)) {
+      const all = await orLeave(registry, async () => {
+        ofRegistry.forEach(take);
+        return ofRegistry;
+      });
+      kept.push(...(all ?? []));
+    }
+    return kept;
+  };
+
+  const tokens = await mintKnown(registries, conversation);
+  const wanted: WantedTarget[] = [];
   for (const registry of registries) {
-    const work = () => chooseTargetsOf(registry, isOnly, findings, conversation);
-    chosen.push(...((await orLeave(registry, work)) ?? []));
+    const work = () => chooseTargetsOf(registry, isOnly, tokens, findings, conversation);
+    wanted.push(...((await orLeave(registry, work)) ?? []));
   }
+  const updates = await askUpdates(wanted, findings.runpod, conversation);
+  const chosen = await keep(wanted, ({ credential }) => updates.get(credential)?.());
   const candidates = new Map(
     chosen.map((target) => [target, candidatesOf(target, chosen, { ...findings, keptBy: findings.view.keptBy })]),
   );
-  requireEndpoints([...candidates.values()].flat(), conversation);
+  const users = chosen.flatMap((target) => target.users);
+  requireEndpoints([...candidates.values()].flat(), users, conversation);
 
-  const targets: WantedTarget[] = [];
-  for (const [registry, ofRegistry] of Map.groupBy(chosen, (each) => each.registry)) {
-    const ready = await orLeave(registry, async () => {
-      const selected: WantedTarget[] = [];
-      for (const target of ofRegistry) {
-        selected.push(await selectEndpoints(target, candidates.get(target) ?? [], findings.runpod, conversation));
-      }
-      await tryTokens(selected, conversation);
-      return selected;
-    });
-    targets.push(...(ready ?? []));
+  const selected: WantedTarget[] = [];
+  for (const target of chosen) {
+    selected.push(await selectEndpoints(target, candidates.get(target) ?? [], conversation));
   }
+  const changes = await askChanges(selected, findings.runpod, conversation);
+  const changeable = await keep(selected, ({ selected: [first] }) => first && changes.get(first)?.());
+  const pulls = await tryTokens(changeable, conversation);
+  const targets = await keep(changeable, ({ token }) => token && pulls.get(token)?.());
   return { targets, left };
 };

@@ -39,7 +39,11 @@ afterEach(() => world.end());
 
 const options = (input = '') => ({ folder, environment: { TARGETS_FILE: 'targets.yml' }, input });
 const setup = (words: readonly string[], input = '') => run(world, ['setup', ...words], options(input));
-const onScreen = (words: readonly string[] = []) => runOnScreen(world, ['setup', ...words], options());
+const onScreen = (words: readonly string[] = [], environment: Record<string, string> = {}) =>
+  runOnScreen(world, ['setup', ...words], {
+    folder,
+    environment: { ...options().environment, ...environment },
+  });
 const inOneLine = (text: string): string => text.replaceAll(/\s+/g, ' ');
 const file = (name: string): string => readFileSync(join(folder, name), 'utf8');
 const targets = () => parseTargets(file('targets.yml'));
@@ -191,6 +195,100 @@ describe('setup of all that a key shows', () => {
     expect([again.code, again.printed.includes('create credential')]).toEqual([0, false]);
     expect(targets().map(({ name }) => name)).toEqual(['production', 'us-east-1', 'eu-west-1']);
     await setup(['--undo', '--yes']);
+    expect(everything()).toEqual(before);
+  });
+});
+
+describe('several registries', () => {
+  /** Delays requests, or never answers them, and counts them. */
+  const hold = (on: RegExp, does: { readonly delayMs: number } | { readonly hang: true }) => {
+    let count = 0;
+    const test = (request: string): boolean => {
+      const isMeant = on.test(request);
+      if (isMeant) count += 1;
+      return isMeant;
+    };
+    const repair = world.faults.add({ on: { test }, does });
+    return { repair, asked: (least: number) => expect.poll(() => count).toBeGreaterThanOrEqual(least) };
+  };
+  const chosen = ['--endpoint', 'near0004', 'far00001'];
+  const withKey = async () => {
+    // No request is sent again meanwhile.
+    const session = onScreen(chosen, { UPSTREAM_TIMEOUT_SECONDS: '60' });
+    await session.shows('Runpod API key');
+    session.type(`${apiKey}${keys.enter}`);
+    return session;
+  };
+  const takeUsual = async (session: Awaited<ReturnType<typeof withKey>>): Promise<void> => {
+    for (const region of ['us-east-1', 'eu-west-1']) {
+      await session.asks(`fresh for ${account}, ${region}?`);
+      session.type(keys.enter);
+    }
+  };
+
+  it('are asked at once, by a line that names them, and answer in their own order', async () => {
+    Object.assign(world.runpod.endpoints.get('far00001') ?? {}, { image: pushTo(farHost, 'team/far') });
+    const minting = hold(/GetAuthorizationToken/, { delayMs: 1000 });
+    const session = await withKey();
+    await minting.asked(2);
+    minting.repair();
+    await session.shows('asking ECR in us-east-1, eu-west-1 for a token that may only pull …');
+    await world.clock.advance(1000);
+    // The first registry answers last.
+    const pulling = hold(/team\/worker\/manifests/, { delayMs: 1000 });
+    await takeUsual(session);
+    await pulling.asked(1);
+    await session.shows('pulling the images from ECR in us-east-1, eu-west-1 with those tokens, as a worker would …');
+    pulling.repair();
+    await world.clock.advance(1000);
+    await session.asks('Go on?');
+    expect(session.written()).toContain(
+      'asking Runpod whether the key may create credentials and update credentials 6n2k8v4d, second00',
+    );
+    const lines = session.screen().filter((line) => line.startsWith('✓'));
+    expect(lines).toEqual([
+      expect.stringContaining('The key may update credential 6n2k8v4d'),
+      expect.stringContaining('The key may update credential second00'),
+      expect.stringContaining('pulls team/worker in us-east-1'),
+      expect.stringContaining('pulls team/far in eu-west-1'),
+    ]);
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(130);
+  });
+
+  it('are asked no more once Ctrl-C is pressed, and nothing is changed', async () => {
+    const before = everything();
+    const { asked } = hold(/GetAuthorizationToken/, { hang: true });
+    const session = await withKey();
+    await asked(2);
+    session.type(keys.interrupt);
+    expect(await session.ended).toBe(130);
+    expect(session.screen().join('\n')).toContain('Stopped. Nothing was changed.');
+    expect(everything()).toEqual(before);
+  });
+
+  it('are left at Ctrl-C in a state that is said, noted, and undone or gone on from', async () => {
+    const before = everything();
+    const session = await withKey();
+    await takeUsual(session);
+    await session.asks('Go on?');
+    const { repair, asked } = hold(/^POST \/v2\/registries/, { delayMs: 1000 });
+    session.type(`y${keys.enter}`);
+    await asked(1);
+    session.type(keys.interrupt);
+    await session.shows('Stopping once this is finished: create credential runpod-ecr-refresh-eu-west-1');
+    await world.clock.advance(1000);
+    expect(await session.ended).toBe(130);
+    repair();
+    expect(session.screen().join('\n')).toMatch(/Stopped after (\d) of 5 changes\. Run it again to go on/);
+    const count = Number(/Stopped after (\d)/.exec(session.screen().join('\n'))?.[1]);
+    const { entries } = JSON.parse(file('.setup.json')) as { entries: Array<{ isDone: boolean }> };
+    expect(entries.map(({ isDone }) => isDone)).toEqual(Array.from({ length: count }, () => true));
+    expect(credentialNamed('runpod-ecr-refresh-eu-west-1')).toBeDefined();
+
+    expect((await setup(['--yes', ...chosen])).code).toBe(0);
+    expect(targets().map(({ name }) => name)).toEqual(['production', 'us-east-1', 'eu-west-1']);
+    expect((await setup(['--undo', '--yes'])).code).toBe(0);
     expect(everything()).toEqual(before);
   });
 });

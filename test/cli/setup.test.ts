@@ -151,7 +151,7 @@ describe('setup, in a terminal', () => {
     await asked;
     session.type(keys.interrupt);
     // The change that is under way is finished, and noted.
-    await session.echoes('^C');
+    await session.shows('Stopping once this is finished: store the Runpod API key');
     await world.clock.advance(1000);
     expect(await session.ended).toBe(130);
     expect(session.screen().join('\n')).toContain('Stopped after 1 of 4 changes. Run it again to go on');
@@ -197,7 +197,7 @@ describe('setup, in a terminal', () => {
     session.type(`y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
-    await session.echoes('^C');
+    await session.shows('Stopping once this is finished: delete credential');
     await world.clock.advance(1000);
     expect(await session.ended).toBe(130);
     expect(session.screen().join('\n')).toContain('Stopped after 3 of 4. Run it again to go on.');
