@@ -6,11 +6,11 @@ const Plugin = createRequire(import.meta.url)('../../infra/before-remove.cjs') a
   serverless: object,
 ) => { readonly hooks: Readonly<Record<string, () => void>> };
 
-const noteOf = (provider: object): string => {
+const noteOf = (provider: object, custom?: object): string => {
   const written: string[] = [];
   const spy = vi.spyOn(process.stderr, 'write').mockImplementation((text) => written.push(String(text)) > 0);
   const getProvider = () => ({ naming: { getStackName: () => 'runpod-ecr-refresh-prod' } });
-  new Plugin({ service: { provider }, getProvider }).hooks['before:remove:remove']?.();
+  new Plugin({ service: { provider, custom }, getProvider }).hooks['before:remove:remove']?.();
   spy.mockRestore();
   return written.join('');
 };
@@ -27,6 +27,10 @@ describe('serverless remove', () => {
     for (const each of ['the Runpod credential', 'two KMS keys for seven days', 'all logs go'])
       expect(note).toContain(each);
     expect(note).not.toContain('bucket');
+    expect(note).not.toContain('canary pod');
+    expect(noteOf({}, { settings: { hasCanaryPods: true } })).toContain(
+      'a canary pod that is there at this moment, which costs until you terminate it in the Runpod console: its name begins with runpod-ecr-refresh-prod_',
+    );
     expect(noteOf({ deploymentBucket: 'team-deployments' })).toContain('the bucket team-deployments');
   });
 
