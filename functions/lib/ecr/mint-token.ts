@@ -26,13 +26,14 @@ export const minLifeMs = 3_600_000;
 /** Nobody's word makes a token live longer than ECR documents. */
 const maxLifeMs = 12 * 3_600_000;
 
-const remediesByName: readonly (readonly [names: readonly string[], remedy: string])[] = [
+/** What to do about what AWS refuses, by its names for it. */
+export const remediesByName: readonly (readonly [names: readonly string[], remedy: string])[] = [
   [
-    ['InvalidSignatureException', 'SignatureDoesNotMatch', 'RequestExpired', 'RequestTimeTooSkewed'],
+    ['InvalidSignatureException', 'SignatureDoesNotMatch'],
     'Set the clock of the machine that asks; where it is right, its secret access key is wrong.',
   ],
   [
-    ['UnrecognizedClientException', 'InvalidClientTokenId', 'InvalidAccessKeyId', 'AuthFailure'],
+    ['UnrecognizedClientException', 'InvalidClientTokenId', 'AuthFailure'],
     'AWS does not know these credentials: they were deleted, or are of another partition. Sign in with others; a role that was deleted is there again after a deploy.',
   ],
   [['ExpiredTokenException', 'ExpiredToken'], 'The session has ended: sign in again.'],

@@ -8,6 +8,7 @@ import { PublishCommand, SNSClient } from '@aws-sdk/client-sns';
 import { describe, expect, it } from 'vitest';
 import { awsFaultOf } from '../../../../functions/lib/aws/client.ts';
 import { faultNames, faultOfName } from '../../../../functions/lib/aws/fault-names.ts';
+import { remediesByName } from '../../../../functions/lib/ecr/mint-token.ts';
 
 const root = fileURLToPath(new URL('../../../..', import.meta.url));
 const require = createRequire(import.meta.url);
@@ -87,6 +88,11 @@ describe('the names of AWS’s errors', () => {
       for (const [name, fault] of Object.entries(names))
         expect([source, name, faultOfName(name)]).toEqual([source, name, fault]);
     }
+  });
+
+  it('have a remedy of their own where that is told, and are refusals then', () => {
+    const names = remediesByName.flatMap(([each]) => each);
+    expect(names.filter((name) => faultOfName(name) !== 'denied')).toEqual([]);
   });
 
   it('are not guessed by how they begin or end', () => {
