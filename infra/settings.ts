@@ -127,6 +127,10 @@ const readParams = (params: Params) => {
       `${name}: there is no such parameter; ${meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
     );
   }
+  const { dropListeners = '' } = params;
+  if (!['', 'yes', 'no'].includes(String(dropListeners))) {
+    mistakes.push(`dropListeners: expected yes or no, found ${JSON.stringify(dropListeners)}`);
+  }
   const valuesOf = (names: readonly string[]) => Object.fromEntries(given.filter(([name]) => names.includes(name)));
   const settings = z.safeParse(givenSettingsSchema, valuesOf(settingNames), { reportInput: true });
   const listeners = z.safeParse(listenerParamsSchema, valuesOf(listenerParams), { reportInput: true });

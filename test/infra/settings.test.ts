@@ -219,6 +219,7 @@ describe('who is told', () => {
   });
 
   it.each([
+    [{ dropListeners: 'true' }, /param dropListeners: expected yes or no, found "true"$/],
     [{ alertEmail: 'nobody' }, /param alertEmail: expected an email address$/],
     [{ pagerUrl: 'http://events.example' }, /param pagerUrl: expected the https URL/],
     [{ pagerUrl: 'nonsense' }, /param pagerUrl: expected the https URL of a pager’s[^"]*$/],
