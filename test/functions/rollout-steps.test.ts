@@ -36,13 +36,21 @@ class Endpoint {
   meanwhile: (() => void) | undefined;
   time = startedAt;
 
+  /** What Runpod may not tell of a release. */
+  isNumbered = true;
+  isDated = true;
+  isReleased = true;
+
   change(image: string): void {
-    const createdAt = this.time;
-    this.releases.unshift({ version: this.releases.length + 2, createdAt, old: this.image, new: image });
+    const createdAt = this.isDated ? this.time : undefined;
+    const version = this.isNumbered ? this.releases.length + 2 : undefined;
+    if (this.isReleased) this.releases.unshift({ version, createdAt, old: this.image, new: image });
     this.image = image;
   }
 
-  readonly runpodFor: RolloutRunpod = () => ({
+  keys: string[] = [];
+
+  readonly runpodFor: RolloutRunpod = (key) => ({
     management: {
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -64,6 +72,7 @@ class Endpoint {
       this.meanwhile?.();
       this.meanwhile = undefined;
       this.given.push(image);
+      this.keys.push(key);
       this.change(image);
     },
     readWorkerLog: async (_, worker) => {
@@ -307,6 +316,101 @@ describe('a rollout that works', () => {
       expect(await watch(order)).toMatchObject({ next: 'notify', ending: { verdict: 'unproved', isTold } });
     }
     expect(await record()).toMatchObject({ told: `unproved ${newDigest}`, current: { phase: 'watching' } });
+  });
+});
+
+describe('an endpoint that is given an image', () => {
+  it('is changed with the key for it, where there is one', async () => {
+    for (const [create, current, image] of [
+      [createApplyRollout, {}, tagged],
+      [createRollBack, returning, imageOf(newDigest)],
+    ] as const) {
+      const { runpod, deps } = await begin(current);
+      runpod.image = image;
+      await create(deps())(order);
+      const { name, runpod: keys } = order.target;
+      const other = await begin(current);
+      other.runpod.image = image;
+      await create(other.deps())({ ...order, target: { name, runpod: { ...keys, rolloutKey: 'ssm:/rollout' } } });
+      expect([runpod.keys, other.runpod.keys]).toEqual([['ssm:/k'], ['ssm:/rollout']]);
+    }
+  });
+
+  it.each([
+    ['no number', { isNumbered: false }, { appliedAt: startedAt + 1000 }],
+    ['no time', { isDated: false }, { appliedAt: startedAt + 1000, version: 2 }],
+    ['no release at all', { isReleased: false }, { appliedAt: startedAt + 1000 }],
+  ] as const)('is watched where its release has %s', async (_what, unsaid, current) => {
+    const { runpod, deps, record } = await begin();
+    Object.assign(runpod, unsaid, { time: startedAt + 1000 });
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect((await record())?.current).toMatchObject({ phase: 'watching', ...current });
+    expect((await record())?.current?.version).toBe('version' in current ? current.version : undefined);
+  });
+
+  it('is counted as given, with the newest release before it', async () => {
+    const { runpod, deps, record } = await begin();
+    runpod.releases = [{ version: 1, createdAt: startedAt - 5000, old: undefined, new: tagged }];
+    await createApplyRollout(deps())(order);
+    expect(await record()).toMatchObject({
+      given: [{ image: imageOf(newDigest), digest: newDigest, at: startedAt }],
+      current: { releasedBefore: startedAt - 5000 },
+    });
+  });
+
+  it('is given it again where a crash came before Runpod took it', async () => {
+    const { runpod, deps } = await begin({ phase: 'applying' });
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect(runpod.given).toEqual([imageOf(newDigest)]);
+  });
+
+  it('is left alone where Runpod took it, and somebody has put back the earlier one since', async () => {
+    const { runpod, deps } = await begin({ phase: 'applying' });
+    runpod.change(imageOf(newDigest));
+    runpod.image = tagged;
+    expect(await createApplyRollout(deps())(order)).toMatchObject({ ending: { verdict: 'superseded', isTold: true } });
+    expect(runpod.given).toEqual([]);
+  });
+
+  it('is given it where an older release had given it once', async () => {
+    const { runpod, deps } = await begin({ phase: 'applying', releasedBefore: startedAt });
+    runpod.releases = [{ version: 1, createdAt: startedAt, old: tagged, new: imageOf(newDigest) }];
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect(runpod.given).toHaveLength(1);
+  });
+
+  it('is not given it where it uses another credential by now, or its image was chosen since the push', async () => {
+    const { runpod, deps } = await begin();
+    runpod.registry = 'other';
+    expect(await createPlanRollout(deps())(order)).toMatchObject({
+      ending: { verdict: 'superseded', why: 'the endpoint uses another credential', isTold: false },
+    });
+
+    const byHand = { earlier: { image: tagged, digest: oldDigest, byHand: true } } as const;
+    const chosen = (createdAt: number | undefined) => [{ version: 1, createdAt, old: undefined, new: tagged }];
+    const plan = async (createdAt: number | undefined, current: Partial<CurrentRollout> = byHand) => {
+      const one = await begin({ ...byHand, ...current });
+      one.runpod.releases = chosen(createdAt);
+      const step = await createPlanRollout(one.deps())(order);
+      return 'ending' in step ? step.ending.verdict : step.next;
+    };
+    expect(await plan(wanted.pushedAt + 1)).toBe('superseded');
+    expect(await plan(undefined)).toBe('superseded');
+    expect(await plan(wanted.pushedAt)).toBe('apply');
+    expect(await plan(wanted.pushedAt + 1, { isAsked: true })).toBe('apply');
+    expect(await plan(wanted.pushedAt + 1, { earlier: { image: tagged, digest: oldDigest } })).toBe('apply');
+  });
+
+  it('ends as it had ended where its function is asked once more', async () => {
+    const { runpod, deps, metrics } = await begin(watching);
+    proves(runpod, imageOf(newDigest), 2);
+    const watch = createWatchRollout(deps());
+    const first = await watch(order);
+    expect(first).toMatchObject({ ending: { verdict: 'proven', earlier: imageOf(oldDigest) } });
+    expect(await watch(order)).toMatchObject({
+      ending: { verdict: 'proven', image: imageOf(newDigest), earlier: imageOf(newDigest), isTold: false },
+    });
+    expect(metrics).toHaveLength(1);
   });
 });
 
