@@ -31,11 +31,17 @@ export const plannedRequests = (requestsPerMinute: number, minutesWorth: number)
 const usualEndpoints = 3;
 
 /**
- * What a target's run asks of Runpod: the credential, the lists, the update and a look for each endpoint, one in ten of
- * which is looked at again (test/statemachines/requests.test.ts counts them).
+ * What a target's canary pod asks, in a run that creates one: the pods, the prices, the pod, two looks at the list and the
+ * log, and its end. A key of its own is its user's quota, too.
  */
-export const requestsOf = ({ endpoints }: Pick<Target, 'endpoints'>): number =>
-  8 + Math.ceil(1.1 * (endpoints?.length ?? usualEndpoints));
+const podRequests = 8;
+
+/**
+ * What a target's run asks of Runpod: the credential, the lists, the update, a look for each endpoint, one in ten of which
+ * is looked at again, and a canary pod (test/functions/lib/turns.test.ts counts them).
+ */
+export const requestsOf = ({ endpoints, canaryPod }: Pick<Target, 'endpoints' | 'canaryPod'>): number =>
+  8 + Math.ceil(1.1 * (endpoints?.length ?? usualEndpoints)) + (canaryPod === undefined ? 0 : podRequests);
 
 /** Milliseconds within which a key may make so many requests, as fast as all of its windows let it. */
 export const timeOfRequestsMs = (requests: number, requestsPerMinute: number): number => {

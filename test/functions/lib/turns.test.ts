@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { defined } from '../../../functions/lib/defined.ts';
 import type { Target } from '../../../functions/lib/targets.ts';
 import { requestsOf, runTargets, timeOfRequestsMs } from '../../../functions/lib/turns.ts';
+import { targetsWithPod } from '../../../simulator/inputs.ts';
 import { World } from '../../../simulator/world.ts';
 
 const minuteMs = 60_000;
@@ -60,7 +62,15 @@ describe('what a run asks of Runpod', () => {
   });
   afterAll(() => world.end());
 
-  it.each([1, 3, 30])('with %d endpoints that settle at once is no more than is planned with', async (count) => {
+  const pod = { image: 'runpod-canary:v1', everyHours: 24 };
+  it.each([
+    [1, undefined],
+    [3, undefined],
+    [30, undefined],
+    [1, pod],
+  ])('with %d endpoints that settle at once, and a canary pod or none, is no more than is planned with', async (count, canaryPod) => {
+    if (canaryPod !== undefined) world.writeTargets(targetsWithPod);
+    world.push('runpod-canary', 'v1');
     world.runpod.endpoints.clear();
     const image = world.push('team/worker', 'v1');
     for (let index = 0; index < count; index += 1) {
@@ -74,6 +84,8 @@ describe('what a run asks of Runpod', () => {
     world.faults.add({ on: { test }, does: { hang: true } });
     await world.refresh();
     expect(asked).toBeGreaterThan(count);
-    expect(asked).toBeLessThanOrEqual(requestsOf({ endpoints: Array.from({ length: count }, () => ({ id: 'e' })) }));
+    expect(world.runpod.createdPods).toHaveLength(canaryPod === undefined ? 0 : 1);
+    const endpoints = Array.from({ length: count }, () => ({ id: 'e' }));
+    expect(asked).toBeLessThanOrEqual(requestsOf({ endpoints, ...defined({ canaryPod }) }));
   });
 });
