@@ -18,8 +18,8 @@ const thorough = {
   ],
   /** Commands as processes of their own, with npm's environment, credentials of every kind, proxies and pipes. */
   processes: ['test/cli/{credentials,launch,process,proxy}.test.ts', 'test/simulator/start.test.ts'],
-  /** Runs that go on for simulated hours: rollouts, canary pods, and reports of many targets. */
-  runs: ['test/statemachines/{canary-pod,rollout}.test.ts', 'test/report.test.ts'],
+  /** Runs that go on for simulated hours: rollouts, canary pods, quotas, and reports of many targets. */
+  runs: ['test/statemachines/{canary-pod,requests,rollout}.test.ts', 'test/report.test.ts'],
 };
 
 /** What is run by a command of its own: by project, its files. */
