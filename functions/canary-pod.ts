@@ -78,7 +78,7 @@ const createCanaryPod =
       }
       const { outcome, wasCreated } = look;
       await memory
-        .change(targetForm, name, (before) => rememberPodEnded(before, outcome, wasCreated))
+        .change(targetForm, name, (before) => rememberPodEnded(before, { execution, outcome, wasCreated }))
         .catch((error: unknown) => log.error('What the canary pod showed cannot be remembered', error));
       return settle(outcome);
     };
@@ -129,7 +129,7 @@ const createCanaryPod =
       return await answer(await createPod(runpod, pod, startedAt));
     } catch (error) {
       await memory
-        .change(targetForm, name, (current) => rememberPodEnded(current, undefined, false))
+        .change(targetForm, name, (current) => rememberPodEnded(current, { execution, wasCreated: false }))
         .catch((failure: unknown) => log.error('That no canary pod was created cannot be remembered', failure));
       throw error;
     }

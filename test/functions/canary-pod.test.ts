@@ -237,6 +237,29 @@ describe('canary-pod', () => {
     expect(await call(other)).toMatchObject({ status: 'pending' });
   });
 
+  it('leaves to another run what that has begun since', async () => {
+    await pass(10 * minuteMs);
+    await call();
+    const [first] = made();
+    if (first === undefined) throw new Error('There is no pod.');
+    await pass(hourMs);
+    const { discovered } = inputs.canaryPod();
+    const hourly = { discovered: { ...discovered, canaryPod: { ...discovered.canaryPod, everyHours: 1 } } };
+    const second = {
+      ...hourly,
+      ...other,
+      stored: { storedAt: new Date(world.clock.now() - 10 * minuteMs).toISOString() },
+    };
+    const canaryPod = await call(second);
+    // The first run is taken up again: its pod was swept, and it does not know of any.
+    const unanswered = { pod: { name: first.name, startedAt: new Date(first.createdAt).toISOString() } };
+    expect(await call({ canaryPod: unanswered })).toMatchObject({ outcome: { reason: 'not-created' } });
+    await pass(minuteMs);
+    expect(await call({ ...second, canaryPod })).toMatchObject({ status: 'settled' });
+    expect(await call({ ...second, execution: `${other.execution}-2` })).toMatchObject({ status: 'settled' });
+    expect(made()).toHaveLength(2);
+  });
+
   it('deletes a pod that it followed when its time is over, whatever it is', async () => {
     world.runpod.cpus.length = 1;
     await pass(10 * minuteMs);

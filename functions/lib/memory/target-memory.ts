@@ -97,22 +97,21 @@ export const rememberPodBegun = (
 /**
  * A canary pod has been deleted again, or could not be created.
  *
+ * @param execution whose it was; another's that has begun since stays as it is
  * @param outcome left out where nothing was found out
  * @param wasCreated without, the next run may try again
  */
 export const rememberPodEnded = (
   before: TargetMemory | undefined,
-  outcome: CanaryPodOutcome | undefined,
-  wasCreated: boolean,
+  { execution, outcome, wasCreated }: { execution: string; outcome?: CanaryPodOutcome; wasCreated: boolean },
 ): TargetMemory => {
   const { begun, last } = { ...before?.canaryPod };
+  const isOthers = begun !== undefined && begun.execution !== execution;
+  const ended = wasCreated && begun !== undefined ? { ...begun, isEnded: true } : undefined;
   return {
     runs: [],
     ...before,
-    canaryPod: defined({
-      begun: wasCreated && begun !== undefined ? { ...begun, isEnded: true } : undefined,
-      last: outcome ?? last,
-    }),
+    canaryPod: defined({ begun: isOthers ? begun : ended, last: outcome ?? last }),
   };
 };
 
