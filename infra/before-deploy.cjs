@@ -12,6 +12,8 @@ module.exports = class BeforeDeploy {
               template: serverless.service.provider.compiledCloudFormationTemplate,
               isExample: serverless.service.custom.settings.isExample,
               dropListeners: serverless.service.custom.dropListeners === 'yes',
+              stopRunning: serverless.service.custom.stopRunning === 'yes',
+              print: (text) => process.stderr.write(text),
             },
             { ...(await provider.getAwsSdkV3Config()), region: provider.getRegion() },
           );

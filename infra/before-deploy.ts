@@ -1,6 +1,7 @@
 import { CloudFormationClient, GetTemplateCommand } from '@aws-sdk/client-cloudformation';
 import { CloudWatchClient, PutMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { ConfigurationError } from '../functions/lib/errors.ts';
+import { type AwsConfiguration, refuseWithRolloutsUnderWay } from './under-way.ts';
 
 /** A template, as far as this looks into it. */
 interface DeployedTemplate {
@@ -23,8 +24,14 @@ export interface BeforeDeploy {
   readonly isExample: boolean;
   /** Whether people may stop being told. */
   readonly dropListeners: boolean;
+  /** Whether rollouts that are under way may be stopped. */
+  readonly stopRunning: boolean;
   /** The template that is deployed; `undefined` where there is none. */
   readonly readDeployed: () => Promise<DeployedTemplate | undefined>;
+  /** Throws where rollouts are under way. */
+  readonly refuseWithRollouts: () => Promise<void>;
+  /** Says something to whoever deploys. */
+  readonly print: (text: string) => void;
   /** Publishes one point of the dead-man's switch's metric. */
   readonly publishFirstPoint: () => Promise<void>;
 }
@@ -59,6 +66,9 @@ const keyOf = ({ topic, protocol, endpoint }: Listener): string => `${topic} ${p
 const hasDeadMansSwitch = (template: DeployedTemplate | undefined): boolean =>
   template?.Resources?.NoSuccess?.Properties?.MetricName === 'ScheduledRunsReported';
 
+const hasRollouts = (template: DeployedTemplate | undefined): boolean =>
+  template?.Resources?.RolloutMachine !== undefined;
+
 /** A package may have been made long before, on another machine: whether it is this stack's, and fit to be deployed. */
 const checkPackage = ({
   template,
@@ -81,15 +91,18 @@ const checkPackage = ({
  * alarm that takes silence for failure opens at once where its metric never had a point.
  *
  * @throws {ConfigurationError} the package is another stack's or an example, or the deploy would end telling somebody and
- *   that was not asked for
+ *   that was not asked for, or would stop a rollout
  */
 const beforeDeploy = async ({
   stackName,
   template,
   isExample,
   dropListeners,
+  stopRunning,
   readDeployed,
+  refuseWithRollouts,
   publishFirstPoint,
+  print,
 }: BeforeDeploy): Promise<void> => {
   checkPackage({ template, stackName, isExample });
   const deployed = await readDeployed();
@@ -100,15 +113,18 @@ const beforeDeploy = async ({
       `This deploy of ${stackName} would stop telling: ${dropped.map(nameOf).join(', ')}. List them in targets.yml under alerts, or deploy with --param="dropListeners=yes".`,
     );
   }
+  if (hasRollouts(deployed) && !hasRollouts(template)) {
+    if (!stopRunning) await refuseWithRollouts();
+    print(
+      `This deploy takes rollouts away from ${stackName}: each endpoint stays on the image that it has, and nobody watches any more whether one works that was not proven yet.\n`,
+    );
+  }
   if (!hasDeadMansSwitch(deployed)) await publishFirstPoint();
 };
 
-/** How `serverless` says where it deploys. */
-type AwsConfiguration = ConstructorParameters<typeof CloudFormationClient>[0] & { readonly region: string };
-
 /** Does that with AWS's own answers. */
 export const beforeDeployToAws = (
-  stack: Pick<BeforeDeploy, 'stackName' | 'template' | 'isExample' | 'dropListeners'>,
+  stack: Pick<BeforeDeploy, 'stackName' | 'template' | 'isExample' | 'dropListeners' | 'stopRunning' | 'print'>,
   configuration: AwsConfiguration,
 ): Promise<void> =>
   beforeDeploy({
@@ -125,6 +141,15 @@ export const beforeDeployToAws = (
         throw error;
       }
     },
+    refuseWithRollouts: () =>
+      refuseWithRolloutsUnderWay(
+        {
+          stackName: stack.stackName,
+          what: 'this deploy, which takes rollouts away,',
+          command: 'serverless deploy',
+        },
+        configuration,
+      ),
     publishFirstPoint: async () => {
       const datum = {
         MetricName: 'ScheduledRunsReported',

@@ -1,11 +1,24 @@
-/** Says what `serverless remove` leaves, before it begins: docs/upgrading.md. */
+const refuse = async (serverless, provider, stackName) => {
+  if (serverless.service.custom?.stopRunning === 'yes') return;
+  const { refuseWithRolloutsUnderWay } = await import('./under-way.ts');
+  const configuration = { ...(await provider.getAwsSdkV3Config()), region: provider.getRegion() };
+  try {
+    await refuseWithRolloutsUnderWay({ stackName, what: 'removing it', command: 'serverless remove' }, configuration);
+  } catch (error) {
+    throw error.name === 'ConfigurationError' ? new serverless.classes.Error(error.message) : error;
+  }
+};
+
+/** Says what `serverless remove` leaves, before it begins (docs/upgrading.md), and stops while a rollout is under way. */
 module.exports = class BeforeRemove {
   constructor(serverless) {
     this.hooks = {
-      'before:remove:remove': () => {
-        const stackName = serverless.getProvider('aws').naming.getStackName();
+      'before:remove:remove': async () => {
+        const provider = serverless.getProvider('aws');
+        const stackName = provider.naming.getStackName();
+        await refuse(serverless, provider, stackName);
         const { deploymentBucket } = serverless.service.provider;
-        const { hasCanaryPods } = { ...serverless.service.custom?.settings };
+        const { hasCanaryPods, hasRollouts } = { ...serverless.service.custom?.settings };
         process.stderr.write(
           `
 What stays when ${stackName} is removed:
@@ -17,8 +30,11 @@ What stays when ${stackName} is removed:
             hasCanaryPods
               ? `;\n- a canary pod that is there at this moment, which costs until you terminate it in the Runpod console: its name begins with ${stackName}_`
               : ''
+          }${
+            hasRollouts
+              ? ';\n- endpoints that follow what is pushed on the images that they have, and nobody watches any more whether one works that was not proven yet'
+              : ''
           }.
-Rollouts that are under way end within a minute or two, and leave their endpoints on one of two images: npm run rollout shows which. Put the earlier one back by hand where the new one does not work.
 Functions, roles, topics, alarms, the queue with what lies in it, and all logs go.
 
 `,

@@ -110,7 +110,7 @@ const defaults = () => {
 };
 
 /** Parameters that do not set anything of the stack. */
-const deployParams = ['dropListeners'];
+const deployParams = ['dropListeners', 'stopRunning'] as const;
 
 /** Names of the parameters of the command line that are settings, or say who is told. */
 export const paramNames: readonly string[] = [...settingNames, ...listenerParams];
@@ -127,9 +127,11 @@ const readParams = (params: Params) => {
       `${name}: there is no such parameter; ${meant === undefined ? `there are ${known.join(', ')}` : `did you mean ${meant}?`}`,
     );
   }
-  const { dropListeners = '' } = params;
-  if (!['', 'yes', 'no'].includes(String(dropListeners))) {
-    mistakes.push(`dropListeners: expected yes or no, found ${JSON.stringify(dropListeners)}`);
+  for (const name of deployParams) {
+    const value = params[name] ?? '';
+    if (!['', 'yes', 'no'].includes(String(value))) {
+      mistakes.push(`${name}: expected yes or no, found ${JSON.stringify(value)}`);
+    }
   }
   const valuesOf = (names: readonly string[]) => Object.fromEntries(given.filter(([name]) => names.includes(name)));
   const settings = z.safeParse(givenSettingsSchema, valuesOf(settingNames), { reportInput: true });

@@ -84,15 +84,36 @@ const refreshWithout = ({ Definition, DefinitionSubstitutions, ...rest }: Machin
 
 type Stack = { readonly Resources: object; readonly Outputs?: object };
 
+/** The dashboard, as far as it is touched. */
+interface Dashboard {
+  readonly Properties: { readonly DashboardBody: { readonly 'Fn::Sub': string } };
+}
+
+/** The dashboard without what a part's functions measure. */
+const dashboardWithout = (dashboard: Dashboard, { functions }: Part): Dashboard => {
+  const body = JSON.parse(dashboard.Properties.DashboardBody['Fn::Sub']) as { readonly widgets: readonly object[] };
+  const isOfPart = (widget: object): boolean => functions.some((name) => JSON.stringify(widget).includes(`"${name}"`));
+  const widgets = body.widgets.filter((widget) => !isOfPart(widget));
+  const DashboardBody = { 'Fn::Sub': JSON.stringify({ ...body, widgets }) };
+  return { ...dashboard, Properties: { ...dashboard.Properties, DashboardBody } };
+};
+
 const without = <Template extends Stack>(template: Template, part: Part): Template => {
   const isOfPart = belongsTo(part);
   const kept = (of: object) => Object.fromEntries(Object.entries(of).filter(([id]) => !isOfPart(id)));
   const resources = kept(template.Resources);
   const machine = resources.StateMachine as { readonly Properties: Machine } | undefined;
-  if (machine === undefined) throw new Error('The template has no state machine.');
+  const dashboard = resources.Dashboard as Dashboard | undefined;
+  if (machine === undefined || dashboard === undefined) {
+    throw new Error('The template has no state machine, or no dashboard.');
+  }
   return {
     ...template,
-    Resources: { ...resources, StateMachine: { ...machine, Properties: refreshWithout(machine.Properties, part) } },
+    Resources: {
+      ...resources,
+      StateMachine: { ...machine, Properties: refreshWithout(machine.Properties, part) },
+      Dashboard: dashboardWithout(dashboard, part),
+    },
     ...(template.Outputs === undefined ? {} : { Outputs: kept(template.Outputs) }),
   };
 };

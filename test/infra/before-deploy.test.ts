@@ -53,9 +53,13 @@ const startAws = async (deployed: object | undefined) => {
   };
 };
 
-const deploy = async (deployed: object | undefined, template: object, dropListeners = false, isExample = false) => {
+const deploy = async (
+  deployed: object | undefined,
+  template: object,
+  { dropListeners = false, isExample = false, stopRunning = false, print = (_text: string): void => {} } = {},
+) => {
   const { bodies, configuration } = await startAws(deployed);
-  await beforeDeployToAws({ stackName, template, isExample, dropListeners }, configuration);
+  await beforeDeployToAws({ stackName, template, isExample, dropListeners, stopRunning, print }, configuration);
   return bodies;
 };
 
@@ -84,7 +88,7 @@ describe('before a deploy', () => {
 
   it('goes on where that is asked for, or nobody is dropped', async () => {
     const one = templateOf([email('a@example.com')]);
-    expect(await deploy(one, templateOf([]), true)).toEqual([]);
+    expect(await deploy(one, templateOf([]), { dropListeners: true })).toEqual([]);
     expect(await deploy(one, templateOf([email('a@example.com'), email('b@example.com')]))).toEqual([]);
   });
 
@@ -108,7 +112,7 @@ describe('before a deploy', () => {
   });
 
   it('stops where what was packaged is the example', async () => {
-    await expect(deploy(undefined, templateOf([]), false, true)).rejects.toThrow(
+    await expect(deploy(undefined, templateOf([]), { isExample: true })).rejects.toThrow(
       /is targets\.example\.yml\. Package again, with a targets\.yml/,
     );
   });

@@ -366,7 +366,7 @@ const neededOf = (stage: string, kind: Kind = 'full'): Request[] => {
 };
 
 /**
- * What `serverless deploy`, `serverless remove` and infra/before-deploy.ts ask themselves, in their sources in
+ * What `serverless deploy`, `serverless remove`, infra/before-deploy.ts and infra/under-way.ts ask themselves, in their sources in
  * node_modules/serverless/lib/plugins/aws. sts:GetCallerIdentity needs no permission.
  */
 const askedByServerless = (stage: string, kind: Kind = 'full'): Request[] => {
@@ -389,6 +389,10 @@ const askedByServerless = (stage: string, kind: Kind = 'full'): Request[] => {
     ...functions.map(({ arn = '' }) => ({ action: 'lambda:GetFunction', resource: arn })),
     ...functions.map(({ arn = '' }) => ({ action: 'lambda:ListTags', resource: arn })),
     { action: 'cloudwatch:PutMetricData', resource: '*', context: { 'cloudwatch:namespace': 'RunpodEcrRefresh' } },
+    {
+      action: 'states:ListExecutions',
+      resource: `arn:aws:states:us-east-1:123456789012:stateMachine:runpod-ecr-refresh-${stage}-rollout`,
+    },
   ];
 };
 

@@ -57,6 +57,9 @@ settings:
     const unused = unusedFunctions({ hasRollouts: false, hasCanaryPods: false });
     const names = functionNames.filter((name) => !unused.includes(name));
     expect(functions).toHaveLength(names.length);
+    const dashboard = JSON.stringify(Resources.Dashboard);
+    expect(dashboard).toContain('EndpointsObserved');
+    expect(dashboard).not.toContain('MinutesFromPushToProven');
     for (const { Properties } of functions) {
       expect(Properties.Environment).toMatchObject({
         Variables: {

@@ -571,6 +571,7 @@ describe('the alarms', () => {
     const filled = text(DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x');
     const { widgets } = JSON.parse(filled) as { widgets: Array<{ type: string }> };
     expect(widgets.map(({ type }) => type)).toContain('text');
+    expect(filled).toContain('MinutesFromPushToProven');
     expect(widgets.length).toBeGreaterThan(4);
   });
 });
