@@ -123,6 +123,7 @@ const undoEndpoint = async (
 const undoTargets = ({ path, before, after }: ChangeOf<'targets'>, { folder }: Workshop): string => {
   const file = resolve(folder, path);
   const current = existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  if (current === before) return `${path} is as it was before`;
   if (current !== after) return `left ${path}: it has been changed since`;
   if (before === undefined) rmSync(file);
   else writeWhole(file, before, 0o644);

@@ -55,9 +55,9 @@ export const makeAll = async (
       change((each) => created.get(each) ?? each.credential),
       source,
     );
-    const note = journal.begin(begun);
     const finished = acknowledgeInterruption(conversation, summary);
     try {
+      const note = journal.begin(begun);
       const made = await terminal.during(summary, make(begun, workshop, secrets));
       note(made);
       if (made.kind === 'credential' && made.id !== undefined && target !== undefined) created.set(target, made.id);

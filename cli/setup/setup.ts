@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { hostOf } from '../../functions/lib/ecr/host.ts';
 import { accountOf } from '../../functions/lib/targets.ts';
 import { readCaller, readIdentity } from '../../stack/caller.ts';
-import { CommandError, describeFailure, exitCodes } from '../../stack/failure.ts';
+import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
 import { placeOptions } from '../../stack/stack.ts';
 import { type CommandContext, interruptible } from '../context.ts';
 import { plain, type Terminal, wrap } from '../terminal.ts';
@@ -19,7 +19,7 @@ import { findKeyParameter } from './key-parameter.ts';
 import { lastingWorkshop, makeAll } from './make-all.ts';
 import { nextSteps, planChanges, type Wanted } from './plan.ts';
 import { chooseRegistries, chooseScope, type FoundRegistry } from './scope.ts';
-import { readTargetsFile } from './targets-file.ts';
+import { readTargetsFile, requireFolder } from './targets-file.ts';
 import { prepareUndo } from './undo.ts';
 import { findUnprotected } from './unprotected.ts';
 import { chooseWanted, credentialNameOf, type WantedTarget } from './wanted.ts';
@@ -86,6 +86,7 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   const { TARGETS_FILE: path } = caller.settings;
   printWrapped(`AWS: you are ${identity.arn}, in account ${identity.account}, ${caller.region}.`, '  ');
 
+  requireFolder(path, context.folder);
   const { content, targets } = readTargetsFile(path, context.folder);
   const scope = await chooseScope(targets, conversation);
   const { source } = scope;
@@ -207,6 +208,34 @@ const prepareSetup = async (journalPath: string, conversation: Conversation): Pr
   };
 };
 
+/** @throws {UsageError} two options contradict each other, or one says nothing without another */
+const requireSense = ({
+  name,
+  target,
+  externalId,
+  roleArn,
+  undo,
+  delegate,
+  rotateKey,
+  evenDeployed,
+}: SetupOptions): void => {
+  if (name !== undefined && target !== undefined && name !== target) {
+    throw new UsageError('--target: expected the same as --name, or one of the two alone.');
+  }
+  if (externalId !== undefined && roleArn === undefined) {
+    throw new UsageError('--external-id: expected --role-arn beside it, the role that asks for it.');
+  }
+  if (undo === true && delegate === true) {
+    throw new UsageError(
+      '--undo: it takes no delegation back, so leave --delegate out. The repository policy that lets Runpod pull is yours to remove.',
+    );
+  }
+  if (undo === true && rotateKey === true) {
+    throw new UsageError('--undo: expected without --rotate-key; it undoes rotations, too.');
+  }
+  if (evenDeployed === true && undo !== true) throw new UsageError('--even-deployed: expected --undo beside it.');
+};
+
 /** What the options ask for. */
 const prepareFor = ({ undo, delegate, canaryPod }: SetupOptions) => {
   if (undo === true) return prepareUndo;
@@ -216,6 +245,7 @@ const prepareFor = ({ undo, delegate, canaryPod }: SetupOptions) => {
 
 /** Sets targets up, from a Runpod key to targets.yml, or undoes that. @returns the exit code */
 export const setup = async (options: SetupOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
+  requireSense(options);
   const ask = createAsk(terminal, options.yes === true, context.interrupted);
   const caller = readCaller(options, interruptible(context));
   const journalPath = resolve(context.folder, journalName);

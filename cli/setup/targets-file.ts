@@ -1,14 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { Document, isAlias, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { type CanaryPodSettings, parseTargets, type Target } from '../../functions/lib/targets.ts';
-import { CommandError } from '../../stack/failure.ts';
+import { CommandError, describeFailure } from '../../stack/failure.ts';
 
 /**
  * Reads a targets file, if there is one.
  *
  * @param folder what a relative path is relative to
+ * @throws {CommandError} what is there cannot be read
  */
 export const readTargetsFile = (
   path: string,
@@ -16,8 +17,24 @@ export const readTargetsFile = (
 ): { readonly content: string | undefined; readonly targets: readonly Target[] } => {
   const file = resolve(folder, path);
   if (!existsSync(file)) return { content: undefined, targets: [] };
-  const content = readFileSync(file, 'utf8');
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandError(
+      `${path} is there and cannot be read (${describeFailure(error)}). It must be a file that you may read; move it away to begin a new one.`,
+      { cause: error },
+    );
+  }
   return { content, targets: parseTargets(content, path) };
+};
+
+/** @throws {CommandError} there is no folder for a targets file */
+export const requireFolder = (path: string, folder: string): void => {
+  if (existsSync(dirname(resolve(folder, path)))) return;
+  throw new CommandError(
+    `${path}, which TARGETS_FILE names, is in a folder that is not there. Make the folder, or name another file.`,
+  );
 };
 
 const heading = ' Which Runpod credentials to keep fresh (docs/targets.md). No secrets in here.';

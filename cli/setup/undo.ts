@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { createReadApiKey } from '../../functions/lib/aws/api-key.ts';
 import { defined } from '../../functions/lib/defined.ts';
 import { createRunpodManagement, type Endpoint } from '../../functions/lib/runpod/management.ts';
+import type { Target } from '../../functions/lib/targets.ts';
 import { CommandError, describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
 import { deployCommand, readStack, removeCommand, type Stack } from '../../stack/stack.ts';
 import { connect, createRunpodAccount } from '../runpod.ts';
@@ -81,9 +82,15 @@ const losers = (
   endpoints: readonly Endpoint[],
   apiKeys: readonly string[],
   entries: readonly JournalEntry[],
-  { caller, context }: Conversation,
+  { caller, context, print }: Conversation,
 ): Endpoint[] => {
-  const { targets } = readTargetsFile(caller.settings.TARGETS_FILE, context.folder);
+  let targets: readonly Target[] = [];
+  try {
+    targets = readTargetsFile(caller.settings.TARGETS_FILE, context.folder).targets;
+  } catch (error) {
+    // What is to be undone stands in the journal.
+    print(`! Which targets there are is not known: ${describeFailure(error)}`);
+  }
   const credentials = [
     ...targets.filter(({ runpod }) => apiKeys.includes(runpod.apiKey)).map(({ runpod }) => runpod.registry),
     ...entries.flatMap(({ change }) => (change.kind === 'endpoint' ? [change.after] : [])),

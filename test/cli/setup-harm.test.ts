@@ -1,4 +1,4 @@
-import { lstatSync, mkdtempSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -393,5 +393,54 @@ describe('what setup ends with', () => {
     );
     expect(printed).toContain('npx serverless deploy --stage prod --region us-east-1');
     expect(printed).toContain('Undo it all: npm run setup -- --undo --stage prod --region us-east-1');
+  });
+});
+
+describe('what setup cannot do as it is told', () => {
+  it.each([
+    [['--name', 'one', '--target', 'two'], '--target: expected the same as --name'],
+    [['--external-id', 'id'], '--external-id: expected --role-arn'],
+    [['--undo', '--delegate'], '--undo: it takes no delegation back'],
+    [['--undo', '--rotate-key'], '--undo: expected without --rotate-key'],
+    [['--even-deployed'], '--even-deployed: expected --undo'],
+  ])('is refused before anything is asked: %s', async (words, message) => {
+    const { code, printed, printedErrors } = await setup(['--yes', '--key-stdin', ...words], apiKey);
+    expect(printedErrors).toContain(message);
+    expect([code, printed]).toEqual([2, '']);
+  });
+
+  it('is said before anything is changed where targets.yml can be neither read nor written', async () => {
+    mkdirSync(join(folder, 'targets.yml'));
+    const unreadable = await setup(['--yes', '--key-stdin', '--credential', 'new'], apiKey);
+    expect(unreadable.printedErrors).toMatch(/^targets\.yml is there and cannot be read \(EISDIR/);
+    const nowhere = await run(world, ['setup', '--yes', '--key-stdin', '--credential', 'new'], {
+      ...options(apiKey),
+      environment: { TARGETS_FILE: 'nowhere/targets.yml' },
+    });
+    expect(nowhere.printedErrors).toContain(
+      'nowhere/targets.yml, which TARGETS_FILE names, is in a folder that is not there',
+    );
+    expect([unreadable.code, nowhere.code, world.secrets.parameters.size, world.runpod.credentials.size]).toEqual([
+      1, 1, 0, 1,
+    ]);
+  });
+
+  it('ends in a state that is said where the journal cannot be written', async () => {
+    mkdirSync(`${journalPath()}.new`);
+    const { code, printedErrors } = await setup(['--yes', '--key-stdin'], apiKey);
+    expect(printedErrors).toMatch(/Could not store the Runpod API key.*EISDIR.*\nStopped after 0 of \d changes/);
+    expect([code, world.secrets.parameters.size]).toEqual([1, 0]);
+  });
+
+  it('is undone although targets.yml is gone, or says nothing that can be read', async () => {
+    await setup(['--yes', '--key-stdin'], apiKey);
+    rmSync(join(folder, 'targets.yml'));
+    expect((await setup(['--undo', '--yes'])).printed).toContain('✓ targets.yml is as it was before');
+    await setup(['--yes', '--key-stdin'], apiKey);
+    writeFileSync(join(folder, 'targets.yml'), 'targets: [');
+    const { code, printed } = await setup(['--undo', '--yes']);
+    expect(printed).toContain('! Which targets there are is not known: targets.yml');
+    expect(printed).toContain('✓ left targets.yml: it has been changed since');
+    expect([code, world.secrets.parameters.size]).toEqual([0, 0]);
   });
 });
