@@ -224,9 +224,8 @@ const podCalls: Array<{
     but: {
       '401': 'observed canary-pod, and left',
       '403': 'observed canary-pod, and left',
-      // Gone already; or deleted, whatever is said besides.
+      // Gone already; or deleted, and nothing said besides.
       '404': 'observed canary-pod',
-      'HTML 200': 'observed canary-pod',
       'empty 200': 'observed canary-pod',
     },
   },

@@ -167,5 +167,9 @@ export const createRunpodPods = (
     const answer = await client.send(call);
     const isGone = answer.status === 404 && !isOperationMissing(answer);
     if (!isGone && (answer.status < 200 || answer.status > 299)) throw refusalOf(answer, call);
+    // Runpod answers 204. A page comes from something between, and the pod goes on costing.
+    if (!isGone && answer.json === undefined && answer.text().trim() !== '') {
+      throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is not JSON.`);
+    }
   },
 });

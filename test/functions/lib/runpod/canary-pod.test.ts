@@ -651,6 +651,14 @@ describe('a look at a pod', () => {
       });
     });
 
+    it('is not taken for deleted where a page is the answer', async () => {
+      is('RUNNING');
+      answers['DELETE pods/ours'] = () => ({ status: 200, body: '<!doctype html><title>Sign in</title>' });
+      expect(await look(60_000, shown)).toMatchObject({ kind: 'pending' });
+      answers['DELETE pods/ours'] = () => ({ status: 200, body: '{}' });
+      expect(await look(60_000, shown)).toMatchObject({ kind: 'ended' });
+    });
+
     it('is deleted by the second try', async () => {
       is('RUNNING');
       answers['DELETE pods/ours'] = () => problem(500, 'not now');
