@@ -58,6 +58,13 @@ export const judgeStack = ({ name, status, stateMachine }: Stack, caller: Caller
       remedy: `${error}, and deploy again: ${deploy}`,
     };
   }
+  if (status === 'IMPORT_ROLLBACK_FAILED') {
+    return {
+      mark: 'warning',
+      text: 'has an import that failed, and was not taken back whole',
+      remedy: `${error}, and mend what it names`,
+    };
+  }
   if (status === 'UPDATE_FAILED' || status.endsWith('ROLLBACK_COMPLETE')) {
     return {
       mark: 'warning',

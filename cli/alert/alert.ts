@@ -6,7 +6,7 @@ import { createPublish, createPublishChat } from '../../functions/lib/aws/publis
 import { defined } from '../../functions/lib/defined.ts';
 import { type Messages, writeMessages } from '../../functions/lib/report/messages.ts';
 import { parseFirstSteps } from '../../functions/lib/report/runbook.ts';
-import { exitCodes, UsageError } from '../../stack/failure.ts';
+import { describeFailure, exitCodes, UsageError } from '../../stack/failure.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import type { Terminal } from '../terminal.ts';
 import { composeRehearsals, type Rehearsal } from './rehearsals.ts';
@@ -133,7 +133,13 @@ export const alert = async (options: AlertOptions, context: CommandContext, term
   const write = ({ alerts }: Rehearsal): Messages => writeMessages(alerts, contextOf(runbook));
   const [first] = chosen;
   if (html !== undefined) {
-    writeFileSync(resolve(context.folder, html), page(chosen, write));
+    try {
+      writeFileSync(resolve(context.folder, html), page(chosen, write));
+    } catch (error) {
+      throw new UsageError(
+        `--html: expected a file that can be written, found ${JSON.stringify(html)} (${describeFailure(error)}).`,
+      );
+    }
     terminal.print(`Written to ${html}: ${chosen.length} alerts in each of their forms.`);
   } else if (protocol === 'topic' && first !== undefined) {
     if (kind === undefined) throw new UsageError('--kind: say which alert the topic gets; all at once would be noise.');

@@ -224,7 +224,13 @@ export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): Targ
     throw fail([...pasted, ...broken]);
   }
   if (parsed.contents === null) throw new ConfigurationError(`${source} is empty. ${howToBegin}`);
-  const value: unknown = parsed.toJS({ maxAliasCount: 100 });
+  let value: unknown;
+  try {
+    value = parsed.toJS({ maxAliasCount: 100 });
+  } catch (error) {
+    // Of aliases alone: one that names no anchor, or so many that they would fill the memory.
+    throw fail([...pasted, `the document: ${error instanceof Error ? error.message : String(error)}`]);
+  }
   const result = z.safeParse(documentSchema, value, { reportInput: true });
   const mistakes = result.success ? conflicts(result.data.targets) : explain(parsed, result.error.issues);
   if (!result.success || mistakes.length + pasted.length > 0) {

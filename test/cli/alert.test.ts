@@ -89,6 +89,12 @@ describe('npm run alert', () => {
     expect(printed.match(/^Subject: /gm)).toHaveLength(composeRehearsals(now).length);
   });
 
+  it('says where a page cannot be written', async () => {
+    const { code, printedErrors } = await alert('--html', 'no/such/alerts.html');
+    expect(printedErrors).toContain('--html: expected a file that can be written, found "no/such/alerts.html" (ENOENT');
+    expect(code).toBe(2);
+  });
+
   it('writes a page on which nothing becomes markup', async () => {
     const file = join(folder, 'alerts.html');
     expect(await alert('--html', file, '--runbook', 'https://example.com/<script>')).toMatchObject({ code: 0 });

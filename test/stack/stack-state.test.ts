@@ -40,6 +40,7 @@ describe('a stack', () => {
     ['UPDATE_ROLLBACK_FAILED', undefined, 'wrong', /continue-update-rollback.*Do not remove/],
     ['DELETE_IN_PROGRESS', machine, 'wrong', /is being removed/],
     ['DELETE_FAILED', machine, 'wrong', /half removed.*npx serverless remove/],
+    ['IMPORT_ROLLBACK_FAILED', machine, 'warning', /import that failed.*See its error/],
     ['IMPORT_COMPLETE', machine, 'ok', /is deployed/],
   ])('in %s with state machine %s is %s', (status, stateMachine, mark, expected) => {
     const found = judge(status, stateMachine);

@@ -93,6 +93,11 @@ more: true`);
     ['targets: 5', 'targets: expected a list, found 5'],
     ['', 'targets.yml is empty. Run npm run setup, or copy targets.example.yml'],
     ['# nothing yet\n', 'targets.yml is empty.'],
+    ['targets: *nothing', 'targets.yml has a mistake:\n  the document: Unresolved alias'],
+    [
+      `a: &a [${'x,'.repeat(50)}]\nb: &b [${'*a,'.repeat(50)}]\ntargets: [${'*b,'.repeat(50)}]`,
+      'targets.yml has a mistake:\n  the document: Excessive alias count',
+    ],
     ['targets: []\n---\ntargets: []', 'line 2, column 1: a second document begins here ("---")'],
     [
       one('').replace('6n2k8v4d', '6e7'),
