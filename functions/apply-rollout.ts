@@ -3,20 +3,13 @@ import {
   changeCurrent,
   endBy,
   lookAtEndpoint,
-  type RolloutRunpod,
+  type RolloutDeps,
   releaseOf,
-  rolloutRunpod,
+  rolloutDeps,
 } from './lib/rollout/execution.ts';
-import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
 import { give } from './lib/rollout/record.ts';
-
-/** What apply-rollout needs from outside. */
-interface ApplyRolloutDeps {
-  readonly memory: RolloutMemory;
-  readonly runpodFor: RolloutRunpod;
-  readonly now: () => number;
-}
 
 /**
  * Gives an endpoint its new image. Runpod has no condition on a PATCH: so the endpoint is read right before, and right
@@ -26,13 +19,12 @@ interface ApplyRolloutDeps {
  * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
  */
 export const createApplyRollout =
-  ({ memory, runpodFor, now }: ApplyRolloutDeps) =>
+  ({ memory, runpodFor, now }: RolloutDeps) =>
   async (event: unknown): Promise<RolloutStep> => {
     const order = parseInput('apply-rollout', stateSchema, event);
     const { endpoint: id, target } = order;
     const end = endBy(memory, order, now);
-    const runpod = runpodFor(target.runpod.apiKey);
-    const { changeImage } = runpodFor(target.runpod.rolloutKey ?? target.runpod.apiKey);
+    const runpod = runpodFor(target.runpod);
 
     const record = await memory.read(id);
     const current = record?.current;
@@ -53,7 +45,7 @@ export const createApplyRollout =
         current: { ...found, phase: 'applying', ...(releasedBefore === undefined ? {} : { releasedBefore }) },
       }));
       if (ours === undefined) return end.asOther(marked);
-      await changeImage(id, current.image);
+      await runpod.changeImage(id, current.image);
     }
 
     const then = await lookAtEndpoint(runpod, id);
@@ -63,11 +55,11 @@ export const createApplyRollout =
     const release = releaseOf(releases, current.image, releasedBefore);
     const chosen = release?.old;
     if (chosen !== undefined && chosen !== current.image && !current.from.includes(chosen)) {
-      await changeImage(id, chosen);
+      await runpod.changeImage(id, chosen);
       return end.byHand(chosen, 'it was given another image by hand at the same moment, which was put back');
     }
     if (after.registry !== target.runpod.registry) {
-      await changeImage(id, chosen ?? current.earlier.image);
+      await runpod.changeImage(id, chosen ?? current.earlier.image);
       return end.byHand(
         chosen ?? current.earlier.image,
         'it was given another credential at the same moment, and its image was put back',
@@ -85,11 +77,6 @@ export const createApplyRollout =
     return ours === undefined ? end.asOther(applied) : { next: 'watch' };
   };
 
-export const buildApplyRollout = (platform: RolloutPlatform) =>
-  createApplyRollout({
-    memory: createRolloutMemory(platform),
-    runpodFor: rolloutRunpod(platform),
-    now: platform.now,
-  });
+export const buildApplyRollout = (platform: RolloutPlatform) => createApplyRollout(rolloutDeps(platform));
 
 export const handler = lambda('apply-rollout', buildApplyRollout);

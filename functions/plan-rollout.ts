@@ -1,15 +1,8 @@
 import { lambda, parseInput } from './lib/platform.ts';
 import { isOfRollout } from './lib/rollout/decide.ts';
-import { endBy, isChosenSince, type RolloutRunpod, rolloutRunpod } from './lib/rollout/execution.ts';
-import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import { endBy, isChosenSince, type RolloutDeps, rolloutDeps } from './lib/rollout/execution.ts';
+import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
-
-/** What plan-rollout needs from outside. */
-interface PlanRolloutDeps {
-  readonly memory: RolloutMemory;
-  readonly runpodFor: RolloutRunpod;
-  readonly now: () => number;
-}
 
 /**
  * Decides where an execution begins: is its rollout still the endpoint's, does the endpoint still have what it had, and how
@@ -19,7 +12,7 @@ interface PlanRolloutDeps {
  * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError} Runpod could not be asked
  */
 export const createPlanRollout =
-  ({ memory, runpodFor, now }: PlanRolloutDeps) =>
+  ({ memory, runpodFor, now }: RolloutDeps) =>
   async (event: unknown): Promise<RolloutStep> => {
     const order = parseInput('plan-rollout', stateSchema, event);
     const end = endBy(memory, order, now);
@@ -29,7 +22,7 @@ export const createPlanRollout =
     if (record.heldSince !== undefined && current.isAsked !== true && current.phase !== 'returning') {
       return end.with('held', 'it was held');
     }
-    const { management, listImageReleases } = runpodFor(order.target.runpod.apiKey);
+    const { management, listImageReleases } = runpodFor(order.target.runpod);
     const endpoint = await management.getEndpoint(order.endpoint);
     if (endpoint === undefined) return end.gone();
     if (endpoint.registry !== order.target.runpod.registry) {
@@ -44,11 +37,6 @@ export const createPlanRollout =
     return { next: current.phase === 'watching' ? 'watch' : 'apply' };
   };
 
-export const buildPlanRollout = (platform: RolloutPlatform) =>
-  createPlanRollout({
-    memory: createRolloutMemory(platform),
-    runpodFor: rolloutRunpod(platform),
-    now: platform.now,
-  });
+export const buildPlanRollout = (platform: RolloutPlatform) => createPlanRollout(rolloutDeps(platform));
 
 export const handler = lambda('plan-rollout', buildPlanRollout);

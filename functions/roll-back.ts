@@ -3,19 +3,12 @@ import {
   changeCurrent,
   endBy,
   lookAtEndpoint,
-  type RolloutRunpod,
+  type RolloutDeps,
   releaseOf,
-  rolloutRunpod,
+  rolloutDeps,
 } from './lib/rollout/execution.ts';
-import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
-
-/** What roll-back needs from outside. */
-interface RollBackDeps {
-  readonly memory: RolloutMemory;
-  readonly runpodFor: RolloutRunpod;
-  readonly now: () => number;
-}
 
 /**
  * Gives an endpoint its earlier image back, by its digest, where it still has ours.
@@ -24,13 +17,12 @@ interface RollBackDeps {
  * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | RunpodRequestRejectedError}
  */
 export const createRollBack =
-  ({ memory, runpodFor, now }: RollBackDeps) =>
+  ({ memory, runpodFor, now }: RolloutDeps) =>
   async (event: unknown): Promise<RolloutStep> => {
     const order = parseInput('roll-back', stateSchema, event);
     const { endpoint: id, target } = order;
     const end = endBy(memory, order, now);
-    const runpod = runpodFor(target.runpod.apiKey);
-    const { changeImage } = runpodFor(target.runpod.rolloutKey ?? target.runpod.apiKey);
+    const runpod = runpodFor(target.runpod);
 
     const record = await memory.read(id);
     const current = record?.current;
@@ -46,14 +38,14 @@ export const createRollBack =
     const givenAt = now();
     if (before.image !== earlier.image) {
       if (before.image !== image) return notOurs(before.image);
-      await changeImage(id, earlier.image);
+      await runpod.changeImage(id, earlier.image);
       const then = await lookAtEndpoint(runpod, id);
       if (then === undefined) return end.gone();
       const { endpoint: after, releases } = then;
       if (after.image !== earlier.image) return notOurs(after.image);
       const release = releaseOf(releases, earlier.image, releasedBefore);
       if (release?.old !== undefined && release.old !== image && release.old !== earlier.image) {
-        await changeImage(id, release.old);
+        await runpod.changeImage(id, release.old);
         return notOurs(release.old);
       }
       const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
@@ -74,11 +66,6 @@ export const createRollBack =
     return ours === undefined ? end.asOther(returned) : { next: 'watch back' };
   };
 
-export const buildRollBack = (platform: RolloutPlatform) =>
-  createRollBack({
-    memory: createRolloutMemory(platform),
-    runpodFor: rolloutRunpod(platform),
-    now: platform.now,
-  });
+export const buildRollBack = (platform: RolloutPlatform) => createRollBack(rolloutDeps(platform));
 
 export const handler = lambda('roll-back', buildRollBack);

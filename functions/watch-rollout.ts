@@ -3,16 +3,14 @@ import { requireSetting } from './lib/env.ts';
 import { lambda, parseInput } from './lib/platform.ts';
 import { checkRolloutCanary } from './lib/rollout/canary.ts';
 import { type ConcludeDeps, concludeBy } from './lib/rollout/conclude.ts';
-import { endBy, type RolloutRunpod, releaseOf, rolloutRunpod } from './lib/rollout/execution.ts';
+import { endBy, type RolloutDeps, releaseOf, rolloutDeps } from './lib/rollout/execution.ts';
 import { isOfRelease, judgeWorkers } from './lib/rollout/judge.ts';
-import { createRolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema, type Watched } from './lib/rollout/order.ts';
 import { withLogs } from './lib/runpod/watch-workers.ts';
 
 /** What watch-rollout needs from outside. */
-interface WatchRolloutDeps extends ConcludeDeps {
-  readonly runpodFor: RolloutRunpod;
-}
+type WatchRolloutDeps = ConcludeDeps & RolloutDeps;
 
 const minuteMs = 60_000;
 /** Each log costs seconds of listening. */
@@ -36,7 +34,7 @@ export const createWatchRollout =
     const { endpoint: id, target, proveWithinMinutes } = order;
     const end = endBy(memory, order, now);
     const conclude = concludeBy({ memory, startRefresh, now, meter, log }, order, end);
-    const { management, listImageReleases, readWorkerLog, jobs } = runpodFor(target.runpod.apiKey);
+    const { management, listImageReleases, readWorkerLog, jobs } = runpodFor(target.runpod);
 
     const record = await memory.read(id);
     const current = record?.current;
@@ -98,12 +96,10 @@ export const createWatchRollout =
 
 export const buildWatchRollout = (platform: RolloutPlatform) =>
   createWatchRollout({
-    memory: createRolloutMemory(platform),
-    runpodFor: rolloutRunpod(platform),
+    ...rolloutDeps(platform),
     startRefresh:
       platform.startRefresh ??
       createStartExecution(platform.settings, requireSetting(platform.settings, 'STATE_MACHINE_ARN')),
-    now: platform.now,
     meter: platform.meter,
     log: platform.log,
   });

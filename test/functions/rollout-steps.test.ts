@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createApplyRollout } from '../../functions/apply-rollout.ts';
 import { RunpodUnavailableError } from '../../functions/lib/errors.ts';
-import type { RolloutRunpod } from '../../functions/lib/rollout/execution.ts';
+import type { RolloutDeps } from '../../functions/lib/rollout/execution.ts';
 import { createProcessMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
 import { type CurrentRollout, claim, firstRecord, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import type { LogLine } from '../../functions/lib/runpod/log-line.ts';
@@ -50,7 +50,7 @@ class Endpoint {
 
   keys: string[] = [];
 
-  readonly runpodFor: RolloutRunpod = (key) => ({
+  readonly runpodFor: RolloutDeps['runpodFor'] = ({ apiKey, rolloutKey = apiKey }) => ({
     management: {
       requireCredential: async () => {},
       isKnownToV2: async () => true,
@@ -72,7 +72,7 @@ class Endpoint {
       this.meanwhile?.();
       this.meanwhile = undefined;
       this.given.push(image);
-      this.keys.push(key);
+      this.keys.push(rolloutKey);
       this.change(image);
     },
     readWorkerLog: async (_, worker) => {

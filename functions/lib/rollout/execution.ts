@@ -10,7 +10,7 @@ import {
   type ListImageReleases,
 } from '../runpod/releases.ts';
 import { createReadWorkerLog, type ReadWorkerLog } from '../runpod/worker-log.ts';
-import type { RolloutMemory } from './memory.ts';
+import { createRolloutMemory, type RolloutMemory, type RolloutPlatform } from './memory.ts';
 import type { RolloutOrder, RolloutStep } from './order.ts';
 import {
   type CurrentRollout,
@@ -21,8 +21,8 @@ import {
   type WayBack,
 } from './record.ts';
 
-/** Runpod, as the key at a place sees it. */
-export type RolloutRunpod = (keySource: string) => {
+/** Runpod, as a target's keys see it: images are changed with the key for it, where there is one. */
+type RolloutRunpod = (keys: RolloutOrder['target']['runpod']) => {
   readonly management: RunpodManagement;
   readonly listImageReleases: ListImageReleases;
   readonly changeImage: ChangeImage;
@@ -39,21 +39,34 @@ export const lookAtEndpoint = async (
   return endpoint === undefined ? undefined : { endpoint, releases: await listImageReleases(id) };
 };
 
-/** Makes the connections of one function. */
-export const rolloutRunpod = (platform: BasePlatform): RolloutRunpod => {
+/** Makes the connections of one function. A key is read when something is asked with it. */
+const rolloutRunpod = (platform: BasePlatform): RolloutRunpod => {
   const connect = connectRunpod(platform);
   const { settings } = platform;
-  return (keySource) => {
-    const client = connect(keySource);
+  return ({ apiKey, rolloutKey = apiKey }) => {
+    const client = connect(apiKey);
     return {
       management: createRunpodManagement(client, settings),
       listImageReleases: createListImageReleases(client, settings),
-      changeImage: createChangeImage(client, settings),
+      changeImage: createChangeImage(connect(rolloutKey), settings),
       readWorkerLog: createReadWorkerLog(client, settings),
       jobs: createRunpodJobs(client, settings),
     };
   };
 };
+
+/** What a function of the rollout needs from outside. */
+export interface RolloutDeps {
+  readonly memory: RolloutMemory;
+  readonly runpodFor: RolloutRunpod;
+  readonly now: () => number;
+}
+
+export const rolloutDeps = (platform: RolloutPlatform): RolloutDeps => ({
+  memory: createRolloutMemory(platform),
+  runpodFor: rolloutRunpod(platform),
+  now: platform.now,
+});
 
 /**
  * Changes the rollout that is under way, as long as it is this execution's.
