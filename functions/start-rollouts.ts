@@ -61,11 +61,13 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
         continue;
       }
       // What is wrong with one endpoint, or its repository, holds up no other.
-      const outcome = await follow(follower, { image, seenAt }, reference, followers, token).catch((error: unknown) => {
-        log.error(`What endpoint ${id} wants could not be found`, error);
-        const why = error instanceof Error ? error.message : String(error);
-        return { endpoint: id, state: 'unknown', why };
-      });
+      const outcome = await follow(follower, { image, seenAt, execution }, reference, followers, token).catch(
+        (error: unknown) => {
+          log.error(`What endpoint ${id} wants could not be found`, error);
+          const why = error instanceof Error ? error.message : String(error);
+          return { endpoint: id, state: 'unknown', why };
+        },
+      );
       rollouts.push(outcome);
     }
     return { rollouts };

@@ -57,10 +57,13 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     }
   };
 
-  /** @returns what is told of the endpoint in the report */
+  /**
+   * @param seen what the refresh that asks has seen of the endpoint
+   * @returns what is told of the endpoint in the report
+   */
   return async (
     follower: Follower,
-    { image, seenAt }: Pick<RolloutView, 'image' | 'seenAt'>,
+    { image, seenAt, execution }: Pick<RolloutView, 'image' | 'seenAt'> & { readonly execution: string },
     reference: ImageReference,
     followers: readonly Follower[],
     token: RegistryToken,
@@ -83,7 +86,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     const tried = first.next === 'begin' ? first.wanted : undefined;
     const problem = tried === undefined ? undefined : await problemOf(tried.image, token);
 
-    let told: string | undefined;
+    let isTold = false;
     let decision: Decision = first;
     const remembered = await memory.change(id, (before): RolloutRecord => {
       decision = decideRollout(before, view);
@@ -102,15 +105,13 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
         const { next: _, ...rest } = decision;
         decision = rest;
       }
-      const isOver = state === 'current' && record.told !== undefined;
-      told =
-        decision.trouble !== undefined && decision.trouble !== before?.told
-          ? decision.why
-          : isOver
-            ? 'over'
-            : undefined;
+      const { trouble } = decision;
+      const isAgain = before?.toldIn === execution;
+      const isOver = state === 'current' && (record.told !== undefined || isAgain);
+      isTold = isOver || (trouble !== undefined && (trouble !== before?.told || isAgain));
       const { told: _, ...untold } = record;
-      const kept = isOver ? untold : decision.trouble === undefined ? record : { ...record, told: decision.trouble };
+      const after = isOver ? untold : trouble === undefined ? record : { ...record, told: trouble };
+      const kept = isTold ? { ...after, toldIn: execution } : after;
       return decision.next === 'begin' && wanted !== undefined ? claim(kept, wanted, now()) : kept;
     });
     const { state, why, next, wanted } = decision;
@@ -128,7 +129,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       why: trouble,
       runs: nameOf(image),
       wanted: wanted === undefined ? undefined : nameOf(wanted.image),
-      isTold: told === undefined ? undefined : true,
+      isTold: isTold || undefined,
     });
   };
 };

@@ -87,6 +87,8 @@ export const rolloutRecordSchema = z.object({
   wanted: z.optional(z.object({ digest: text, image: text, since: time })),
   /** The trouble that people were told of last. */
   told: z.optional(text),
+  /** The refresh whose report tells of it, or of its end: asked once more after a crash, it tells so again. */
+  toldIn: z.optional(text),
 });
 export type RolloutRecord = z.output<typeof rolloutRecordSchema>;
 
