@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { describeFailure, exitCodes, UsageError } from '../stack/failure.ts';
+import { adviseOnProxy } from '../stack/proxy.ts';
 import { ownVersion } from '../stack/stack.ts';
 import type { CommandContext, CommonOptions } from './context.ts';
 import { refuseOptionsOfNpm } from './npm-options.ts';
@@ -202,7 +203,8 @@ export const runCommand = async (words: readonly string[], context: CommandConte
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.well : exitCodes.usage;
     const { isTTY = false, columns = 80 } = context.stderr;
-    const message = describeFailure(error);
+    const failure = describeFailure(error);
+    const message = `${failure}${adviseOnProxy(failure, context.environment)}`;
     context.stderr.write(`${isTTY ? wrapLines(message, columns) : message}\n`);
     return error instanceof UsageError ? exitCodes.usage : exitCodes.trouble;
   }

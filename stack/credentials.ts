@@ -36,7 +36,7 @@ const explainProfile = (profile: string, message: string, environment: Environme
   const names = profileNames(environment);
   if (!names.includes(profile)) {
     const known = names.length === 0 ? 'there is none' : `there are ${names.slice(0, 10).join(', ')}`;
-    return `There is no AWS profile ${profile}; ${known}. Name another with --profile or AWS_PROFILE.`;
+    return `There is no AWS profile ${profile === '' ? '""' : profile}; ${known}. Name another with --profile or AWS_PROFILE.`;
   }
   if (!readableProfile.test(profile)) {
     return `The AWS SDK cannot read a profile that is called "${profile}": it takes letters, digits and _-@+.%:/ alone. Rename it in AWS's configuration file.`;

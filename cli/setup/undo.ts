@@ -61,8 +61,15 @@ const orderSteps = (entries: readonly JournalEntry[]): UndoStep[] => {
   return [...others.map((entry) => ({ entry, concerns: [entry] })), ...foldKeys(entries.filter(isKey))];
 };
 
+/** A stack that may be using what was set up. */
+interface DeployedStage {
+  readonly stack: string;
+  /** What removes it. */
+  readonly remove: string;
+}
+
 /** The stacks that may be using what was set up; those of which AWS does not tell are taken for deployed. */
-const deployedStacks = async (stage: string | undefined, { caller, print }: Conversation): Promise<string[]> => {
+const deployedStacks = async (stage: string | undefined, { caller, print }: Conversation): Promise<DeployedStage[]> => {
   const stages = [...new Set([caller.stage, stage ?? caller.stage])];
   const found = await Promise.all(
     stages.map(async (each) => {
@@ -71,7 +78,7 @@ const deployedStacks = async (stage: string | undefined, { caller, print }: Conv
         print(`! Whether ${stackName} is deployed is not known: ${describeFailure(error)}`);
         return { name: stackName };
       });
-      return stack === undefined ? [] : [stack.name];
+      return stack === undefined ? [] : [{ stack: stack.name, remove: removeCommand({ ...caller, stage: each }) }];
     }),
   );
   return found.flat();
@@ -100,16 +107,18 @@ const losers = (
 
 /** @returns whether to go on although a stack is deployed */
 const confirmDeployed = async (
-  stacks: readonly string[],
+  deployed: readonly DeployedStage[],
   losing: readonly Endpoint[],
-  { ask, options, caller, print, terminal }: Conversation,
+  { ask, options, print, terminal }: Conversation,
 ): Promise<boolean> => {
-  if (stacks.length === 0) return true;
+  if (deployed.length === 0) return true;
+  const stacks = deployed.map(({ stack }) => stack).join(' and ');
+  const remove = deployed.map((each) => each.remove).join('; ');
   const names = losing.length === 0 ? 'none is known' : losing.map(nameOf).join(', ');
   print(
     wrap(
       plain(
-        `! ${stacks.join(' and ')} is deployed and lives on what setup made: its runs will fail, and the endpoints that lose their token are: ${names}. To remove the stack first: ${removeCommand(caller)}`,
+        `! ${stacks} is deployed and lives on what setup made: its runs will fail, and the endpoints that lose their token are: ${names}. To remove the stack first: ${remove}`,
       ),
       terminal.columns(),
       '  ',
@@ -118,10 +127,10 @@ const confirmDeployed = async (
   if (options.evenDeployed === true) return true;
   if (options.yes === true) {
     throw new UsageError(
-      `--undo: ${stacks.join(' and ')} is deployed; endpoints that would lose their token: ${names}. Nothing was changed. Remove the stack first (${removeCommand(caller)}), or add --even-deployed.`,
+      `--undo: ${stacks} is deployed; endpoints that would lose their token: ${names}. Nothing was changed. Remove the stack first (${remove}), or add --even-deployed.`,
     );
   }
-  return ask.confirm(`Undo it although ${stacks.join(' and ')} is deployed?`, false);
+  return ask.confirm(`Undo it although ${stacks} is deployed?`, false);
 };
 
 /** @throws {CommandError} the journal is of elsewhere, or names a file that setup here would not write */

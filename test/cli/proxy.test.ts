@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { registryHost, World } from '../../simulator/world.ts';
 import { useProxy } from '../../stack/proxy.ts';
-import { runPiped } from '../support/command.ts';
+import { run, runPiped } from '../support/command.ts';
 
 const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
 const folder = mkdtempSync(join(tmpdir(), 'proxy-'));
@@ -161,6 +161,16 @@ describe.skipIf(!hasOpenssl)('behind a proxy', () => {
         true,
       ]);
     }
+  });
+
+  it('is named, and not its password, where nothing is reached', async () => {
+    const nowhere = { AWS_ENDPOINT_URL: 'http://127.0.0.1:9', UPSTREAM_TIMEOUT_SECONDS: '2' };
+    const proxied = { ...nowhere, HTTPS_PROXY: 'http://me:SENTINELPASSWORD@127.0.0.1:9' };
+    const { printedErrors } = await run(world, ['status'], { environment: proxied });
+    expect(printedErrors).toContain('could not be reached');
+    expect(printedErrors).toContain('HTTPS_PROXY is set: look whether that proxy can be reached');
+    expect(printedErrors).not.toContain('SENTINELPASSWORD');
+    expect((await run(world, ['status'], { environment: nowhere })).printedErrors).not.toContain('PROXY');
   });
 
   it('is refused by a Node that knows none, with what to do', () => {

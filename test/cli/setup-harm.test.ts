@@ -151,6 +151,15 @@ describe('undoing', () => {
     expect([world.runpod.credentials.size, world.secrets.parameters.size]).toEqual([1, 0]);
   });
 
+  it('names the command that removes the stack that is deployed, whatever stage it is told', async () => {
+    await setup(['--yes', '--key-stdin'], apiKey);
+    world.deployment.status = 'CREATE_COMPLETE';
+    const { printedErrors } = await setup(['--undo', '--yes', '--stage', 'prod']);
+    expect(printedErrors).toContain(
+      'Remove the stack first (npx serverless remove --stage dev --region us-east-1), or',
+    );
+  });
+
   it('asks twice, each time with No, where the stack is deployed', async () => {
     await ready();
     deploy();
