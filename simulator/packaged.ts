@@ -35,30 +35,47 @@ export interface Template {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const cache = join(root, 'node_modules', '.cache');
 
 /** A packaging ends within this, and one that waits for two others still gets its turn. */
 const maxRunMs = 120_000;
 export const maxPackagingMs = 3 * maxRunMs;
 
-/** Frees a lock whose owner has died. */
-const freeIfLeft = (lock: string): void => {
+const pause = (ms: number): void => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+
+/**
+ * Takes over a lock whose owner has died. Of several that do so at once the last one has it: so each looks again a while
+ * after.
+ *
+ * @returns whether it is ours now
+ */
+const takeIfLeft = (lock: string): boolean => {
   try {
     process.kill(Number(readlinkSync(lock)), 0);
+    return false;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') rmSync(lock, { force: true });
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') return false;
   }
+  const own = `${lock}.${process.pid}`;
+  rmSync(own, { force: true });
+  symlinkSync(String(process.pid), own);
+  renameSync(own, lock);
+  pause(500);
+  return readlinkSync(lock) === String(process.pid);
 };
 
 /** serverless-esbuild builds in a folder of the project: two of them at once would mix their bundles up. */
 const alone = <Result>(job: () => Result): Result => {
-  const lock = join(tmpdir(), `packaging-${createHash('sha256').update(root).digest('hex').slice(0, 12)}.lock`);
+  // In the project, and in no temporary folder: each run of the tests has one of its own.
+  mkdirSync(cache, { recursive: true });
+  const lock = join(cache, 'packaging.lock');
   for (;;) {
     try {
       symlinkSync(String(process.pid), lock);
       break;
     } catch {
-      freeIfLeft(lock);
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+      if (takeIfLeft(lock)) break;
+      pause(100);
     }
   }
   try {
@@ -109,7 +126,7 @@ const sources = [
   'simulator/packaged.ts',
 ];
 
-const packagings = join(root, 'node_modules', '.cache', 'packaged');
+const packagings = join(cache, 'packaged');
 
 /** Where the packaging of the sources as they are belongs. */
 const folderOfSources = (): string => {

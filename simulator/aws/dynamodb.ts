@@ -15,6 +15,8 @@ const prefix = 'DynamoDB_20120810.';
 export class Dynamodb {
   #origin = '';
   #tables: readonly Table[] = [];
+  /** What it has not answered yet: its store must not be closed under it. */
+  readonly #asked = new Set<Promise<object>>();
 
   /** Starts it, with the tables of a template. */
   async start(tables: readonly Table[]): Promise<Loopback> {
@@ -29,11 +31,13 @@ export class Dynamodb {
     }
     return {
       origin: this.#origin,
-      close: () =>
-        new Promise((resolve) => {
+      close: async () => {
+        while (this.#asked.size > 0) await Promise.allSettled(this.#asked);
+        await new Promise<void>((resolve) => {
           server.close(() => resolve());
           server.closeAllConnections();
-        }),
+        });
+      },
     };
   }
 
@@ -52,7 +56,13 @@ export class Dynamodb {
   }
 
   /** @throws {AwsError} DynamoDB's own refusal */
-  async #ask(operation: string, input: object): Promise<object> {
+  #ask(operation: string, input: object): Promise<object> {
+    const asked = this.#send(operation, input).finally(() => this.#asked.delete(asked));
+    this.#asked.add(asked);
+    return asked;
+  }
+
+  async #send(operation: string, input: object): Promise<object> {
     const answer = await fetch(this.#origin, {
       method: 'POST',
       headers: {
