@@ -95,7 +95,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|is no longer supported since containerd|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
+      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|media ?type \S{1,160} is no longer supported|invalid (?:config )?media ?type|is (?:not an?|no) (?:container )?image\b|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
     source:
       'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
   },
@@ -108,7 +108,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /no basic auth credentials|missing username or secret|incorrect username or password|(?:invalid|wrong|bad) (?:user ?name|credentials?|log-?in|password|authorization)|(?:credentials?|log-?in|authentication|token)(?: (?:was|were|is|are|has been))? (?:rejected|refused)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
+      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
     source:
       'distribution registry/client/auth; moby registry/auth.go; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
   },
@@ -121,13 +121,13 @@ const wordings: readonly Wording[] = [
   {
     cause: 'missing',
     pattern:
-      /repository with name .{1,300} does not exist in the registry|requested image not found|image with imageid|unknown blob|unknown manifest|manifest unknown|name unknown|repository name not known|blob unknown|manifest for \S{1,512} not found|layer ?inaccessible/i,
+      /repository with name .{1,300} does not exist in the registry|requested image not found|image with imageid|unknown blob|unknown manifest|no such (?:manifest|repository|tag)\b|manifest unknown|name unknown|repository name not known|blob unknown|manifest for \S{1,512} not found|layer ?inaccessible/i,
     source: 'ECR API errors; distribution registry/api/v2; moby distribution/errors.go (20 to 29)',
   },
   {
     cause: 'throttled',
     pattern:
-      /toomanyrequests|too many requests|rate exceeded|throttl|rate limit|limit ?exceeded|retry-after:|slow ?down|reduce your request rate|(?:status(?: code)?:?|http) 429\b/i,
+      /toomanyrequests|too many requests|rate exceeded|throttl|rate limit|limit ?exceeded|retry-after:|slow ?down|reduce your request rate/i,
     source:
       'ECR user guide, "Troubleshooting Amazon ECR error messages"; distribution errcode TOOMANYREQUESTS; S3 SlowDown',
   },
@@ -142,24 +142,34 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|(?:^|: |40[13] \(?)(?:forbidden|unauthorized)\b|: 40[13]$|http 40[13]\b|authentication failed|login required|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|status(?: code)?:? 40[13]\b|access ?denied/i,
+      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|(?:^|: |40[13] \(?)(?:forbidden|unauthorized)\b|: 40[13]$|login required|(?:invalid|wrong|bad|missing|no|rejected the|refused the)(?: \w{1,20})? (?:user ?name|credentials?|log-?in|password|authorization|token)\b|(?:credentials?|log-?in|auth\w{0,12}|token)(?: (?:was|were|is|are|has|have|been)){0,2} (?:rejected|refused|failed|failure)\b|failed to (?:log ?in|authenticate|authorize)\b|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|access ?denied/i,
     isWeak: true,
     source: 'distribution errcode DENIED and UNAUTHORIZED; containerd remotes/errors (1.7 to 2), resolver.go (1.6)',
   },
   {
     cause: 'registry-unreachable',
     pattern:
-      /\b50[0234] (?:internal|bad|service|gateway)|http 5\d\d\b|internal (?:server )?error|serverexception|network is down|status(?: code)?:? 5\d\d\b|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|http response to https client|tls: |x509: |dial tcp|failed to do request/i,
+      /\b50[0234] (?:internal|bad|service|gateway)|internal (?:server )?error|serverexception|network is down|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed|force closed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|http response to https client|tls: |x509: |dial tcp|failed to do request/i,
     source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
   },
   // "failed to resolve reference "…": …: not found", "content at … not found: not found"
   {
     cause: 'missing',
     pattern:
-      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|\b(?:image|repository|tag) (?:…|\S{1,160}):? (?:does not exist|not found)|: not found["'\\]{0,3}$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found|(?:status(?: code)?:?|http) 404\b/i,
+      /failed to resolve (?:reference|image).{1,300}not found|content at \S{1,512} not found|\b(?:image|repository|tag)(?: (?:…|\S{1,160}))?:? (?:does not exist|not found|could not be found)|: not found["'\\]{0,3}$|\b(?:tag|manifest|layer|digest) (?:\S{1,160} )?(?:does not exist|not found)|404 not found/i,
     source: 'containerd remotes/docker/resolver.go, remotes/docker/fetcher.go (1.6 to 2), with errdefs.ErrNotFound',
   },
 ];
+
+/** A status that stands alone, as in `registry returned 401`. */
+const statusPattern =
+  /(?:\bstatus(?: code)?|\bcode|\bhttp|\breturned|\banswered|\bresponded(?: with)?|\bgot)(?: |: ?|=)(?<status>4\d\d|5\d\d)\b/i;
+const causeOfStatus = (status: number): PullCause | undefined => {
+  if (status === 401 || status === 403) return 'refused';
+  if (status === 404) return 'missing';
+  if (status === 429) return 'throttled';
+  return status >= 500 ? 'registry-unreachable' : undefined;
+};
 
 /** What says that a container of an image that is there cannot be started. It never speaks of the token. */
 const containerPattern =
@@ -246,6 +256,12 @@ const progressOf = (line: string): Sign | undefined => {
   return undefined;
 };
 
+/** What a status alone says: the registry's answer to a token, unless it has taken that token already. */
+const statusIn = (prose: string): Pick<Wording, 'cause' | 'isWeak'> | undefined => {
+  const cause = causeOfStatus(Number(statusPattern.exec(prose)?.groups?.status));
+  return cause === undefined ? undefined : { cause, isWeak: cause === 'refused' };
+};
+
 /** What one plain line says about pulling. */
 const signOf = (line: string): Sign => {
   const progress = progressOf(line);
@@ -253,7 +269,7 @@ const signOf = (line: string): Sign => {
   if (/\bno such image: /i.test(line)) return { kind: 'echo' };
 
   const prose = proseOf(line);
-  const found = wordings.find(({ pattern }) => pattern.test(prose));
+  const found = wordings.find(({ pattern }) => pattern.test(prose)) ?? statusIn(prose);
   const failed = (cause: PullCause, stage: (Sign & { kind: 'failed' })['stage'], isWeak = false): Sign => ({
     kind: 'failed',
     cause,
