@@ -53,7 +53,7 @@ const framesScript = (ms: number, before = '') => `new Promise((resolve) => {
   };
   requestAnimationFrame(count);
 })`;
-/** A page in a third of a second, from top to bottom and again. */
+/** A screen in a third of a second, from top to bottom and again. */
 const scroll = 'window.scrollTo(0, (frames * 45) % bottom)';
 
 const control = await browser.newBrowserCDPSession();
@@ -111,6 +111,8 @@ for (let index = 0; index < many.targets; index += 1) {
 }
 eventLog.flush();
 await page.waitForSelector(`#rows > li:nth-child(${many.targets})`, { state: 'attached' });
+// What has come is drawn once, before anybody scrolls.
+await page.waitForTimeout(2000);
 const scrollFrames = await page.evaluate<number>(framesScript(10_000, scroll));
 const emptyScroll = await browser.newPage({ viewport });
 await emptyScroll.setContent('<p>text</p>'.repeat(many.targets));
