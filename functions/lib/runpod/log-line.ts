@@ -10,6 +10,8 @@ export interface LogLine {
 
 const maxHead = 3072;
 const maxTail = 1024;
+/** Of one frame, its newest. */
+const maxLinesOfFrame = 1000;
 
 /**
  * Bounds a line and makes it plain, before any expression or terminal sees it: Runpod's lines have no maximum, colour
@@ -54,5 +56,6 @@ const printed = (text: string): string => {
 export const plainLines = (text: string): string[] =>
   text
     .split(/[\r\n]+/)
+    .slice(-maxLinesOfFrame)
     .map((line) => plainLine(printed(line.trim())))
     .filter((line) => line !== '');

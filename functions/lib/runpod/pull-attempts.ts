@@ -95,7 +95,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|media ?type \S{1,160} is no longer supported|invalid (?:config )?media ?type|is (?:not an?|no) (?:container )?image\b|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
+      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|media ?type \S{1,160} is no longer supported|invalid (?:config )?media ?type|is not an? (?:container )?image\b|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
     source:
       'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
   },

@@ -31,4 +31,9 @@ describe('a frame of a log', () => {
   ])('says %s', (_what, frame, lines) => {
     expect(plainLines(frame)).toEqual(lines);
   });
+
+  it('has its newest thousand lines', () => {
+    const lines = plainLines(Array.from({ length: 5000 }, (_, index) => `line ${index}`).join('\r'));
+    expect([lines.length, lines[0], lines.at(-1)]).toEqual([1000, 'line 4000', 'line 4999']);
+  });
 });

@@ -41,6 +41,7 @@ describe('other words of the same kind', () => {
     ['refused', 'status=403'],
     ['missing', 'registry returned 404'],
     ['missing', 'no such manifest'],
+    ['missing', 'there is no image of that name: tag v9 not found'],
     ['missing', 'image not found in registry'],
     ['missing', 'repository does not exist'],
     ['throttled', 'registry returned 429'],
