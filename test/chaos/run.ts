@@ -55,7 +55,7 @@ const play = async (kind: Kind, histories: number, seed: number, path?: string):
     seed,
     ...(path === undefined ? {} : { path }),
   });
-  if (!details.failed) return details.numRuns;
+  if (!details.failed) return histories;
   const { counterexamplePath, counterexample, errorInstance, numRuns, numShrinks } = details;
   process.stderr.write(
     `History ${numRuns} of seed ${seed} failed, shrunk ${numShrinks} times:\n  ${String(counterexample)}\n${String(errorInstance)}\nAgain: npm run chaos -- --of ${kind} --seed ${seed} --path ${counterexamplePath}\n`,

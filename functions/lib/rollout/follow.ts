@@ -26,6 +26,16 @@ export interface FollowDeps {
 /** Executions of an attempt may have ended without having ended their rollout: then the next number goes on. */
 const maxStarts = 5;
 
+/**
+ * What is wanted is not begun with: an endpoint stays as it is; and a rollout that is under way goes on, for its execution
+ * may have ended. Then people hear of the trouble once it is over.
+ */
+const withhold = ({ next: _, ...decision }: Decision, why: string, trouble?: string): Decision => {
+  const { current } = decision.record;
+  if (current === undefined) return { ...decision, state: 'no image', why, ...(trouble !== undefined && { trouble }) };
+  return { ...decision, state: 'rolling', why: `${nameOf(current.image)} is under way; ${why}`, next: 'continue' };
+};
+
 /** Makes what finds the image that an endpoint wants, tries it with a token, claims its rollout and starts it. */
 export const createFollow = ({ registryClient, listImages, memory, startExecution, now, log }: FollowDeps) => {
   /** Why an image must not be given to an endpoint, in a clause; nothing where the token pulls it. */
@@ -91,19 +101,11 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     const remembered = await memory.change(id, (before): RolloutRecord => {
       decision = decideRollout(before, view);
       const { record, wanted, state } = decision;
-      const mayBegin = decision.next === 'begin' && wanted?.digest === tried?.digest;
-      if (decision.next === 'begin' && (!mayBegin || problem !== undefined)) {
-        decision = {
-          ...decision,
-          state: 'no image',
-          why:
-            problem === undefined
-              ? 'it is tried by the next run'
-              : `${nameOf(wanted?.image ?? '')} is not rolled out: ${problem}`,
-          ...(problem === undefined ? {} : { trouble: `not pullable ${wanted?.digest}` }),
-        };
-        const { next: _, ...rest } = decision;
-        decision = rest;
+      if (decision.next === 'begin' && wanted?.digest !== tried?.digest) {
+        decision = withhold(decision, 'what is wanted now is tried by the next run');
+      } else if (decision.next === 'begin' && problem !== undefined) {
+        const why = `${nameOf(wanted?.image ?? '')} is not rolled out: ${problem}`;
+        decision = withhold(decision, why, `not pullable ${wanted?.digest}`);
       }
       const { trouble } = decision;
       const isAgain = before?.toldIn === execution;

@@ -6,7 +6,7 @@ import { RefreshNotStartedError } from '../../../../functions/lib/errors.ts';
 import { createFollow } from '../../../../functions/lib/rollout/follow.ts';
 import type { Follower } from '../../../../functions/lib/rollout/followers.ts';
 import { createProcessMemory } from '../../../../functions/lib/rollout/memory.ts';
-import { firstRecord } from '../../../../functions/lib/rollout/record.ts';
+import { endRollout, firstRecord } from '../../../../functions/lib/rollout/record.ts';
 
 const repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker';
 const digestOf = (letter: string): string => `sha256:${letter.repeat(64)}`;
@@ -124,6 +124,30 @@ describe('an endpoint that follows what is pushed', () => {
     expect(await world.run('three')).toMatchObject({ state: 'current', isTold: true });
     expect(await world.run('four')).not.toHaveProperty('isTold');
     expect((await world.record())?.told).toBeUndefined();
+  });
+
+  it('goes on with what is under way while what is wanted now cannot be pulled, and tells of that afterwards', async () => {
+    const world = await begin();
+    world.answers = [new RefreshNotStartedError('Step Functions did not answer.')];
+    await world.run('one');
+    world.images.push({ digest: digestOf('c'), tags: ['production'], pushedAt: now });
+    world.images[1] = { digest: digestOf('b'), tags: [], pushedAt: now - 1000 };
+    world.problem = noAmd64();
+    const goingOn = await world.run('two');
+    expect(goingOn).toMatchObject({
+      state: 'rolling',
+      why: expect.stringMatching(/b{12}.* is under way; .*c{12}.* is not rolled out/),
+    });
+    expect(goingOn).not.toHaveProperty('isTold');
+    expect(world.started).toHaveLength(2);
+    expect(world.started[1]).toMatchObject({ attempt: 1, digest: digestOf('b') });
+
+    await world.memory.change(
+      'ep',
+      (before) => before && endRollout(before, 'unproved', 'no worker had to start', now),
+    );
+    expect(await world.run('three')).toMatchObject({ state: 'no image', isTold: true });
+    expect(world.started).toHaveLength(2);
   });
 
   it('is told of again in the same run, whose report nobody has seen where its function is asked once more', async () => {
