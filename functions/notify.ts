@@ -4,9 +4,9 @@ import { createPublish, type Publish } from './lib/aws/publish.ts';
 import { requireSetting } from './lib/env.ts';
 import { isDelayTold } from './lib/memory/delay.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { createNotifiedStore, type NotifiedStore, rememberNotified, withNotified } from './lib/memory/notified.ts';
 import { foldReport, rememberReport } from './lib/memory/remember-report.ts';
-import { type TargetMemories, targetForm } from './lib/memory/target-memory.ts';
-import { createUnwritten } from './lib/memory/unwritten.ts';
+import { targetForm } from './lib/memory/target-memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 import { measureTokens } from './lib/report/measurements.ts';
 import { writeMessages } from './lib/report/messages.ts';
@@ -18,6 +18,7 @@ import { isStopTold } from './lib/rollout/stopped.ts';
 interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
   readonly publish: Publish;
   readonly memory: Memory;
+  readonly notified: NotifiedStore;
   /** Milliseconds between scheduled runs. */
   readonly scheduleMs: number;
   /** Where the runbook is; empty where it has no address, and then what it says to do first, by section. */
@@ -41,6 +42,7 @@ interface NotifyOutput {
 export const createNotify = ({
   publish,
   memory,
+  notified,
   now,
   scheduleMs,
   runbook,
@@ -49,16 +51,20 @@ export const createNotify = ({
   log,
   meter,
 }: NotifyDeps) => {
-  const unwritten = createUnwritten();
+  const failed = (what: string) => (error: unknown) => {
+    log.error(what, error);
+    return undefined;
+  };
   return async (event: unknown): Promise<NotifyOutput> => {
     const notice = parseInput('notify', noticeSchema, event);
     const execution = executionOf(notice);
-    // Without the memory people may be told twice, which is better than not at all.
-    const read = await memory.readAll(targetForm).catch((error: unknown): TargetMemories => {
-      log.error('What is remembered of the targets cannot be read', error);
-      return new Map();
-    });
-    const memories = unwritten.over(read);
+    // Without both, people may be told twice, which is better than not at all.
+    const [read, before] = await Promise.all([
+      memory.readAll(targetForm).catch(failed('What is remembered of the targets cannot be read')),
+      notified.read().catch(failed('What people were told cannot be read')),
+    ]);
+    const table = read ?? new Map();
+    const memories = before === undefined ? table : withNotified(table, before);
     if (notice.kind === 'rollout-stopped' && (await isStopTold(memory, notice.endpoint, notice.failure.Error)))
       return { published: 0 };
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
@@ -70,15 +76,17 @@ export const createNotify = ({
     }
     if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
     if (notice.kind === 'report') {
-      const remembered = await rememberReport(memory, notice.report, memories, alerts).catch((error: unknown) => {
-        log.error('What the run came to cannot be remembered', error);
-        return undefined;
-      });
-      const known = remembered ?? foldReport(notice.report, memories, alerts);
-      if (remembered === undefined) {
-        for (const [name, each] of known) unwritten.keep(name, each);
-      }
-      measureTokens(meter, known, now(), hasTargetAlarms);
+      const known = foldReport(notice.report, memories, alerts);
+      const [remembered = known] = await Promise.all([
+        rememberReport(memory, notice.report, memories, alerts).catch(
+          failed('What the run came to cannot be remembered'),
+        ),
+        // Whoever could read neither would take away what is known of other targets.
+        read === undefined && before === undefined
+          ? undefined
+          : rememberNotified(notified, known, before).catch(failed('What people were told cannot be remembered')),
+      ]);
+      measureTokens(meter, remembered, now(), hasTargetAlarms);
     }
     return { published: first === undefined ? 0 : 1 };
   };
@@ -90,6 +98,7 @@ export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'setti
   return createNotify({
     publish: createPublish(new SNSClient(awsClientDefaults(settings)), topics, log),
     memory: createMemory(settings),
+    notified: createNotifiedStore(settings),
     now,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     runbook,

@@ -108,7 +108,14 @@ interface WorldOptions {
 }
 
 /** What serverless.yml sets for functions, and nobody for a command. */
-const setByTemplate = ['SEAL_KEY_ID', 'MEMORY_TABLE', 'ALERT_TOPIC_ARN', 'STATE_MACHINE_ARN', 'ROLLOUT_MACHINE_ARN'];
+const setByTemplate = [
+  'SEAL_KEY_ID',
+  'MEMORY_TABLE',
+  'NOTIFIED_PARAMETER',
+  'ALERT_TOPIC_ARN',
+  'STATE_MACHINE_ARN',
+  'ROLLOUT_MACHINE_ARN',
+];
 
 const defaultTargets = `
 targets:
@@ -247,6 +254,9 @@ export class World {
       const where = { ...place, account: by.account, region: caller.region };
       this.iam.require(by, checksOf(action, input, where, this.#resources));
     });
+    for (const { type, properties } of this.iam.stack.resources.values()) {
+      if (type === 'AWS::SSM::Parameter') this.secrets.addPlain(String(properties.Name), String(properties.Value));
+    }
     const tables = [...this.iam.stack.resources.values()].filter(({ type }) => type === 'AWS::DynamoDB::Table');
     const dynamodb = await this.dynamodb.start(tables.map(({ properties }) => properties));
     const registry = await this.registry.start(this.faults);
@@ -256,6 +266,7 @@ export class World {
       TARGETS_FILE: join(this.#folder, 'targets.yml'),
       SEAL_KEY_ID: resourceOf(this.iam, 'SealKey').arn,
       MEMORY_TABLE: resourceOf(this.iam, 'MemoryTable').ref,
+      NOTIFIED_PARAMETER: resourceOf(this.iam, 'NotifiedParameter').ref,
       ALERT_TOPIC_ARN: resourceOf(this.iam, 'AlertTopic').arn,
       RUNBOOK_URL: 'https://example.com/docs/runbook.md',
       STATE_MACHINE_ARN: resourceOf(this.iam, 'LiveAlias').arn,

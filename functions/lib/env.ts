@@ -42,6 +42,8 @@ export const environmentSchema = z.object({
   SEAL_KEY_ID: z.optional(text),
   /** The DynamoDB table that remembers how targets and endpoints fared. */
   MEMORY_TABLE: z.optional(text),
+  /** The parameter that holds what people were told. */
+  NOTIFIED_PARAMETER: z.optional(text),
   /** The SNS topic that people and pagers listen to. */
   ALERT_TOPIC_ARN: z.optional(text),
   /** The SNS topic that Amazon Q reads for Slack and Teams. */
@@ -87,7 +89,13 @@ export interface Settings extends z.output<typeof environmentSchema> {
 }
 
 /** Settings that have no default. */
-type RequiredSetting = 'SEAL_KEY_ID' | 'MEMORY_TABLE' | 'ALERT_TOPIC_ARN' | 'STATE_MACHINE_ARN' | 'ROLLOUT_MACHINE_ARN';
+type RequiredSetting =
+  | 'SEAL_KEY_ID'
+  | 'MEMORY_TABLE'
+  | 'NOTIFIED_PARAMETER'
+  | 'ALERT_TOPIC_ARN'
+  | 'STATE_MACHINE_ARN'
+  | 'ROLLOUT_MACHINE_ARN';
 
 /**
  * Reads the settings, and everything that is wrong with them at once.

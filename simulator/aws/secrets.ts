@@ -12,6 +12,12 @@ export class SecretStores {
   /** Earlier values of parameters, oldest first, and the KMS keys that encrypt them. */
   readonly history = new Map<string, Array<{ readonly value: string; readonly keyId: string }>>();
 
+  /** Adds a parameter that is no secret, as a template does. */
+  addPlain(name: string, value: string): void {
+    this.plain.add(name);
+    this.parameters.set(name, value);
+  }
+
   #keyIdOf(name: string): string {
     return this.keys.get(name) ?? 'alias/aws/ssm';
   }
@@ -26,7 +32,13 @@ export class SecretStores {
     json: {
       'AmazonSSM.PutParameter': ({ Name, Value, Type, Overwrite, KeyId }) => {
         const name = String(Name);
-        if (Type !== 'SecureString')
+        // "Standard parameters have a value limit of 4 KB": API_PutParameter, Value.
+        if (Buffer.byteLength(String(Value)) > 4096)
+          throw new AwsError(
+            'ValidationException',
+            'Standard tier parameters support a maximum parameter value of 4096 characters.',
+          );
+        if (Type !== (this.plain.has(name) ? 'String' : 'SecureString'))
           throw new AwsError('ValidationException', 'The embedded AWS keeps secrets secret.');
         const before = this.parameters.get(name);
         if (before !== undefined && Overwrite !== true) {

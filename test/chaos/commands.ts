@@ -53,7 +53,7 @@ const upstreams: Readonly<Record<string, RegExp>> = {
   'ECR’s registry': /\/(?:manifests|blobs)\//,
   'the layer store': /\/bucket\//,
   KMS: /TrentService/,
-  'the key’s store': /GetParameter/,
+  'Parameter Store': /(?:Get|Put)Parameter/,
   'the memory': /DynamoDB/,
   SNS: /Publish/,
 };

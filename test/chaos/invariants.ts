@@ -59,11 +59,10 @@ const everyRunEnded = ({ world }: Real): void => {
   }
 };
 
-const peopleKnow = ({ world, saidAndCrashed, losses }: Real): void => {
+const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
   const notified = world.sns.inbox.map(readNotified);
   const logged = (text: string): number => world.logs.filter(({ message }) => message.startsWith(text)).length;
-  const unread = logged('What is remembered of the targets cannot be read');
-  const unwritten = logged('What the run came to cannot be remembered');
+  const forgotten = logged('What people were told cannot be');
   const executions = [...world.stepFunctions.executions.values()];
 
   for (const execution of executions) {
@@ -75,10 +74,8 @@ const peopleKnow = ({ world, saidAndCrashed, losses }: Real): void => {
     );
     assert(last !== undefined && last.kind !== 'recovered', `nobody was told that ${execution.name} failed`);
   }
-  // What is not on record, nobody is told the end of. Where notify cannot publish, Step Functions says it in plain words.
-  if (losses.length + unwritten === 0) {
-    assert(['recovered', 'plain', undefined].includes(notified.at(-1)?.kind), 'nobody was told that all is well again');
-  }
+  // Where notify cannot publish, Step Functions says it in plain words.
+  assert(['recovered', 'plain', undefined].includes(notified.at(-1)?.kind), 'nobody was told that all is well again');
   let repeated = 0;
   for (const [index, { at, kind, what, execution }] of notified.entries()) {
     const same = notified.slice(0, index).findLast((each) => each.kind !== 'delayed' && each.kind !== 'plain');
@@ -90,9 +87,9 @@ const peopleKnow = ({ world, saidAndCrashed, losses }: Real): void => {
     )
       repeated += 1;
   }
-  // Each time that the memory failed or was lost, and no other time, the same is told once more.
-  const excused = saidAndCrashed + losses.length + unread + unwritten;
-  assert(repeated <= excused, `the same was told again ${repeated} times, and the memory failed ${excused} times`);
+  // Each time that Parameter Store did not say or take what people know, whatever became of the table, the same is told once more.
+  const excused = saidAndCrashed + forgotten;
+  assert(repeated <= excused, `the same was told again ${repeated} times, and it was forgotten ${excused} times`);
 };
 
 const noSecretShows = ({ world }: Real): void => {

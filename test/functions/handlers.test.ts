@@ -22,6 +22,7 @@ describe('a handler as Lambda loads it', () => {
     vi.stubEnv('AWS_REGION', 'us-east-1');
     vi.stubEnv('SEAL_KEY_ID', 'alias/seal');
     vi.stubEnv('MEMORY_TABLE', 'memory');
+    vi.stubEnv('NOTIFIED_PARAMETER', '/notified');
     vi.stubEnv('ALERT_TOPIC_ARN', 'arn:aws:sns:us-east-1:123456789012:alerts');
     await expect(handler({}, { functionName } as Context)).rejects.toMatchObject({
       name: 'InvalidInputError',

@@ -1,12 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Memory } from '../../functions/lib/memory/memory.ts';
+import type { NotifiedStore } from '../../functions/lib/memory/notified.ts';
 import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
 import { executionArn } from '../../simulator/inputs.ts';
+import type { FaultEffect } from '../../simulator/loopback.ts';
 import { World } from '../../simulator/world.ts';
-import { createMemoryOf, rememberAll } from '../support/memories.ts';
+import { createMemoryOf, createNotifiedOf, rememberAll } from '../support/memories.ts';
 
 const failed = (target: string): Outcome => ({
   target,
@@ -25,11 +27,12 @@ const degraded = (target: string): Outcome => ({
 type Published = { sent: Messages[]; measured: Array<[string, number, object | undefined]>; logged: string[] };
 
 /** Notifies at 12:00 of one thing after the other. */
-const notifierOf = (memory: Memory, hasTargetAlarms = false) => {
+const notifierOf = (memory: Memory, hasTargetAlarms = false, notified = createNotifiedOf()) => {
   const seen: Published = { sent: [], measured: [], logged: [] };
   const handle = createNotify({
     publish: async (messages) => void seen.sent.push(messages),
     memory,
+    notified,
     now: () => Date.parse('2026-11-23T12:00:00Z'),
     scheduleMs: 5 * 3_600_000,
     runbook: 'https://example.com/runbook.md',
@@ -155,33 +158,78 @@ describe('notify of a run', () => {
     expect(await tell(good)).toEqual([]);
   });
 
-  it('tells the same trouble once, and its end, while the memory fails', async () => {
-    const memory = createMemoryOf();
-    const state = { fails: true };
-    const failing = <Result>(answer: () => Promise<Result>) =>
-      state.fails ? Promise.reject(new Error('no')) : answer();
-    const notify = notifierOf({
-      ...memory,
-      readAll: (...of) => failing(() => memory.readAll(...of)),
-      change: (...of) => failing(() => memory.change(...of)),
-    });
+  describe('whose table fails', () => {
     const good = stored('2026-11-24T00:00:00Z');
-    const tell = async (endedAt: string, outcome: Outcome) =>
-      (await notify.handle({ kind: 'report', report: { ...reportOf([outcome]), endedAt } })).published;
-    expect([await tell('2026-11-23T06:00:00Z', failed('a')), await tell('2026-11-23T09:00:00Z', failed('a'))]).toEqual([
-      1, 0,
-    ]);
-    expect([await tell('2026-11-23T12:00:00Z', good), await tell('2026-11-23T15:00:00Z', good)]).toEqual([1, 0]);
-    // Another process has written meanwhile: what it wrote is newer.
-    expect(await tell('2026-11-23T18:00:00Z', failed('a'))).toBe(1);
-    state.fails = false;
-    await notifyOf(
-      { kind: 'report', report: { ...reportOf([good]), endedAt: '2026-11-23T21:00:00Z' } },
-      [],
-      false,
-      memory,
-    );
-    expect(await tell('2026-11-24T00:00:00Z', failed('a'))).toBe(1);
+    const deaf: Memory = {
+      ...createMemoryOf(),
+      readAll: () => Promise.reject(new Error('no memory')),
+      change: () => Promise.reject(new Error('no memory')),
+    };
+    /** Each time a new process. */
+    const tellFrom = async (notified: NotifiedStore, ...outcomes: Outcome[]) =>
+      (await notifierOf(deaf, false, notified).handle({ kind: 'report', report: reportOf(outcomes) })).published;
+
+    it('tells the same trouble once, and its end', async () => {
+      const notified = createNotifiedOf();
+      expect(await tellFrom(notified, failed('a'))).toBe(1);
+      expect(await tellFrom(notified, failed('a'))).toBe(0);
+      expect(await tellFrom(notified, good)).toBe(1);
+      expect(await tellFrom(notified, good)).toBe(0);
+      expect(await tellFrom(notified, failed('a'))).toBe(1);
+    });
+
+    it('knows of the targets that a push’s run did not concern, and forgets those that have gone', async () => {
+      const notified = createNotifiedOf();
+      await tellFrom(notified, failed('a'), failed('b'));
+      const push = { ...reportOf([degraded('c')]), trigger: 'push' };
+      await notifierOf(deaf, false, notified).handle({ kind: 'report', report: push });
+      expect((await notified.read()).targets).toEqual({
+        a: ['critical', 'failed E'],
+        b: ['critical', 'failed E'],
+        c: ['warning', 'degraded ep parked'],
+      });
+      expect(await tellFrom(notified, failed('a'), degraded('c'))).toBe(0);
+      expect(Object.keys((await notified.read()).targets)).toEqual(['a', 'c']);
+    });
+
+    it('measures no token of a target of which nothing else is known', async () => {
+      const notified = createNotifiedOf({ targets: { b: ['critical', 'failed E'] } });
+      const notifier = notifierOf(deaf, true, notified);
+      await notifier.handle({ kind: 'report', report: { ...reportOf([good]), trigger: 'push' } });
+      expect(notifier.seen.measured).toEqual([
+        ['TargetTokenSecondsLeft', 43_200, { Target: 'a' }],
+        ['TokenSecondsLeft', 43_200, undefined],
+      ]);
+    });
+
+    it('takes nothing away of what it could not read', async () => {
+      const notified = createNotifiedOf({ targets: { b: ['critical', 'failed E'] } });
+      const unread = { ...notified, read: () => Promise.reject(new Error('throttled')) };
+      const { handle, seen } = notifierOf(deaf, false, unread);
+      expect(await handle({ kind: 'report', report: reportOf([failed('a')]) })).toEqual({ published: 1 });
+      expect(seen.logged).toEqual([
+        'What is remembered of the targets cannot be read',
+        'What people were told cannot be read',
+        'What the run came to cannot be remembered',
+      ]);
+      expect((await notified.read()).targets).toEqual({ b: ['critical', 'failed E'] });
+    });
+
+    it('keeps the most severe of more troubles than the parameter holds, and asks the table for the others', async () => {
+      const memory = createMemoryOf();
+      const notified = createNotifiedOf();
+      const many = Array.from({ length: 200 }, (_, index) =>
+        (index % 2 === 0 ? degraded : failed)(`target-with-quite-a-long-name-${index}`),
+      );
+      const tell = async () =>
+        (await notifierOf(memory, false, notified).handle({ kind: 'report', report: reportOf(many) })).published;
+      expect([await tell(), await tell()]).toEqual([1, 0]);
+      const content = await notified.read();
+      expect(content.isPart).toBe(true);
+      expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(4096);
+      expect(Object.keys(content.targets).length).toBeGreaterThan(50);
+      expect(new Set(Object.values(content.targets).map(([severity]) => severity))).toEqual(new Set(['critical']));
+    });
   });
 
   it('tells the same trouble once, and its end', async () => {
@@ -243,6 +291,47 @@ describe('notify of a delay', () => {
 
   it('has nothing to add where people know that the target fails', async () => {
     expect(await notifyOf(delayed, [reportOf([failed('a')])])).toMatchObject({ published: 0, sent: [] });
+  });
+});
+
+describe('people', () => {
+  const subjects = (world: World) => world.sns.inbox.map(({ subject }) => subject);
+  const isGone: FaultEffect = {
+    answer: {
+      status: 400,
+      headers: {},
+      body: '{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}',
+    },
+  };
+  const run = async (world: World) => {
+    // A quiet hour ends the functions' processes.
+    world.restart();
+    await world.clock.advance(3_600_000);
+    return world.refresh();
+  };
+
+  it.each([
+    ['is gone', (world: World) => world.faults.add({ on: /DynamoDB/, does: isGone })],
+    ['takes nothing', (world: World) => world.faults.add({ on: /PutItem/, does: isGone })],
+    ['is lost before each run', () => {}],
+  ])('hear once of a trouble, and once of its end, while the table %s', async (what, happen) => {
+    const world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5' } });
+    const lose = async () => what.startsWith('is lost') && (await world.dynamodb.lose());
+    happen(world);
+    const [credential] = world.runpod.credentials;
+    world.runpod.credentials.clear();
+    for (let count = 0; count < 3; count += 1) {
+      await lose();
+      await run(world);
+    }
+    expect(subjects(world)).toEqual([expect.stringContaining('production failed')]);
+    if (credential !== undefined) world.runpod.credentials.set(...credential);
+    for (let count = 0; count < 3; count += 1) {
+      await lose();
+      await run(world);
+    }
+    expect(subjects(world).slice(1)).toEqual([expect.stringContaining('production recovered')]);
+    await world.end();
   });
 });
 

@@ -149,7 +149,8 @@ const stackOf = (stage: string, kind: Kind = 'full'): DeployedStack => {
   });
   const text = JSON.stringify(templateOf(kind))
     .replaceAll('runpod-ecr-refresh-prod', `runpod-ecr-refresh-${stage}`)
-    .replaceAll('"/runpod-ecr-refresh/prod/"', `"/runpod-ecr-refresh/${stage}/"`);
+    .replaceAll('"/runpod-ecr-refresh/prod/"', `"/runpod-ecr-refresh/${stage}/"`)
+    .replaceAll('/runpod-ecr-refresh/prod/notified', `/runpod-ecr-refresh/${stage}/notified`);
   const template = JSON.parse(text) as Packaged['template'];
   const deployed = deployTemplate(
     { ...template, Resources: { ...template.Resources, ...Object.assign({}, ...managed) } },
@@ -745,6 +746,8 @@ describe('the boundary', () => {
     ],
     ['sns:Publish', 'arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-eu-alerts'],
     ['dynamodb:PutItem', 'arn:aws:dynamodb:us-east-1:123456789012:table/runpod-ecr-refresh-prod-eu'],
+    ['ssm:PutParameter', 'arn:aws:ssm:us-east-1:123456789012:parameter/runpod-ecr-refresh/prod-eu/notified'],
+    ['ssm:PutParameter', 'arn:aws:ssm:us-east-1:123456789012:parameter/runpod-ecr-refresh/prod/api-key'],
   ])('refuses %s on %s', (action, resource) => {
     expect(isAllowed(bounded(), { action, resource })).toBe(false);
   });

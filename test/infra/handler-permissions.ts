@@ -526,6 +526,12 @@ export const handlerPermissions: Readonly<Record<string, HandlerPermissions>> = 
     ],
     delete: ['dynamodb:DeleteTable', 'dynamodb:DescribeTable'],
   },
+  'AWS::SSM::Parameter': {
+    create: ['ssm:PutParameter', 'ssm:AddTagsToResource', 'ssm:GetParameters'],
+    read: ['ssm:GetParameters'],
+    update: ['ssm:PutParameter', 'ssm:AddTagsToResource', 'ssm:RemoveTagsFromResource', 'ssm:GetParameters'],
+    delete: ['ssm:DeleteParameter'],
+  },
   'AWS::SQS::Queue': {
     create: ['sqs:CreateQueue', 'sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags', 'sqs:TagQueue'],
     read: ['sqs:GetQueueAttributes', 'sqs:ListQueueTags'],

@@ -1,4 +1,5 @@
 import type { Memory } from '../../functions/lib/memory/memory.ts';
+import type { Notified, NotifiedStore } from '../../functions/lib/memory/notified.ts';
 import { foldReport } from '../../functions/lib/memory/remember-report.ts';
 import type { TargetMemories } from '../../functions/lib/memory/target-memory.ts';
 import { composeAlerts } from '../../functions/lib/report/alerts.ts';
@@ -33,3 +34,14 @@ export const createMemoryOf = (
   },
   forget: async (kind, name) => void delete records[`${kind} ${name}`],
 });
+
+/** What people were told, in this very process. */
+export const createNotifiedOf = (content: Notified = { targets: {}, isPart: true }): NotifiedStore => {
+  let now = content;
+  return {
+    read: async () => now,
+    write: async (written) => {
+      now = written;
+    },
+  };
+};

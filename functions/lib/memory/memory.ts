@@ -55,7 +55,7 @@ const maxBytes = 2 * 1024 * 1024;
 const maxPages = 50;
 const maxTries = 4;
 /** Nothing waits long for the memory: what it knows is of less worth than a token in time. */
-const maxTimeoutSeconds = 3;
+export const maxTimeoutSeconds = 3;
 
 const itemSchema = z.object({
   name: z.object({ S: z.string() }),

@@ -8,19 +8,17 @@ import { rememberRun, type TargetMemories, type TargetMemory, targetForm } from 
 /** DynamoDB answers in some ten milliseconds: a thousand targets take about a second. */
 const maxAtOnce = 32;
 
-const fold =
-  (report: Report, alerts: readonly Alert[]) =>
-  (outcome: Outcome, before: TargetMemory | undefined): TargetMemory =>
-    rememberRun(
-      before,
-      outcome,
-      report,
-      knownAfter(
-        outcome,
-        before,
-        alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target),
-      ),
-    );
+/** What people know of a target now. */
+const notifiedOf = (
+  outcome: Outcome,
+  before: TargetMemory | undefined,
+  alerts: readonly Alert[],
+): TargetMemory['notified'] =>
+  knownAfter(
+    outcome,
+    before,
+    alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target),
+  );
 
 /** A scheduled run concerns all the targets there are: what is remembered of others is of targets that have gone. */
 const isGone = ({ trigger, targets }: Report, name: string): boolean =>
@@ -28,11 +26,13 @@ const isGone = ({ trigger, targets }: Report, name: string): boolean =>
 
 /** What would be remembered after a run, for whoever cannot write it down. */
 export const foldReport = (report: Report, memories: TargetMemories, alerts: readonly Alert[]): TargetMemories => {
-  const after = fold(report, alerts);
   const kept = [...memories].filter(([name]) => !isGone(report, name));
   return new Map([
     ...kept,
-    ...report.targets.map((outcome) => [outcome.target, after(outcome, memories.get(outcome.target))] as const),
+    ...report.targets.map((outcome) => {
+      const before = memories.get(outcome.target);
+      return [outcome.target, rememberRun(before, outcome, report, notifiedOf(outcome, before, alerts))] as const;
+    }),
   ]);
 };
 
@@ -50,12 +50,12 @@ export const rememberReport = async (
   memories: TargetMemories,
   alerts: readonly Alert[],
 ): Promise<TargetMemories> => {
-  const after = fold(report, alerts);
   const gone = [...memories.keys()].filter((name) => isGone(report, name));
   const written = await mapConcurrent(report.targets, maxAtOnce, async (outcome) => {
     const { target } = outcome;
-    const now = await memory.change(targetForm, target, (before) => after(outcome, before));
-    return [target, now ?? after(outcome, undefined)] as const;
+    const after = (before: TargetMemory | undefined): TargetMemory =>
+      rememberRun(before, outcome, report, notifiedOf(outcome, memories.get(target) ?? before, alerts));
+    return [target, (await memory.change(targetForm, target, after)) ?? after(undefined)] as const;
   });
   await mapConcurrent(gone, maxAtOnce, (name) => memory.forget('target', name));
   return new Map([...[...memories].filter(([name]) => !gone.includes(name)), ...written]);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
 import { isPodTrouble } from './conclude-pod.ts';
 import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
@@ -20,19 +21,24 @@ export interface Alert {
 /** Begins the trouble of a target whose token was not stored. */
 const failedMark = 'failed ';
 
+/** So short that what people know of some fifty targets fits into 4 KB; its beginning stays as it is. */
+const inShort = (trouble: string): string =>
+  trouble.length <= 40
+    ? trouble
+    : `${trouble.slice(0, 20)}…${createHash('sha256').update(trouble).digest('hex').slice(0, 16)}`;
+
 /** What a target's troubles are, in a form that is equal as long as they are the same. Empty where all is well. */
 const troubleOf = ({ refreshed, error, endpoints, canaryPod, unmanaged = [] }: Outcome): string => {
-  if (!refreshed) return `${failedMark}${error?.name ?? ''}`;
+  if (!refreshed) return inShort(`${failedMark}${error?.name ?? ''}`);
   const troubled = endpoints.filter(({ proof }) => proof === 'failed' || proof === 'degraded');
-  return [
+  const all = [
     ...troubled.map(({ endpoint, proof, reason }) => `${proof} ${endpoint} ${reason}`),
     ...unmanaged.map((endpoint) => `unmanaged ${endpoint}`),
     ...(canaryPod !== undefined && isPodTrouble(canaryPod)
       ? [`canary-pod ${canaryPod.proof} ${canaryPod.reason}`]
       : []),
-  ]
-    .sort()
-    .join(', ');
+  ];
+  return inShort(all.sort().join(', '));
 };
 
 /** A length of time as people say it: `5 h 12 min`. */
@@ -112,7 +118,7 @@ const troubleAlert = (outcome: Outcome, memories: TargetMemories, now: number, s
       },
     ];
   }
-  const isKnown = trouble === known?.trouble;
+  const isKnown = known !== undefined && trouble === inShort(known.trouble);
   if (!refreshed) {
     const severity = severityOf(end, now, scheduleMs);
     if (isKnown && severity === known.severity) return [];
@@ -157,7 +163,7 @@ export const knownAfter = (
   // An end that nobody was told of, because the memory could not be read, is still to be told.
   if (trouble === '') return told === undefined ? memory?.notified : undefined;
   if (told !== undefined) return { trouble, severity: told.severity };
-  return memory?.notified?.trouble === trouble ? memory.notified : undefined;
+  return memory?.notified !== undefined && inShort(memory.notified.trouble) === trouble ? memory.notified : undefined;
 };
 
 /**

@@ -27,10 +27,11 @@ export const measureRun = (meter: Meter, { targets, trigger, startedAt }: Report
 
 /**
  * How long pulls keep working: of the target whose token ends first, whatever targets the run concerned, and of each where
- * each has an alarm of its own. None on record counts as none left.
+ * each has an alarm of its own. None on record counts as none left, but of a target of which no run is on record.
  */
 export const measureTokens = (meter: Meter, memories: TargetMemories, now: number, hasTargetAlarms: boolean): void => {
-  const left = [...memories].map(([target, memory]) => {
+  const known = [...memories].filter(([, memory]) => memory.last !== undefined || heldUntil(memory) !== undefined);
+  const left = known.map(([target, memory]) => {
     const seconds = Math.max(0, ((heldUntil(memory) ?? now) - now) / 1000);
     if (hasTargetAlarms) meter.add('TargetTokenSecondsLeft', seconds, { Target: target });
     return seconds;
