@@ -65,14 +65,21 @@ export const createNotify = ({
     ]);
     const table = read ?? new Map();
     const memories = before === undefined ? table : withNotified(table, before);
-    if (notice.kind === 'rollout-stopped' && (await isStopTold(memory, notice.endpoint, notice.failure.Error)))
-      return { published: 0 };
+    if (notice.kind === 'rollout-stopped') {
+      const isTold = await isStopTold(memory, notice.endpoint, notice.failure.Error).catch(
+        failed('What people were told of a rollout cannot be remembered'),
+      );
+      if (isTold === true) return { published: 0 };
+    }
     const alerts = composeNotice(notice, memories, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (notice.kind === 'delayed' && first !== undefined) {
       const of = { execution, error: notice.failure.Error, region: notice.region, target: notice.name };
       // One message for all targets that share an upstream and a moment.
-      if (await isDelayTold(memory, of, first.severity, now())) return { published: 0 };
+      const isTold = await isDelayTold(memory, of, first.severity, now()).catch(
+        failed('What people were told of a delay cannot be remembered'),
+      );
+      if (isTold === true) return { published: 0 };
     }
     if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));
     if (notice.kind === 'report') {

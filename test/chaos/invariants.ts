@@ -62,7 +62,7 @@ const everyRunEnded = ({ world }: Real): void => {
 const peopleKnow = ({ world, saidAndCrashed }: Real): void => {
   const notified = world.sns.inbox.map(readNotified);
   const logged = (text: string): number => world.logs.filter(({ message }) => message.startsWith(text)).length;
-  const forgotten = logged('What people were told cannot be');
+  const forgotten = logged('What people were told');
   const executions = [...world.stepFunctions.executions.values()];
 
   for (const execution of executions) {

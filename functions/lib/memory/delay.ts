@@ -29,8 +29,8 @@ interface Waiting {
 /**
  * Notes that people are told of an upstream that keeps a run's targets waiting.
  *
- * @returns whether they are told of another target, and no less urgently; where the memory fails, they are not. A target
- *   whose own message failed tells it again
+ * @returns whether they are told of another target, and no less urgently. A target whose own message failed tells it again
+ * @throws {MemoryUnavailableError}
  */
 export const isDelayTold = async (
   memory: Memory,
@@ -39,14 +39,10 @@ export const isDelayTold = async (
   now: number,
 ): Promise<boolean> => {
   let isTold = false;
-  await memory
-    .change(delayForm, `${execution} ${upstreamOf(of)}`, (before) => {
-      isTold =
-        before !== undefined && before.target !== target && (severity !== 'critical' || before.severity === 'critical');
-      return isTold ? undefined : { target, severity, expiresAt: now + keptMs };
-    })
-    .catch(() => {
-      isTold = false;
-    });
+  await memory.change(delayForm, `${execution} ${upstreamOf(of)}`, (before) => {
+    isTold =
+      before !== undefined && before.target !== target && (severity !== 'critical' || before.severity === 'critical');
+    return isTold ? undefined : { target, severity, expiresAt: now + keptMs };
+  });
   return isTold;
 };
