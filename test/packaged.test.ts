@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -80,6 +81,14 @@ describe('what serverless package made', () => {
       targets: [{ refreshed: true, way: 'v2', proofs: { tested: 1 } }],
     });
     expect(world.runpod.stored).toHaveLength(1);
+  });
+
+  it('loads no second HTTP client, which each cold start would wait for', () => {
+    const bundles = functionNames.map((name) => pathToFileURL(join(packaged.unpack(name), 'functions', `${name}.mjs`)));
+    const script = `for (const url of ${JSON.stringify(bundles)}) await import(url);
+      console.log(process.moduleLoadList.filter((each) => each.includes('undici')).join());`;
+    const words = ['--input-type=module', '--eval', script];
+    expect(execFileSync(process.execPath, words, { encoding: 'utf8' }).trim()).toBe('');
   });
 
   it('keeps the names of its errors through the minifier', async () => {
