@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { defined } from './lib/defined.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
-import { isPodDue, rememberPodBegun, rememberPodEnded, targetForm } from './lib/memory/target-memory.ts';
+import { createPodMemory } from './lib/memory/pod-memory.ts';
 import { type BasePlatform, isoSeconds, type Log, lambda, moment, parseInput } from './lib/platform.ts';
 import type { CanaryPodOutcome } from './lib/report/outcome.ts';
 import {
@@ -47,6 +47,9 @@ const inputSchema = z.object({
   canaryPod: z.optional(z.object({ pod: z.optional(podUnderWaySchema) })),
 });
 
+/** Of a target whose memory does not answer. */
+const nothingKnown = { last: undefined, isDue: false, ownStart: undefined };
+
 /** Another pod of the target is looked for again after this. */
 const maxWaitMs = 60_000;
 
@@ -64,6 +67,7 @@ const createCanaryPod =
     const { runpod: target } = discovered.target;
     const { image, everyHours } = discovered.canaryPod;
     const runpod = runpodFor(target.podKey ?? target.apiKey);
+    const pods = createPodMemory(memory, { name, execution, everyHours }, log);
 
     const settle = (outcome: CanaryPodOutcome | undefined): CanaryPodState =>
       defined({ status: 'settled' as const, outcome });
@@ -76,11 +80,8 @@ const createCanaryPod =
         const { recheckAfterSeconds, pod } = look;
         return { status: 'pending', recheckAfterSeconds, pod: { ...pod, startedAt: isoSeconds(pod.startedAt) } };
       }
-      const { outcome, wasCreated } = look;
-      await memory
-        .change(targetForm, name, (before) => rememberPodEnded(before, { execution, outcome, wasCreated }))
-        .catch((error: unknown) => log.error('What the canary pod showed cannot be remembered', error));
-      return settle(outcome);
+      await pods.end(look);
+      return settle(look.outcome);
     };
     const lookAt = async (pod: PodUnderWay, storedAt: number): Promise<CanaryPodState> =>
       answer(await lookAtPod(runpod, pod, { storedAt, now }));
@@ -89,50 +90,31 @@ const createCanaryPod =
     if (canaryPod?.pod !== undefined && storedAt !== undefined) return lookAt(canaryPod.pod, storedAt);
 
     // Pods are swept whether the memory answers or not.
-    let unread: unknown;
-    const before = await memory.read(targetForm, name).catch((error: unknown) => {
-      unread = error;
-      return undefined;
-    });
-    const { begun, last } = { ...before?.canaryPod };
-    const isOwn = begun?.execution === execution;
-    const ownStart = isOwn && begun.isEnded !== true ? Date.parse(begun.at) : undefined;
-    const ownName = ownStart === undefined ? undefined : podNameOf(stack, name, ownStart);
-    const otherUntil = await sweepPods(runpod, { stack, target: name, own: ownName, now: now() });
+    const known = await pods.read(now()).catch((error: unknown) => ({ error }));
+    const { last, isDue, ownStart } = 'error' in known ? nothingKnown : known;
+    const own = ownStart === undefined ? undefined : { name: podNameOf(stack, name, ownStart), startedAt: ownStart };
+    const otherUntil = await sweepPods(runpod, { stack, target: name, own: own?.name, now: now() });
     // An earlier run may have left it: its own follower deletes it meanwhile, or we do when its time is up.
     if (otherUntil !== undefined) return wait(Math.min(maxWaitMs, otherUntil - now() + 1000));
-    if (storedAt !== undefined && unread !== undefined) throw unread;
-    if (storedAt === undefined || token === undefined || !isPodDue(before, { execution, everyHours, now: now() })) {
-      return settle(last === undefined || isOwn ? last : { ...last, isEarlier: true });
-    }
+    if (storedAt !== undefined && 'error' in known) throw known.error;
+    if (storedAt === undefined || token === undefined || !isDue) return settle(last);
     // This very execution has begun one, and crashed before it could say so.
-    if (ownName !== undefined && ownStart !== undefined) {
-      return lookAt({ name: ownName, startedAt: ownStart }, storedAt);
-    }
+    if (own !== undefined) return lookAt(own, storedAt);
     const windowEnd = storedAt + propagationMs;
     if (now() < windowEnd) return wait(windowEnd - now());
 
-    const at = isoSeconds(now());
-    const claimed = await memory.change(targetForm, name, (current) =>
-      isPodDue(current, { execution, everyHours, now: now() })
-        ? rememberPodBegun(current, { at, execution })
-        : undefined,
-    );
-    if (claimed?.canaryPod?.begun?.execution !== execution) return wait(maxWaitMs);
-    const startedAt = Date.parse(at);
+    const startedAt = await pods.claim(now());
+    if (startedAt === undefined) return wait(maxWaitMs);
     const pod = {
       name: podNameOf(stack, name, startedAt),
       image: `${token.registry}/${image}`,
       registry: target.registry,
     };
-    try {
-      return await answer(await createPod(runpod, pod, startedAt));
-    } catch (error) {
-      await memory
-        .change(targetForm, name, (current) => rememberPodEnded(current, { execution, wasCreated: false }))
-        .catch((failure: unknown) => log.error('That no canary pod was created cannot be remembered', failure));
+    const created = await createPod(runpod, pod, startedAt).catch(async (error: unknown) => {
+      await pods.end({ wasCreated: false });
       throw error;
-    }
+    });
+    return answer(created);
   };
 
 export const buildCanaryPod = (platform: BasePlatform) => {

@@ -207,7 +207,7 @@ describe('canary-pod', () => {
     world.faults.add({ on: /DynamoDB_20120810.PutItem/, does: { reset: true } });
     expect(await call({ canaryPod })).toMatchObject({ status: 'settled', outcome: { proof: 'observed' } });
     expect(world.logs.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('What the canary pod showed cannot be remembered'),
+      expect.stringContaining('What became of the canary pod cannot be remembered'),
     );
   });
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { defined } from '../defined.ts';
-import { type CanaryPodOutcome, canaryPodOutcomeSchema, type Outcome, outcomeSchema } from '../report/outcome.ts';
+import { canaryPodOutcomeSchema, type Outcome, outcomeSchema } from '../report/outcome.ts';
 import type { Report } from '../report/report.ts';
 import type { MemoryForm } from './memory.ts';
 
@@ -74,45 +74,6 @@ export const rememberToken = (before: TargetMemory | undefined, expiresAt: strin
     expiresAt: end !== undefined && end > Date.parse(expiresAt) ? before?.expiresAt : expiresAt,
     heldSince: isGap ? storedAt : before?.heldSince,
   });
-};
-
-const hourMs = 3_600_000;
-
-/** Whether a target may have another canary pod: also where the execution that asks has begun one that has not ended. */
-export const isPodDue = (
-  memory: TargetMemory | undefined,
-  { execution, everyHours, now }: { readonly execution: string; readonly everyHours: number; readonly now: number },
-): boolean => {
-  const { begun } = { ...memory?.canaryPod };
-  if (begun === undefined || (begun.execution === execution && begun.isEnded !== true)) return true;
-  return Date.parse(begun.at) + everyHours * hourMs <= now;
-};
-
-/** A canary pod is about to be created. */
-export const rememberPodBegun = (
-  before: TargetMemory | undefined,
-  begun: { readonly at: string; readonly execution: string },
-): TargetMemory => ({ runs: [], ...before, canaryPod: { ...before?.canaryPod, begun } });
-
-/**
- * A canary pod has been deleted again, or could not be created.
- *
- * @param execution whose it was; another's that has begun since stays as it is
- * @param outcome left out where nothing was found out
- * @param wasCreated without, the next run may try again
- */
-export const rememberPodEnded = (
-  before: TargetMemory | undefined,
-  { execution, outcome, wasCreated }: { execution: string; outcome?: CanaryPodOutcome; wasCreated: boolean },
-): TargetMemory => {
-  const { begun, last } = { ...before?.canaryPod };
-  const isOthers = begun !== undefined && begun.execution !== execution;
-  const ended = wasCreated && begun !== undefined ? { ...begun, isEnded: true } : undefined;
-  return {
-    runs: [],
-    ...before,
-    canaryPod: defined({ begun: isOthers ? begun : ended, last: outcome ?? last }),
-  };
 };
 
 const boundOutcome = (outcome: Outcome): Outcome => {
