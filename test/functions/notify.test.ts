@@ -193,7 +193,7 @@ describe('notify of a run', () => {
     });
 
     it('measures no token of a target of which nothing else is known', async () => {
-      const notified = createNotifiedOf({ targets: { b: ['critical', 'failed E'] } });
+      const notified = createNotifiedOf({ at: '2026-11-23T09:00:00Z', targets: { b: ['critical', 'failed E'] } });
       const notifier = notifierOf(deaf, true, notified);
       await notifier.handle({ kind: 'report', report: { ...reportOf([good]), trigger: 'push' } });
       expect(notifier.seen.measured).toEqual([
@@ -203,7 +203,7 @@ describe('notify of a run', () => {
     });
 
     it('takes nothing away of what it could not read', async () => {
-      const notified = createNotifiedOf({ targets: { b: ['critical', 'failed E'] } });
+      const notified = createNotifiedOf({ at: '2026-11-23T09:00:00Z', targets: { b: ['critical', 'failed E'] } });
       const unread = { ...notified, read: () => Promise.reject(new Error('throttled')) };
       const { handle, seen } = notifierOf(deaf, false, unread);
       expect(await handle({ kind: 'report', report: reportOf([failed('a')]) })).toEqual({ published: 1 });
@@ -213,6 +213,25 @@ describe('notify of a run', () => {
         'What the run came to cannot be remembered',
       ]);
       expect((await notified.read()).targets).toEqual({ b: ['critical', 'failed E'] });
+    });
+
+    it('believes whichever knew more last, where one of the two took nothing for a while', async () => {
+      const memory = createMemoryOf();
+      const notified = createNotifiedOf();
+      const mute: NotifiedStore = { ...notified, write: () => Promise.reject(new Error('throttled')) };
+      const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
+      const tell = async (hour: string, outcome: Outcome, table: Memory, parameter: NotifiedStore) => {
+        const report = { ...reportOf([outcome]), endedAt: `2026-11-23T${hour}:00:00Z` };
+        return (await notifierOf(table, false, parameter).handle({ kind: 'report', report })).published;
+      };
+      expect(await tell('00', good, memory, notified)).toBe(0);
+      expect(await tell('03', failed('a'), memory, mute)).toBe(1);
+      expect(await tell('06', failed('a'), memory, notified)).toBe(0);
+      expect(await tell('09', good, full, notified)).toBe(1);
+      expect(await tell('10', good, full, notified)).toBe(0);
+      expect(await tell('11', failed('a'), memory, notified)).toBe(1);
+      expect(await tell('12', good, memory, mute)).toBe(1);
+      expect(await tell('13', good, memory, notified)).toBe(0);
     });
 
     it('keeps the most severe of more troubles than the parameter holds, and asks the table for the others', async () => {

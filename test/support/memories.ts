@@ -36,7 +36,7 @@ export const createMemoryOf = (
 });
 
 /** What people were told, in this very process. */
-export const createNotifiedOf = (content: Notified = { targets: {}, isPart: true }): NotifiedStore => {
+export const createNotifiedOf = (content: Notified = { at: '', targets: {}, isPart: true }): NotifiedStore => {
   let now = content;
   return {
     read: async () => now,

@@ -11,6 +11,8 @@ import type { TargetMemories } from './target-memory.ts';
 const severities = ['critical', 'warning', 'info'] as const;
 
 const contentSchema = z.object({
+  /** The end of the run that knew this (ISO 8601). Of a target that the table has seen since, the table knows more. */
+  at: z.string(),
   /** Of each target that people know to be in trouble: how severe that is, and which trouble, in short. */
   targets: z.record(z.string(), z.tuple([z.enum(severities), z.string()])),
   /** Whether there may be more of them, which only the table knows. */
@@ -20,7 +22,7 @@ const contentSchema = z.object({
 /** What people were told. */
 export type Notified = z.output<typeof contentSchema>;
 
-const nothingWritten: Notified = { targets: {}, isPart: true };
+const nothingWritten: Notified = { at: '', targets: {}, isPart: true };
 
 /**
  * What people were told of the targets' troubles, in a parameter of its own: it stands where the table does not answer, or
@@ -39,13 +41,14 @@ const maxBytes = 4096;
 const maxAnswerBytes = 64 * 1024;
 
 /** Of more troubles than fit, the most severe. */
-const contentOf = (memories: TargetMemories): Notified => {
+const contentOf = (memories: TargetMemories, at: string): Notified => {
   const all = [...memories]
     .flatMap(([name, { notified }]) =>
       notified === undefined ? [] : [[name, [notified.severity, notified.trouble]] as const],
     )
     .toSorted(([, [one]], [, [other]]) => severities.indexOf(one) - severities.indexOf(other));
   const write = (count: number): Notified => ({
+    at,
     targets: Object.fromEntries(all.slice(0, count).map(([name, [severity, trouble]]) => [name, [severity, trouble]])),
     ...(count < all.length ? { isPart: true } : {}),
   });
@@ -61,8 +64,10 @@ export const withNotified = (memories: TargetMemories, content: Notified): Targe
     [...names].map((name) => {
       const { notified: before, ...memory } = memories.get(name) ?? { runs: [] };
       const told = Object.hasOwn(content.targets, name) ? content.targets[name] : undefined;
-      const notified =
-        told === undefined ? (content.isPart === true ? before : undefined) : { severity: told[0], trouble: told[1] };
+      const isNewer = memory.last === undefined || memory.last.at <= content.at;
+      const isUnsaid = told === undefined && content.isPart === true;
+      const known = told && { severity: told[0], trouble: told[1] };
+      const notified = isNewer && !isUnsaid ? known : before;
       return [name, notified === undefined ? memory : { ...memory, notified }];
     }),
   );
@@ -72,15 +77,17 @@ export const withNotified = (memories: TargetMemories, content: Notified): Targe
  * Writes what people know of all targets now, unless it is what was read.
  *
  * @param before what was read, if it could be
+ * @param at the end of the run that knows it (ISO 8601)
  * @throws {MemoryUnavailableError}
  */
 export const rememberNotified = async (
   store: NotifiedStore,
   memories: TargetMemories,
   before: Notified | undefined,
+  at: string,
 ): Promise<void> => {
-  const content = contentOf(memories);
-  if (!isDeepStrictEqual(content, before)) await store.write(content);
+  const content = contentOf(memories, at);
+  if (before === undefined || !isDeepStrictEqual(content, { ...before, at })) await store.write(content);
 };
 
 const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
