@@ -11,7 +11,7 @@ import { listOf } from '../functions/lib/json-parts.ts';
 import {
   type ConnectRunpod,
   createConnectRunpod,
-  isOperationMissing,
+  deleteAt,
   type RunpodCall,
   type RunpodClient,
   refusalOf,
@@ -94,17 +94,8 @@ export const createRunpodAccount = (
       credentialSchema,
     ),
 
-  async deleteCredential(id) {
-    const call: RunpodCall = {
-      what: `delete credential ${id}`,
-      method: 'DELETE',
-      url: under(api, 'registries', id),
-      scope: 'secrets:write',
-    };
-    const answer = await client.send(call);
-    const isGone = answer.status === 404 && !isOperationMissing(answer);
-    if (answer.status > 299 && !isGone) throw refusalOf(answer, call);
-  },
+  deleteCredential: (id) =>
+    deleteAt(client, { what: `delete credential ${id}`, url: under(api, 'registries', id), scope: 'secrets:write' }),
 
   /** A change of nothing: only fields that are there are changed. */
   async requireChanges(endpointId) {

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { createUnseal, sealedTokenSchema, type Unseal } from './lib/aws/seal.ts';
 import { createStartExecution } from './lib/aws/start-execution.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
@@ -19,12 +19,7 @@ interface StartRolloutsDeps extends FollowDeps {
   readonly unseal: Unseal;
 }
 
-const inputSchema = z.object({
-  execution: z.string(),
-  target: z.string(),
-  credential: z.string(),
-  expiresAt: z.string(),
-  sealed: z.string(),
+const inputSchema = z.extend(sealedTokenSchema, {
   registry: z.string(),
   endpoints: z.array(z.object({ id: z.string(), image: z.string(), seenAt: moment })),
 });

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { createUnseal, type Unseal } from './lib/aws/seal.ts';
+import { createUnseal, sealedTokenSchema, type Unseal } from './lib/aws/seal.ts';
 import { isSameRegistry } from './lib/ecr/host.ts';
 import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { packedImagesSchema, packImages } from './lib/ecr/packed-images.ts';
@@ -27,12 +27,7 @@ interface VerifyImagePullDeps {
   readonly scheduleMs: number;
 }
 
-const inputSchema = z.object({
-  execution: z.string(),
-  target: z.string(),
-  credential: z.string(),
-  expiresAt: z.string(),
-  sealed: z.string(),
+const inputSchema = z.extend(sealedTokenSchema, {
   registry: z.string(),
   /** The images of what is watched, packed. */
   images: packedImagesSchema,

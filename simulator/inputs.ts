@@ -16,6 +16,15 @@ export const target = {
 export const fetchToken = (world: World, of: object = target): Promise<FetchTokenOutput> =>
   world.invoke('fetch-token', { execution: executionArn, target: of }) as Promise<FetchTokenOutput>;
 
+const sealedToken = (token: FetchTokenOutput) => ({
+  execution: executionArn,
+  target: 'production',
+  credential: target.runpod.registry,
+  expiresAt: token.expiresAt,
+  sealed: token.sealed,
+  registry: token.registry,
+});
+
 /** What each function is called with, for a target with one endpoint and image. */
 export const inputs = {
   resolveTargets: (input: object = {}) => ({ input, execution: executionArn, startedAt: '2026-11-23T12:00:00Z' }),
@@ -30,12 +39,7 @@ export const inputs = {
   discoverEndpoints: () => ({ name: 'production', execution: executionArn, trigger: 'schedule' }),
   fetchToken: () => ({ execution: executionArn, target }),
   verifyImagePull: (token: FetchTokenOutput, images: readonly string[]) => ({
-    execution: executionArn,
-    target: 'production',
-    credential: target.runpod.registry,
-    expiresAt: token.expiresAt,
-    sealed: token.sealed,
-    registry: token.registry,
+    ...sealedToken(token),
     images: packImages(images).packed,
     registries: [],
   }),
@@ -54,12 +58,7 @@ export const inputs = {
     token: FetchTokenOutput,
     endpoints: ReadonlyArray<{ readonly id: string; readonly image: string }>,
   ) => ({
-    execution: executionArn,
-    target: 'production',
-    credential: target.runpod.registry,
-    expiresAt: token.expiresAt,
-    sealed: token.sealed,
-    registry: token.registry,
+    ...sealedToken(token),
     endpoints: endpoints.map((each) => ({ ...each, seenAt: '2026-11-23T12:00:00Z' })),
   }),
   canaryPod: (more: object = {}) => ({
@@ -68,6 +67,17 @@ export const inputs = {
     discovered: { target, canaryPod: { image: 'runpod-canary:v1', everyHours: 24 } },
     token: { registry: '123456789012.dkr.ecr.us-east-1.amazonaws.com' },
     stored: { storedAt: '2026-11-23T12:00:00Z' },
+    ...more,
+  }),
+  /** Of a target that waits for Runpod since noon. */
+  delayed: (more: object = {}) => ({
+    kind: 'delayed',
+    name: 'production',
+    region: 'us-east-1',
+    execution: executionArn,
+    giveUpAt: '2026-11-23T17:30:00Z',
+    delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },
+    failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
     ...more,
   }),
   rollout: (more: object = {}) => ({

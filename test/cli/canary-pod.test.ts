@@ -92,8 +92,7 @@ describe('setup --canary-pod', () => {
   it('changes nothing on an Enter', async () => {
     const before = everything();
     const session = runOnScreen(world, ['setup', '--canary-pod'], { folder, environment });
-    await session.shows('Go on?');
-    session.type(keys.enter);
+    await session.answers('Go on?', keys.enter);
     expect(await session.ended).toBe(0);
     expect(session.screen().join('\n')).toContain('Nothing was changed.');
     expect(everything()).toEqual(before);
@@ -339,8 +338,7 @@ describe('where setup --canary-pod fails', () => {
   it('ends between two changes at Ctrl-C while the image is pushed, and goes on when run again', async () => {
     const { asked, repair } = whenAsked(world.faults, /PUT .*\/uploads\//, { delayMs: 1000 });
     const session = runOnScreen(world, ['setup', '--canary-pod'], { folder, environment });
-    await session.shows('Go on?');
-    session.type(`y${keys.enter}`);
+    await session.answers('Go on?', `y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     await session.echoes('^C');

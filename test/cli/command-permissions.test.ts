@@ -9,6 +9,7 @@ import { readCaller } from '../../stack/caller.ts';
 import { connectionOf, type Ended, emptyFolder, run } from '../support/command.ts';
 import { crossAccountTargets, deployPullRole } from '../support/pull-role.ts';
 import { beginFollowing, followerId } from '../support/rollouts.ts';
+import { subscribeAll } from '../support/subscriptions.ts';
 
 interface Statement {
   readonly Sid: string;
@@ -79,15 +80,7 @@ const begin = async (targets?: string): Promise<void> => {
   world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
 };
 const deploy = async (): Promise<void> => {
-  for (const topic of ['alerts', 'alarms']) {
-    const topicArn = `arn:aws:sns:us-east-1:${account}:runpod-ecr-refresh-dev-${topic}`;
-    world.deployment.subscriptions.push({
-      topicArn,
-      protocol: 'email',
-      endpoint: 'you@example.com',
-      isConfirmed: true,
-    });
-  }
+  subscribeAll(world);
   await world.refresh({ trigger: 'schedule' });
 };
 

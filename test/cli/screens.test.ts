@@ -5,6 +5,7 @@ import { buildImage } from '../../simulator/images.ts';
 import { account, World } from '../../simulator/world.ts';
 import { emptyFolder, keys, runInTerminal, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
+import { subscribeAll } from '../support/subscriptions.ts';
 
 /** What a person has before them at 80 columns, each in a file to be read: screens/*.txt. */
 const columns = 80;
@@ -64,10 +65,8 @@ describe('setup reads at 80 columns', () => {
 
   it('as a plan, before anything is changed', async () => {
     const session = setup();
-    await session.asks('Which Runpod credentials');
-    session.type(keys.enter);
-    await session.asks('Which endpoints');
-    session.type(keys.enter);
+    await session.answers('Which Runpod credentials', keys.enter);
+    await session.answers('Which endpoints', keys.enter);
     await session.asks('Go on?');
     expectScreen(session, 'setup-plan');
     session.type(keys.enter);
@@ -88,10 +87,8 @@ describe('setup reads at 80 columns', () => {
     const other = '210987654321.dkr.ecr.us-east-1.amazonaws.com';
     world.runpod.addEndpoint({ id: '9p8q7r6s', name: 'model', image: pushTo(other, 'model'), registry: null });
     const session = setup('--image-registry', other);
-    await session.asks('Which role');
-    session.type(keys.enter);
-    await session.asks('External id');
-    session.type(keys.enter);
+    await session.answers('Which role', keys.enter);
+    await session.answers('External id', keys.enter);
     await session.asks('What now?');
     expectScreen(session, 'setup-another-account');
     session.type(keys.interrupt);
@@ -109,8 +106,7 @@ describe('setup reads at 80 columns', () => {
     expect(await setup('--yes').ended).toBe(0);
     world.deployment.status = 'UPDATE_COMPLETE';
     const session = setup('--undo');
-    await session.asks('Undo it although');
-    session.type(`y${keys.enter}`);
+    await session.answers('Undo it although', `y${keys.enter}`);
     await session.asks('Go on?');
     expectScreen(session, 'setup-undo-deployed');
     session.type(keys.enter);
@@ -141,15 +137,7 @@ describe('a deployed stack reads at 80 columns', () => {
     const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
     world.runpod.addEndpoint({ id: '7b3c9d1e', name: 'voices', image, registry: null });
     world.runpod.startWorker(endpoint);
-    for (const topic of ['alerts', 'alarms']) {
-      const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-${topic}`;
-      world.deployment.subscriptions.push({
-        topicArn,
-        protocol: 'email',
-        endpoint: 'you@example.com',
-        isConfirmed: true,
-      });
-    }
+    subscribeAll(world);
     await world.refresh({ trigger: 'schedule' });
   });
 

@@ -104,8 +104,7 @@ describe('setup of all that a key shows', () => {
 
   it('asks of each registry, and leaves out the one for which nothing is selected', async () => {
     const session = onScreen();
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await session.asks(`fresh for ${account}, us-east-1?`);
     expect(session.screen().filter((line) => line.includes('◉'))).toEqual([
       expect.stringContaining('ecr (6n2k8v4d), used by voice (near0002), chat (near0001)'),
@@ -114,10 +113,8 @@ describe('setup of all that a key shows', () => {
     session.type(`${keys.down}${keys.space}${keys.enter}`);
     await session.asks(`fresh for ${account}, eu-west-1?`);
     session.type(`${keys.down}${keys.down}${keys.space}${keys.enter}`);
-    await session.asks('Which endpoints get credential 6n2k8v4d?');
-    session.type(keys.enter);
-    await session.asks('Go on?');
-    session.type(`y${keys.enter}`);
+    await session.answers('Which endpoints get credential 6n2k8v4d?', keys.enter);
+    await session.answers('Go on?', `y${keys.enter}`);
     expect(await session.ended).toBe(0);
     expect(targets().map(({ name, runpod }) => [name, runpod.registry])).toEqual([['production', '6n2k8v4d']]);
     const told = inOneLine(session.screen().join('\n'));
@@ -215,8 +212,7 @@ describe('several registries', () => {
   const withKey = async () => {
     // No request is sent again meanwhile.
     const session = onScreen(chosen, { UPSTREAM_TIMEOUT_SECONDS: '60' });
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     return session;
   };
   const takeUsual = async (session: Awaited<ReturnType<typeof withKey>>): Promise<void> => {
@@ -298,8 +294,7 @@ describe('a registry of another account', () => {
 
   const begin = async () => {
     const session = onScreen(['--image-registry', otherHost]);
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await session.asks(`Which role of account ${otherAccount} mints?`);
     return session;
   };
@@ -311,15 +306,12 @@ describe('a registry of another account', () => {
     expect(inOneLine(screen)).toContain('by the template infra/examples/cross-account-role.yml');
     deployRole();
     session.type(keys.enter);
-    await session.asks('External id that it asks for');
-    session.type(keys.enter);
+    await session.answers('External id that it asks for', keys.enter);
     await session.asks('Which Runpod credentials');
     expect(session.screen().join('\n')).toContain(`✓ ${role} mints a token.`);
     session.type(keys.enter);
-    await session.asks('Which endpoints get the new credential?');
-    session.type(keys.enter);
-    await session.asks('Go on?');
-    session.type(`y${keys.enter}`);
+    await session.answers('Which endpoints get the new credential?', keys.enter);
+    await session.answers('Go on?', `y${keys.enter}`);
     expect(await session.ended).toBe(0);
     expect(targets()[0]?.ecr).toEqual({
       region: 'us-east-1',
@@ -334,14 +326,12 @@ describe('a registry of another account', () => {
   it('is tried again once its role is there', async () => {
     const session = await begin();
     session.type(keys.enter);
-    await session.asks('External id that it asks for');
-    session.type(keys.enter);
+    await session.answers('External id that it asks for', keys.enter);
     await session.asks('What now?');
     expect(inOneLine(session.screen().join('\n'))).toContain(`${role} cannot be assumed from here.`);
     deployRole();
     session.type(keys.enter);
-    await session.asks('Which Runpod credentials');
-    session.type(keys.interrupt);
+    await session.answers('Which Runpod credentials', keys.interrupt);
     expect(await session.ended).toBe(130);
   });
 
@@ -349,10 +339,8 @@ describe('a registry of another account', () => {
     const before = everything();
     const session = await begin();
     session.type(keys.enter);
-    await session.asks('External id that it asks for');
-    session.type(keys.enter);
-    await session.asks('What now?');
-    session.type(`${keys.up}${keys.enter}`);
+    await session.answers('External id that it asks for', keys.enter);
+    await session.answers('What now?', `${keys.up}${keys.enter}`);
     expect(await session.ended).toBe(1);
     const told = inOneLine(session.screen().join('\n'));
     expect(told).toContain('Nothing was changed. These stay unprotected');

@@ -53,13 +53,11 @@ describe('a credential that an endpoint of another registry uses', () => {
 
   it('is not what is marked on the screen, and the plan that takes it names who is hurt, and asks with No', async () => {
     const session = runOnScreen(world, ['setup'], options());
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
     expect(session.screen().filter((line) => line.includes('◉'))).toEqual([expect.stringContaining('a new one')]);
     session.type(`${keys.space}${keys.down}${keys.space}${keys.enter}`);
-    await session.shows('Which endpoints');
-    session.type(keys.enter);
+    await session.answers('Which endpoints', keys.enter);
     await session.shows('Go on?');
     const screen = inOneLine(session.screen().join('\n'));
     expect(screen).toContain('also holds the login of hub (hub00000), which pulls acme/private:1');
@@ -164,10 +162,8 @@ describe('undoing', () => {
     await ready();
     deploy();
     const session = runOnScreen(world, ['setup', '--undo'], options());
-    await session.asks('Undo it although runpod-ecr-refresh-dev is deployed?');
-    session.type(`y${keys.enter}`);
-    await session.asks('Go on?');
-    session.type(keys.enter);
+    await session.answers('Undo it although runpod-ecr-refresh-dev is deployed?', `y${keys.enter}`);
+    await session.answers('Go on?', keys.enter);
     expect(await session.ended).toBe(0);
     expect(session.screen().join('\n')).toContain('Nothing was changed.');
     expect(world.runpod.credentials.size).toBe(2);

@@ -55,14 +55,12 @@ const everything = () => ({
 describe('setup, in a terminal', () => {
   it('leads from nothing to a targets.yml, by keys that are typed', async () => {
     const session = inTerminal();
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
     expect(session.screen().join('\n')).toContain('other (other000) pulls');
     // The one that endpoints use is marked; the new one is below it.
     session.type(`${keys.space}${keys.down}${keys.space}${keys.enter}`);
-    await session.shows('Which endpoints');
-    session.type(keys.enter);
+    await session.answers('Which endpoints', keys.enter);
     await session.shows('Go on?');
     expect(world.secrets.parameters.size).toBe(0);
     expect(existsSync(join(folder, 'targets.yml'))).toBe(false);
@@ -93,8 +91,7 @@ describe('setup, in a terminal', () => {
 
   it.each([80, 200])('fits a terminal of %i columns', async (columns) => {
     const session = inTerminal([], columns, { NO_COLOR: '1' });
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await session.shows('Which Runpod credential');
     expect(session.screen().every((line) => line.length <= columns)).toBe(true);
     expect(session.written()).not.toContain('\x1b[3');
@@ -130,8 +127,7 @@ describe('setup, in a terminal', () => {
     const before = everything();
     const { asked } = whenAsked(world.faults, /GET \/v2\/registries/, { hang: true });
     const session = inTerminal([], 100, { UPSTREAM_TIMEOUT_SECONDS: '60' });
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     expect(await session.ended).toBe(130);
@@ -142,12 +138,9 @@ describe('setup, in a terminal', () => {
   it('stops between two changes at Ctrl-C while AWS makes one, and goes on when run again', async () => {
     const { asked, repair } = whenAsked(world.faults, /PutParameter/, { delayMs: 1000 });
     const session = inTerminal(['--credential', 'new']);
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
-    await session.shows('Which endpoints');
-    session.type(keys.enter);
-    await session.shows('Go on?');
-    session.type(`y${keys.enter}`);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
+    await session.answers('Which endpoints', keys.enter);
+    await session.answers('Go on?', `y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     // The change that is under way is finished, and noted.
@@ -170,10 +163,8 @@ describe('setup, in a terminal', () => {
 
   it('finishes and notes what Runpod is changing at Ctrl-C', async () => {
     const session = inTerminal(['--credential', 'new']);
-    await session.shows('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
-    await session.shows('Which endpoints');
-    session.type(keys.enter);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
+    await session.answers('Which endpoints', keys.enter);
     await session.shows('Go on?');
     // Before, it was asked whether a credential could be created.
     const { asked } = whenAsked(world.faults, /^POST \/v2\/registries/, { delayMs: 1000 });
@@ -193,8 +184,7 @@ describe('setup, in a terminal', () => {
     await piped(['--yes', '--key-stdin', '--credential', 'new'], apiKey);
     const { asked, repair } = whenAsked(world.faults, /^DELETE \/v2\/registries/, { delayMs: 1000 });
     const session = inTerminal(['--undo']);
-    await session.shows('Go on?');
-    session.type(`y${keys.enter}`);
+    await session.answers('Go on?', `y${keys.enter}`);
     await asked;
     session.type(keys.interrupt);
     await session.shows('Stopping once this is finished: delete credential');
@@ -209,15 +199,12 @@ describe('setup, in a terminal', () => {
 
   it('asks again for a key that Runpod refuses', async () => {
     const session = inTerminal();
-    await session.shows('Runpod API key');
-    session.type(`short${keys.enter}`);
+    await session.answers('Runpod API key', `short${keys.enter}`);
     await session.shows('That is no API key');
     session.type(`\x15rpa_not_a_key_of_this_account${keys.enter}`);
     await session.shows('Runpod refused the API key');
-    await session.asks('Runpod API key');
-    session.type(`${apiKey}${keys.enter}`);
-    await session.shows('Which Runpod credential');
-    session.type(keys.interrupt);
+    await session.answers('Runpod API key', `${apiKey}${keys.enter}`);
+    await session.answers('Which Runpod credential', keys.interrupt);
     expect(await session.ended).toBe(130);
   });
 
@@ -227,14 +214,10 @@ describe('setup, in a terminal', () => {
     world = await World.begin({ apiKey });
     world.secrets.parameters.set(parameter, apiKey);
     const session = inTerminal();
-    await session.shows('Which Runpod credential');
-    session.type(keys.enter);
-    await session.shows('There is no ECR repository in us-east-1. Create one?');
-    session.type(keys.enter);
-    await session.shows('Its name:');
-    session.type(`team/new${keys.enter}`);
-    await session.shows('Go on?');
-    session.type(keys.enter);
+    await session.answers('Which Runpod credential', keys.enter);
+    await session.answers('There is no ECR repository in us-east-1. Create one?', keys.enter);
+    await session.answers('Its name:', `team/new${keys.enter}`);
+    await session.answers('Go on?', keys.enter);
     expect(await session.ended).toBe(0);
     expect([...world.ecr.createdRepositories.keys()]).toEqual(['123456789012/us-east-1/team/new']);
     expect(session.screen().join('\n').replaceAll(/\n\s+/g, ' ')).toContain(`docker push ${registryHost}/team/new:v1`);

@@ -9,6 +9,7 @@ import { World } from '../../simulator/world.ts';
 import type { Status } from '../../stack/status.ts';
 import { connectionOf, keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses, whenAsked } from '../support/failures.ts';
+import { subscribeAll } from '../support/subscriptions.ts';
 
 let world: World;
 
@@ -17,15 +18,7 @@ beforeAll(async () => {
   const image = world.push('team/worker', 'v1');
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'images', image, registry: '6n2k8v4d' });
   world.runpod.startWorker(endpoint);
-  for (const topic of ['alerts', 'alarms']) {
-    const topicArn = `arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-dev-${topic}`;
-    world.deployment.subscriptions.push({
-      topicArn,
-      protocol: 'email',
-      endpoint: 'you@example.com',
-      isConfirmed: true,
-    });
-  }
+  subscribeAll(world);
   await world.refresh({ trigger: 'schedule' });
 });
 

@@ -5,7 +5,7 @@ import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import { createNotify } from '../../functions/notify.ts';
-import { executionArn } from '../../simulator/inputs.ts';
+import { executionArn, inputs } from '../../simulator/inputs.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
 import { World } from '../../simulator/world.ts';
 import { createMemoryOf, createNotifiedOf, rememberAll } from '../support/memories.ts';
@@ -260,17 +260,14 @@ describe('notify of a run', () => {
   });
 });
 
-describe('notify of a delay', () => {
-  const delayed = {
-    kind: 'delayed',
-    name: 'a',
-    region: 'us-east-1',
-    execution: executionArn,
-    giveUpAt: '2026-11-23T16:30:00Z',
-    delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
-    failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
-  };
+/** Of a target that waits since half past eleven. */
+const delayed = inputs.delayed({
+  name: 'a',
+  giveUpAt: '2026-11-23T16:30:00Z',
+  delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
+});
 
+describe('notify of a delay', () => {
   it('says since when, why, and until when we try', async () => {
     const { published, sent, measured } = await notifyOf(delayed);
     expect([published, measured]).toEqual([1, []]);
@@ -378,15 +375,7 @@ describe('the runbook', () => {
 
 describe('notify of a delay that a time-out caused', () => {
   it('says so although its Cause is empty', async () => {
-    const { sent } = await notifyOf({
-      kind: 'delayed',
-      name: 'a',
-      region: 'us-east-1',
-      execution: executionArn,
-      giveUpAt: '2026-11-23T16:30:00Z',
-      delay: { failingSince: '2026-11-23T11:30:00Z', retryAt: '2026-11-23T12:15:00Z' },
-      failure: { Error: 'States.Timeout', Cause: '' },
-    });
+    const { sent } = await notifyOf({ ...delayed, failure: { Error: 'States.Timeout', Cause: '' } });
     expect(sent[0]?.email.replaceAll('\u2060', '')).toContain(
       'for 30 min: A step did not end within its time (States.Timeout).',
     );

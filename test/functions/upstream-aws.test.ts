@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
-import { executionArn, fetchToken, inputs, target } from '../../simulator/inputs.ts';
+import { fetchToken, inputs, target } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 import { awsFailures, type FailureName, failureNames, nameOfEnd } from '../support/failures.ts';
 import { crossAccountTargets, deployPullRole, pullRole } from '../support/pull-role.ts';
@@ -48,15 +48,7 @@ targets:
 const withSecret = keptIn('secretsmanager:runpod/key');
 const withParameter = keptIn('ssm:/runpod-ecr-refresh/production/api-key');
 
-const alert = {
-  kind: 'delayed',
-  name: 'production',
-  region: 'us-east-1',
-  execution: executionArn,
-  giveUpAt: '2026-11-23T17:30:00Z',
-  delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },
-  failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
-};
+const alert = inputs.delayed();
 
 const push = {
   account: pullRole.account,

@@ -10,6 +10,9 @@ const good = `${registry}/good:v1`;
 
 const noon = Date.parse('2026-11-23T12:00:00Z');
 
+/** A token that the tests' own Unseal opens. */
+const sealed = { execution: 'e', target: 't', credential: 'c', expiresAt: 'then', sealed: 's' };
+
 /** What it needs besides a registry: five hours between runs, and a memory. */
 const around = (held?: string, now: () => number = () => noon) => ({
   memory: createMemoryOf(held === undefined ? {} : { 'target t': { expiresAt: held } }),
@@ -40,11 +43,7 @@ const verify = (
       },
     },
   })({
-    execution: 'e',
-    target: 't',
-    credential: 'c',
-    expiresAt: 'then',
-    sealed: 's',
+    ...sealed,
     registry,
     images: packImages(images).packed,
     registries,
@@ -194,11 +193,7 @@ describe('verify-image-pull', () => {
     });
     await expect(
       broken({
-        execution: 'e',
-        target: 't',
-        credential: 'c',
-        expiresAt: 'then',
-        sealed: 's',
+        ...sealed,
         registry,
         images: packImages([]).packed,
         registries: [],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startWarm, type WarmFunction, worldEnvironment } from '../../bench/cold-process.ts';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
 import type { FunctionName } from '../../runner/functions.ts';
-import { executionArn, fetchToken, inputs } from '../../simulator/inputs.ts';
+import { fetchToken, inputs } from '../../simulator/inputs.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
 import { maxPackagingMs, type Packaged, packageStack } from '../../simulator/packaged.ts';
 import { World } from '../../simulator/world.ts';
@@ -146,15 +146,7 @@ const asked: ReadonlyArray<{
     what: 'the memory',
     on: /DynamoDB/,
     name: 'notify',
-    event: () => ({
-      kind: 'delayed',
-      name: 'production',
-      region: 'us-east-1',
-      execution: executionArn,
-      giveUpAt: '2026-11-23T17:30:00Z',
-      delay: { failingSince: '2026-11-23T12:00:00Z', retryAt: '2026-11-23T12:45:00Z' },
-      failure: { Error: 'RunpodUnavailableError', Cause: '{"errorMessage":"Runpod is down."}' },
-    }),
+    event: () => inputs.delayed(),
     // People are told all the same.
     becomes: 'fine',
   },

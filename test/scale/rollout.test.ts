@@ -9,10 +9,13 @@ import {
   followerId,
   hold,
   pinned,
+  pushBroken,
+  pushImage,
   rollOut,
   rolloutRecord,
   settle,
   targetsFollowing,
+  textsOf,
 } from '../support/rollouts.ts';
 
 const minuteMs = 60_000;
@@ -31,23 +34,12 @@ afterEach(() => world.end());
 
 const executions = (): Execution[] => [...world.rollouts.executions.values()];
 const record = (id = followerId): Promise<RolloutRecord> => rolloutRecord(world, id);
-/** Without the marks that keep mails from making links of what comes from outside. */
-const texts = (): string[] => world.sns.inbox.map(({ text }) => text.replaceAll('\u2060', ''));
-const push = (recipe = {}, tag = 'production'): Promise<string> => {
-  world.push('team/worker', tag, recipe);
-  return digestOfTag(world, tag);
-};
 const ours = (digest: string, tag = 'production'): string => pinned(tag, digest);
-const pushBroken = async (fault: 'ends' | 'cannot start'): Promise<string> => {
-  const digest = await push();
-  world.runpod.programFaults.set(digest, fault);
-  return digest;
-};
 
 describe('an image that no worker has had to start with', () => {
   it('ends its execution unproved, is watched by every later run, and is proven when a worker starts', async () => {
     await begin(undefined, { isWarm: false });
-    const digest = await push();
+    const digest = await pushImage(world);
     const startedAt = world.clock.now();
     await rollOut(world);
     expect(world.clock.now() - startedAt).toBeLessThan(hourMs);
@@ -62,7 +54,7 @@ describe('an image that no worker has had to start with', () => {
 
   it('is taken back by a later run where it turns out broken', async () => {
     await begin(undefined, { isWarm: false });
-    const digest = await pushBroken('cannot start');
+    const digest = await pushBroken(world, 'cannot start');
     await rollOut(world);
     expect(endpoint.image).toBe(ours(digest));
     world.runpod.startWorker(endpoint);
@@ -74,20 +66,20 @@ describe('an image that no worker has had to start with', () => {
 
   it('is told of once after a day', async () => {
     await begin(undefined, { isWarm: false });
-    await push();
+    await pushImage(world);
     for (let run = 0; run < 14; run += 1) {
       await rollOut(world);
       await world.clock.advance(4 * hourMs);
     }
-    expect(texts()).toHaveLength(1);
-    expect(texts()[0]).toMatch(/for a day/);
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(/for a day/);
   });
 
   it('is superseded by a newer one, and what both come back to stays', async () => {
     await begin(undefined, { isWarm: false });
-    await push();
+    await pushImage(world);
     await rollOut(world);
-    const newer = await push();
+    const newer = await pushImage(world);
     await rollOut(world);
     expect(endpoint.image).toBe(ours(newer));
     expect(await record()).toMatchObject({
@@ -102,7 +94,7 @@ describe('an endpoint that people change', () => {
 
   it('keeps what was chosen while an image was rolled out, and is not given that image again', async () => {
     await begin(undefined, { isWarm: false });
-    const digest = await push();
+    const digest = await pushImage(world);
     world.push('team/worker', 'debug');
     world.start();
     await world.clock.advance(5 * minuteMs);
@@ -114,16 +106,16 @@ describe('an endpoint that people change', () => {
     await rollOut(world);
     expect(endpoint.image).toBe(byHand);
     expect(await record()).toMatchObject({ refused: [{ digest, by: 'person' }] });
-    expect(texts().filter((text) => text.includes('by hand'))).toHaveLength(1);
+    expect(textsOf(world).filter((text) => text.includes('by hand'))).toHaveLength(1);
     await world.clock.advance(minuteMs);
-    const newer = await push();
+    const newer = await pushImage(world);
     await rollOut(world);
     expect(endpoint.image).toBe(ours(newer));
   });
 
   it('keeps the earlier image where somebody has put it back by hand', async () => {
     await begin();
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     world.runpod.release(endpoint, `${registryHost}/team/worker@${firstDigest}`);
     await world.clock.advance(minuteMs);
@@ -136,7 +128,7 @@ describe('an endpoint that people change', () => {
   it('gets back what was chosen at the very moment of the change', async () => {
     await begin();
     world.push('team/worker', 'debug');
-    await push();
+    await pushImage(world);
     let isFirst = true;
     world.runpod.onImageChange = () => {
       if (isFirst) world.runpod.release(endpoint, byHand);
@@ -144,14 +136,14 @@ describe('an endpoint that people change', () => {
     };
     await rollOut(world);
     expect(endpoint.image).toBe(byHand);
-    expect(texts()[0]).toMatch(/by hand at the same moment, which was put back/);
+    expect(textsOf(world)[0]).toMatch(/by hand at the same moment, which was put back/);
     await rollOut(world);
     expect(endpoint.image).toBe(byHand);
   });
 
   it('keeps what was chosen after a push that no run had seen yet, and says so', async () => {
     await begin();
-    const digest = await push();
+    const digest = await pushImage(world);
     world.push('team/worker', 'debug');
     await world.clock.advance(minuteMs);
     world.runpod.release(endpoint, byHand);
@@ -159,7 +151,7 @@ describe('an endpoint that people change', () => {
     await world.clock.advance(hourMs);
     await rollOut(world);
     expect(endpoint.image).toBe(byHand);
-    expect(texts().filter((text) => text.includes('by hand'))).toHaveLength(1);
+    expect(textsOf(world).filter((text) => text.includes('by hand'))).toHaveLength(1);
     expect(await record()).toMatchObject({
       refused: expect.arrayContaining([expect.objectContaining({ digest, by: 'person' })]),
     });
@@ -170,7 +162,7 @@ describe('an endpoint that people change', () => {
     world.push('team/worker', 'debug');
     world.runpod.release(endpoint, byHand);
     await world.clock.advance(minuteMs);
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect(endpoint.image).toBe(ours(digest));
     expect(await record()).toMatchObject({ proven: [{ digest }] });
@@ -179,7 +171,7 @@ describe('an endpoint that people change', () => {
   it('is left alone where it was held', async () => {
     await begin();
     await hold(world);
-    await push();
+    await pushImage(world);
     await rollOut(world);
     expect(executions()).toEqual([]);
     expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
@@ -191,7 +183,7 @@ describe('an execution that crashes', () => {
 
   it.each(states)('at %s is gone on with by the next run, under another number', async (state) => {
     await begin();
-    const digest = state.includes('Back') ? await pushBroken('cannot start') : await push();
+    const digest = state.includes('Back') ? await pushBroken(world, 'cannot start') : await pushImage(world);
     let isCrashed = false;
     world.rollouts.onEvent = (execution, event) => {
       if (isCrashed || event.type !== 'StateExited' || event.state.name !== state) return;
@@ -210,7 +202,7 @@ describe('an execution that crashes', () => {
 
   it('by an error of Runpod’s is told once, and gone on with', async () => {
     await begin();
-    const digest = await push();
+    const digest = await pushImage(world);
     const mend = world.faults.add({
       on: /PATCH \/v2\/serverless/,
       does: { answer: { status: 403, body: '{"detail":"access denied"}' } },
@@ -218,12 +210,12 @@ describe('an execution that crashes', () => {
     await rollOut(world);
     await rollOut(world);
     expect(executions().map(({ error }) => error)).toEqual(['RunpodUnauthorizedError', 'RunpodUnauthorizedError']);
-    expect(texts()).toHaveLength(1);
-    expect(texts()[0]).toMatch(/was stopped by an error.*403/s);
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(/was stopped by an error.*403/s);
     mend();
     await rollOut(world);
     expect(endpoint.image).toBe(ours(digest));
-    expect(texts()).toHaveLength(2);
+    expect(textsOf(world)).toHaveLength(2);
   });
 });
 
@@ -244,7 +236,7 @@ describe('an endpoint that waits for another', () => {
 
   it('takes what the other has proven, with nobody watching', async () => {
     await beginBoth();
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect([endpoint.image, second.image]).toEqual([ours(digest), ours(digest)]);
     expect(executions().map(({ status }) => status)).toEqual(['SUCCEEDED', 'SUCCEEDED']);
@@ -252,7 +244,7 @@ describe('an endpoint that waits for another', () => {
 
   it('never takes what the other has refused', async () => {
     await beginBoth();
-    await pushBroken('ends');
+    await pushBroken(world, 'ends');
     await rollOut(world);
     await rollOut(world);
     expect(second.image).toBe(`${registryHost}/team/worker:production`);
@@ -261,13 +253,13 @@ describe('an endpoint that waits for another', () => {
 
   it('is told of once where the other has slept for a day', async () => {
     await beginBoth(false);
-    await push();
+    await pushImage(world);
     for (let run = 0; run < 8; run += 1) {
       await rollOut(world);
       await world.clock.advance(6 * hourMs);
     }
     expect(second.image).toBe(`${registryHost}/team/worker:production`);
-    expect(texts().filter((text) => text.includes(`endpoint ${other} waits`))).toHaveLength(1);
+    expect(textsOf(world).filter((text) => text.includes(`endpoint ${other} waits`))).toHaveLength(1);
   });
 });
 
@@ -276,7 +268,7 @@ describe('pushes in bursts', () => {
     await begin();
     let digest = '';
     for (let count = 0; count < 9; count += 1) {
-      digest = await push();
+      digest = await pushImage(world);
       await rollOut(world);
     }
     expect((await record()).given).toHaveLength(6);
@@ -289,7 +281,7 @@ describe('pushes in bursts', () => {
     await begin();
     let digest = '';
     for (let count = 0; count < 4; count += 1) {
-      digest = await push();
+      digest = await pushImage(world);
       world.start();
       await world.clock.advance(5000 + count * 2000);
     }
@@ -303,7 +295,7 @@ describe('pushes in bursts', () => {
 describe('the last rollout taken out of targets.yml while one is under way', () => {
   it('leaves the endpoint on one of its two images, and refreshes go on', async () => {
     await begin(undefined, { isWarm: false });
-    const digest = await push();
+    const digest = await pushImage(world);
     world.start();
     await world.clock.advance(5 * minuteMs);
     expect(executions().map(({ status }) => status)).toEqual(['RUNNING']);

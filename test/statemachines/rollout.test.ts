@@ -8,9 +8,12 @@ import {
   digestOfTag,
   followerId,
   pinned,
+  pushBroken,
+  pushImage,
   rollOut,
   rolloutRecord,
   targetsFollowing,
+  textsOf,
 } from '../support/rollouts.ts';
 
 const minuteMs = 60_000;
@@ -28,18 +31,7 @@ afterEach(() => world.end());
 
 const executions = (): Execution[] => [...world.rollouts.executions.values()];
 const record = (id = followerId): Promise<RolloutRecord> => rolloutRecord(world, id);
-/** Without the marks that keep mails from making links of what comes from outside. */
-const texts = (): string[] => world.sns.inbox.map(({ text }) => text.replaceAll('\u2060', ''));
-const push = (recipe = {}, tag = 'production'): Promise<string> => {
-  world.push('team/worker', tag, recipe);
-  return digestOfTag(world, tag);
-};
 const ours = (digest: string, tag = 'production'): string => pinned(tag, digest);
-const pushBroken = async (fault: 'ends' | 'cannot start'): Promise<string> => {
-  const digest = await push();
-  world.runpod.programFaults.set(digest, fault);
-  return digest;
-};
 
 describe('a rollout that works', () => {
   it('records what the endpoint has, and changes nothing, when it is seen first', async () => {
@@ -53,7 +45,7 @@ describe('a rollout that works', () => {
 
   it('gives an endpoint the image that its tag names now, pinned, and proves it by a worker', async () => {
     await begin();
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     const [execution] = executions();
     expect(statesOf(execution as Execution).slice(0, 6)).toEqual([
@@ -71,13 +63,13 @@ describe('a rollout that works', () => {
       proven: [{ digest }],
       ended: { verdict: 'proven', digest },
     });
-    expect(texts()).toEqual([]);
+    expect(textsOf(world)).toEqual([]);
     expect(world.measurements.map(({ name }) => name)).toContain('MinutesFromPushToProven');
   });
 
   it('is over once: the next run finds nothing to do', async () => {
     await begin();
-    await push();
+    await pushImage(world);
     await rollOut(world);
     await rollOut(world);
     expect(executions()).toHaveLength(1);
@@ -86,7 +78,7 @@ describe('a rollout that works', () => {
   it('replaces a worker that runs a job when it has finished', async () => {
     await begin();
     world.runpod.occupy(endpoint, 5 * minuteMs);
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect(await record()).toMatchObject({ proven: [{ digest }] });
     expect(executions()[0]?.events.filter(({ type }) => type === 'StateEntered').length).toBeGreaterThan(15);
@@ -98,7 +90,7 @@ describe('a rollout that works', () => {
   ])('is proven %s', async (_, unestablished) => {
     await begin();
     Object.assign(world.runpod.unestablished, unestablished);
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect(await record()).toMatchObject({ proven: [{ digest }] });
   });
@@ -107,7 +99,7 @@ describe('a rollout that works', () => {
     await begin(targetsFollowing(`{ id: ${followerId}, rollout: { tag: production, canary: { input: {} } } }`), {
       isWarm: false,
     });
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect(await record()).toMatchObject({ proven: [{ digest }] });
     expect(world.runpod.jobs.size).toBe(1);
@@ -116,10 +108,10 @@ describe('a rollout that works', () => {
   it('follows the highest version in a range, and none that is lower', async () => {
     const rollout = `{ id: ${followerId}, rollout: { semver: '^1.4' } }`;
     await begin(targetsFollowing(rollout));
-    await push({}, 'v1.5.0');
+    await pushImage(world, {}, 'v1.5.0');
     await rollOut(world);
     expect(endpoint.image).toMatch(/:v1\.5\.0@sha256:/);
-    await push({}, 'v1.4.9');
+    await pushImage(world, {}, 'v1.4.9');
     await rollOut(world);
     expect(executions()).toHaveLength(1);
   });
@@ -131,7 +123,7 @@ describe('an image that does not work', () => {
     ['whose program ends at once', 'ends', /started its program \d+ times, and it ended each time at once/],
   ] as const)('%s is taken back, and people hear one sentence', async (_, fault, why) => {
     await begin();
-    const digest = await pushBroken(fault);
+    const digest = await pushBroken(world, fault);
     await rollOut(world);
     const [execution] = executions();
     expect(statesOf(execution as Execution)).toContain('WatchRollBack');
@@ -141,31 +133,31 @@ describe('an image that does not work', () => {
       refused: [{ digest, by: 'workers' }],
       ended: { verdict: 'broken', back: 'works' },
     });
-    expect(texts()).toHaveLength(1);
-    expect(texts()[0]).toMatch(why);
-    expect(texts()[0]).toContain(`@${firstDigest.slice(0, 19)} is back, and works.`);
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(why);
+    expect(textsOf(world)[0]).toContain(`@${firstDigest.slice(0, 19)} is back, and works.`);
   });
 
   it('is never given again, a newer one is, and whoever heard of the first hears of it', async () => {
     await begin();
-    const broken = await pushBroken('ends');
+    const broken = await pushBroken(world, 'ends');
     await rollOut(world);
     await rollOut(world);
     expect(executions()).toHaveLength(1);
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     expect(endpoint.image).toBe(ours(digest));
     expect((await record()).given.map((each) => each.digest)).toEqual([broken, digest]);
-    expect(texts()).toHaveLength(2);
-    expect(texts()[1]).toMatch(/runs team\/worker:production@\S+ and all is well again/);
+    expect(textsOf(world)).toHaveLength(2);
+    expect(textsOf(world)[1]).toMatch(/runs team\/worker:production@\S+ and all is well again/);
   });
 
   it('holds up none that was pushed while the earlier one came back', async () => {
     await begin();
-    await pushBroken('ends');
+    await pushBroken(world, 'ends');
     await world.refresh();
     await world.clock.advance(minuteMs / 2);
-    const digest = await push();
+    const digest = await pushImage(world);
     await rollOut(world);
     await world.clock.advance(minuteMs);
     await rollOut(world);
@@ -175,41 +167,41 @@ describe('an image that does not work', () => {
 
   it('is critical where the earlier one does not start either, and nothing more is tried', async () => {
     await begin();
-    await pushBroken('cannot start');
+    await pushBroken(world, 'cannot start');
     world.runpod.programFaults.set(firstDigest, 'cannot start');
     await rollOut(world);
     await rollOut(world);
     expect(executions()).toHaveLength(1);
     expect(await record()).toMatchObject({ ended: { verdict: 'broken', back: 'broken' } });
     expect(world.sns.inbox[0]?.subject).toMatch(/^\[CRITICAL\]/);
-    expect(texts()[0]).toMatch(/does not start either, and nothing more is tried/);
+    expect(textsOf(world)[0]).toMatch(/does not start either, and nothing more is tried/);
   });
 
   it('is never given to an endpoint where the token cannot pull it, and people hear of it once', async () => {
     await begin();
-    await push({ architecture: 'arm64' });
+    await pushImage(world, { architecture: 'arm64' });
     await rollOut(world);
     await rollOut(world);
     expect(executions()).toEqual([]);
     expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
-    expect(texts()).toHaveLength(1);
-    expect(texts()[0]).toMatch(/is not rolled out: .*amd64/);
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(/is not rolled out: .*amd64/);
   });
 
   it('is not given where ECR no longer holds the one to come back to', async () => {
     await begin();
-    await push();
+    await pushImage(world);
     world.registry.deleteImage(`${registryHost}/team/worker`, firstDigest);
     await rollOut(world);
     await rollOut(world);
     expect(executions()).toEqual([]);
-    expect(texts()).toHaveLength(1);
-    expect(texts()[0]).toMatch(/ECR holds no longer the image to come back to/);
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(/ECR holds no longer the image to come back to/);
   });
 
   it('is not what keeps workers from starting where the registry throttles them', async () => {
     await begin();
-    const digest = await push();
+    const digest = await pushImage(world);
     world.runpod.onImageChange = () =>
       void world.faults.add({
         on: /manifests\/sha256/,

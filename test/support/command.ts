@@ -194,6 +194,8 @@ interface TerminalSession {
   shows(text: string): Promise<void>;
   /** Waits until a question is asked: what is typed before is thrown away. */
   asks(text: string): Promise<void>;
+  /** Waits until a question is asked, and types keys. */
+  answers(text: string, typed: string): Promise<void>;
   /** Waits until something was written, however short it was to be seen. */
   echoes(text: string): Promise<void>;
   readonly ended: Promise<number>;
@@ -273,17 +275,22 @@ class Screen {
       if ((await Promise.race([found, end])) === text || what().includes(text)) return;
       throw new Error(`It ended without showing ${JSON.stringify(text)}:\n${this.lines().join('\n')}`);
     };
+    const asks = (text: string): Promise<void> =>
+      seen(() => {
+        const last = this.lines().findLast((line) => /^[?✔] /.test(line)) ?? '';
+        return last.startsWith('?') ? last : '';
+      }, text);
     return {
       screen: () => this.lines(),
       written: () => this.written,
       type,
       shows: (text) => seen(() => this.lines().join('\n'), text),
       // A question begins with "?", and once answered with "✔".
-      asks: (text) =>
-        seen(() => {
-          const last = this.lines().findLast((line) => /^[?✔] /.test(line)) ?? '';
-          return last.startsWith('?') ? last : '';
-        }, text),
+      asks,
+      async answers(text, typed) {
+        await asks(text);
+        type(typed);
+      },
       echoes: (text) => seen(() => this.written, text),
       ended,
     };

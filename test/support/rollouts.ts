@@ -75,3 +75,19 @@ export const hold = async (world: World, id = followerId): Promise<void> => {
     before === undefined ? undefined : { ...before, heldSince: world.clock.now() },
   );
 };
+
+/** Pushes an image of the repository, and answers with its digest. */
+export const pushImage = (world: World, recipe = {}, tag = 'production'): Promise<string> => {
+  world.push('team/worker', tag, recipe);
+  return digestOfTag(world, tag);
+};
+
+/** Pushes an image that no worker runs. */
+export const pushBroken = async (world: World, fault: 'ends' | 'cannot start'): Promise<string> => {
+  const digest = await pushImage(world);
+  world.runpod.programFaults.set(digest, fault);
+  return digest;
+};
+
+/** What people were told, without the marks that keep mails from making links of what comes from outside. */
+export const textsOf = (world: World): string[] => world.sns.inbox.map(({ text }) => text.replaceAll('\u2060', ''));

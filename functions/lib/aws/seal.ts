@@ -23,6 +23,15 @@ export interface SealContext {
   readonly expiresAt: string;
 }
 
+/** A sealed token as states hand it on, with what it is for. */
+export const sealedTokenSchema = z.object({
+  execution: z.string(),
+  target: z.string(),
+  credential: z.string(),
+  expiresAt: z.string(),
+  sealed: z.string(),
+});
+
 /** Encrypts a token under a KMS data key. The result is text of about twice the token's length. */
 export type Seal = (token: RegistryToken, context: SealContext) => Promise<string>;
 

@@ -159,6 +159,18 @@ export const isOperationMissing = (answer: RunpodAnswer): boolean =>
       ? answer.text().trim() !== ''
       : /requested path was not found/i.test(problemOf(answer.json) ?? '')));
 
+/** Deletes a thing, which may have gone already. Throws what `send` throws, and the error that a refusal stands for. */
+export const deleteAt = async (client: RunpodClient, call: Omit<RunpodCall, 'method'>): Promise<void> => {
+  const deletion: RunpodCall = { ...call, method: 'DELETE' };
+  const answer = await client.send(deletion);
+  if (answer.status === 404 && !isOperationMissing(answer)) return;
+  if (answer.status < 200 || answer.status > 299) throw refusalOf(answer, deletion);
+  // Runpod answers 204. A page comes from something between, and the thing is still there: a pod goes on costing.
+  if (answer.json === undefined && answer.text().trim() !== '') {
+    throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is not JSON.`);
+  }
+};
+
 /** Builds a URL below a base, with each identifier encoded. */
 export const under = (base: URL, ...segments: string[]): URL => {
   const unsafe = segments.find((segment) => /^\.{0,2}$/.test(segment));

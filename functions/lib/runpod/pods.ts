@@ -3,7 +3,7 @@ import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
-import { clauseOf, isOperationMissing, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
+import { clauseOf, deleteAt, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 import { maxItems, readList } from './pages.ts';
 
 const maxNameBytes = 191;
@@ -157,19 +157,6 @@ export const createRunpodPods = (
     throw refusalOf(answer, call);
   },
 
-  async delete(id) {
-    const call: RunpodCall = {
-      what: `delete pod ${id}`,
-      method: 'DELETE',
-      url: under(api, 'pods', id),
-      scope: 'for deleting pods',
-    };
-    const answer = await client.send(call);
-    const isGone = answer.status === 404 && !isOperationMissing(answer);
-    if (!isGone && (answer.status < 200 || answer.status > 299)) throw refusalOf(answer, call);
-    // Runpod answers 204. A page comes from something between, and the pod goes on costing.
-    if (!isGone && answer.json === undefined && answer.text().trim() !== '') {
-      throw new RunpodUnavailableError(`Runpod, asked to ${call.what}, answered with something that is not JSON.`);
-    }
-  },
+  delete: (id) =>
+    deleteAt(client, { what: `delete pod ${id}`, url: under(api, 'pods', id), scope: 'for deleting pods' }),
 });
