@@ -60,8 +60,10 @@ const choose = async (real: Real, image: string): Promise<void> => {
   const record = await memoryOf(real)
     .read(rolloutForm, followerId)
     .catch(() => undefined);
-  // The same reference once more is no other choice.
-  const isOnRecord = real.endpoint.image === image ? real.byHand?.isOnRecord === true : record !== undefined;
+  // The same reference once more is no other choice: it is on record where the first time was, and still is.
+  const { byHand, lostAt } = real;
+  const isSame = real.endpoint.image === image;
+  const isOnRecord = isSame ? byHand?.isOnRecord === true && byHand.at > lostAt : record !== undefined;
   real.world.runpod.release(real.endpoint, image);
   real.byHand = { image, at: real.world.clock.now(), isOnRecord };
 };
