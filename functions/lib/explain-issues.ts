@@ -1,12 +1,16 @@
 import * as z from 'zod/mini';
 
+const maxText = 60;
+const maxKeys = 10;
+
+const cut = (text: string): string => (text.length > maxText ? `${text.slice(0, maxText - 1)}…` : text);
+
 const describe = (value: unknown): string => {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object') return 'a mapping';
-  const text = JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+  return cut(JSON.stringify(value));
 };
 
 /** Writes a path as a person would: `targets[2].ecr.region`. */
@@ -16,6 +20,15 @@ export const pathOf = (path: readonly PropertyKey[]): string =>
     return text === '' ? String(key) : `${text}.${String(key)}`;
   }, '');
 
+/** Keys are whatever somebody has written: a message holds a few of them, as far as they help. */
+const unknownKeys = (keys: readonly string[]): string => {
+  const more = keys.length > maxKeys ? ` and ${keys.length - maxKeys} more` : '';
+  return `${keys
+    .slice(0, maxKeys)
+    .map((key) => cut(JSON.stringify(key)))
+    .join(', ')}${more}`;
+};
+
 const expectation = (issue: z.core.$ZodIssue): string => {
   switch (issue.code) {
     case 'invalid_type':
@@ -23,7 +36,7 @@ const expectation = (issue: z.core.$ZodIssue): string => {
     case 'invalid_value':
       return `expected one of ${issue.values.join(', ')}`;
     case 'unrecognized_keys':
-      return `does not know ${issue.keys.map((key) => JSON.stringify(key)).join(', ')}`;
+      return `does not know ${unknownKeys(issue.keys)}`;
     case 'invalid_union':
       return issue.discriminator === undefined ? issue.message : 'expected a kind that is known';
     case 'too_small':

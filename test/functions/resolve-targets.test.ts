@@ -69,6 +69,15 @@ describe('resolve-targets', () => {
       /targets: expected names from targets.yml \(one, two, three, abroad, theirs\), found four/,
     ],
     [inputs.resolveTargets({ target: 'one' }), /does not know "target"/],
+    [inputs.resolveTargets({ registry: { account: '1', region: 'x', names: ['one'] } }), /does not know "names"/],
+    [
+      inputs.resolveTargets({ trigger: 'schedule', targets: ['one'] }),
+      /trigger: a scheduled run concerns every target/,
+    ],
+    [
+      inputs.resolveTargets({ trigger: 'schedule', registry: { account: '123456789012', region: 'us-east-1' } }),
+      /trigger: a scheduled run concerns every target/,
+    ],
     [inputs.resolveTargets({ trigger: 'whim' }), /trigger: expected one of schedule, push, deploy, manual/],
     [inputs.resolveTargets({ waitUntil: 'soon' }), /waitUntil: expected a time/],
     [{ ...inputs.resolveTargets(), startedAt: 'x' }, /startedAt: expected a time/],
@@ -78,5 +87,17 @@ describe('resolve-targets', () => {
       name: 'InvalidInputError',
       message: expect.stringMatching(message),
     });
+  });
+
+  it.each([
+    [
+      'names that it does not know',
+      Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`${index}${'k'.repeat(200)}`, 1])),
+    ],
+    ['names of targets', { targets: Array.from({ length: 1000 }, () => 'x'.repeat(200_000)) }],
+  ])('keeps %s short that people have written, so that the report can hold them', async (_what, input) => {
+    const refused = await resolveTargets(inputs.resolveTargets(input)).catch((error: unknown) => String(error));
+    expect(String(refused).length).toBeLessThan(2500);
+    expect(refused).toMatch(/^InvalidInputError/);
   });
 });
