@@ -2,6 +2,7 @@ import { lambda, parseInput } from './lib/platform.ts';
 import {
   changeCurrent,
   endBy,
+  giveImage,
   lookAtEndpoint,
   type RolloutDeps,
   releaseOf,
@@ -34,6 +35,7 @@ export const createApplyRollout =
     const { endpoint: before, releases: releasesBefore } = seen;
     const givenAt = now();
     let { releasedBefore } = current;
+    let then: typeof seen | undefined = seen;
     if (before.image !== current.image) {
       // Where an earlier try was taken, whoever has changed the endpoint since chose to.
       const isTaken =
@@ -45,10 +47,8 @@ export const createApplyRollout =
         current: { ...found, phase: 'applying', ...(releasedBefore === undefined ? {} : { releasedBefore }) },
       }));
       if (ours === undefined) return end.asOther(marked);
-      await runpod.changeImage(id, current.image);
+      then = await giveImage(runpod, id, current.image, before.image);
     }
-
-    const then = await lookAtEndpoint(runpod, id);
     if (then === undefined) return end.gone();
     const { endpoint: after, releases } = then;
     if (after.image !== current.image) return end.byHand(after.image);

@@ -2,6 +2,7 @@ import { lambda, parseInput } from './lib/platform.ts';
 import {
   changeCurrent,
   endBy,
+  giveImage,
   lookAtEndpoint,
   type RolloutDeps,
   releaseOf,
@@ -38,8 +39,7 @@ export const createRollBack =
     const givenAt = now();
     if (before.image !== earlier.image) {
       if (before.image !== image) return notOurs(before.image);
-      await runpod.changeImage(id, earlier.image);
-      const then = await lookAtEndpoint(runpod, id);
+      const then = await giveImage(runpod, id, earlier.image, image);
       if (then === undefined) return end.gone();
       const { endpoint: after, releases } = then;
       if (after.image !== earlier.image) return notOurs(after.image);

@@ -40,6 +40,8 @@ class Endpoint {
   isNumbered = true;
   isDated = true;
   isReleased = true;
+  /** Whether Runpod, which says that it took a change, shows it. */
+  isShown = true;
 
   change(image: string): void {
     const createdAt = this.isDated ? this.time : undefined;
@@ -73,7 +75,7 @@ class Endpoint {
       this.meanwhile = undefined;
       this.given.push(image);
       this.keys.push(rolloutKey);
-      this.change(image);
+      if (this.isShown) this.change(image);
     },
     readWorkerLog: async (_, worker) => {
       this.read.push(worker);
@@ -346,6 +348,22 @@ describe('an endpoint that is given an image', () => {
     expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
     expect((await record())?.current).toMatchObject({ phase: 'watching', ...current });
     expect((await record())?.current?.version).toBe('version' in current ? current.version : undefined);
+  });
+
+  it.each([
+    ['the new image', {}, tagged, imageOf(newDigest), createApplyRollout, 'watch'],
+    ['the earlier one back', returning, imageOf(newDigest), imageOf(oldDigest), createRollBack, 'watch back'],
+  ] as const)('is given %s again where Runpod took the change and does not show it', async (...of) => {
+    const [, current, image, given, create, next] = of;
+    const { runpod, deps, record } = await begin(current);
+    runpod.image = image;
+    runpod.isShown = false;
+    const step = create(deps());
+    await expect(step(order)).rejects.toThrow(RunpodUnavailableError);
+    expect(await record()).toMatchObject({ refused: [], current: { attempt: 1 } });
+    runpod.isShown = true;
+    expect(await step(order)).toEqual({ next });
+    expect([runpod.image, runpod.given]).toEqual([given, [given, given]]);
   });
 
   it('is counted as given, with the newest release before it', async () => {

@@ -1,3 +1,4 @@
+import { RunpodUnavailableError } from '../errors.ts';
 import type { BasePlatform } from '../platform.ts';
 import { connectRunpod } from '../runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from '../runpod/jobs.ts';
@@ -30,13 +31,40 @@ type RolloutRunpod = (keys: RolloutOrder['target']['runpod']) => {
   readonly jobs: RunpodJobs;
 };
 
+/** An endpoint and its releases. */
+interface SeenEndpoint {
+  readonly endpoint: Endpoint;
+  readonly releases: readonly ImageRelease[];
+}
+
 /** An endpoint and its releases; `undefined` where it has gone, whose releases nobody can list. */
 export const lookAtEndpoint = async (
-  { management, listImageReleases }: Pick<ReturnType<RolloutRunpod>, 'management' | 'listImageReleases'>,
+  { management, listImageReleases }: ReturnType<RolloutRunpod>,
   id: string,
-): Promise<{ readonly endpoint: Endpoint; readonly releases: readonly ImageRelease[] } | undefined> => {
+): Promise<SeenEndpoint | undefined> => {
   const endpoint = await management.getEndpoint(id);
   return endpoint === undefined ? undefined : { endpoint, releases: await listImageReleases(id) };
+};
+
+/**
+ * Gives an endpoint another image, and looks at it then.
+ *
+ * @param before the image that it had
+ * @throws {RunpodUnavailableError} Runpod took the change and still shows the image of before: that is nobody's choice, and
+ *   whoever asks again sees the change, or makes it
+ */
+export const giveImage = async (
+  runpod: ReturnType<RolloutRunpod>,
+  id: string,
+  image: string,
+  before: string,
+): Promise<SeenEndpoint | undefined> => {
+  await runpod.changeImage(id, image);
+  const then = await lookAtEndpoint(runpod, id);
+  if (then?.endpoint.image === before) {
+    throw new RunpodUnavailableError(`Runpod, asked to give endpoint ${id} the image ${image}, still shows ${before}.`);
+  }
+  return then;
 };
 
 /** Makes the connections of one function. A key is read when something is asked with it. */
