@@ -297,6 +297,26 @@ describe('a rollout that works', () => {
     });
   });
 
+  it.each([
+    ['by itself', false, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest }]],
+    ['by hand', true, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest, byHand: true }]],
+    ['by hand where the endpoint wants it', true, newDigest, undefined, [{ digest: oldDigest }, { digest: newDigest }]],
+    ['by hand where it was proven before', true, undefined, newDigest, [{ digest: newDigest }, { digest: oldDigest }]],
+  ] as const)('is proven %s', async (_what, isAsked, wish, before, proven) => {
+    const { runpod, deps, record } = await begin(isAsked ? { ...watching, isAsked } : watching, {
+      ...(wish === undefined ? {} : { wanted: { digest: wish, image: imageOf(wish), since: startedAt } }),
+      proven: [...(before === undefined ? [] : [before]), oldDigest].map((digest) => ({
+        image: imageOf(digest),
+        digest,
+        at: startedAt,
+      })),
+    });
+    proves(runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven' } });
+    const found = (await record())?.proven ?? [];
+    expect(found.map(({ digest, byHand }) => (byHand === undefined ? { digest } : { digest, byHand }))).toEqual(proven);
+  });
+
   it('is told where people were told of trouble before', async () => {
     const { runpod, deps, record } = await begin(watching, { told: `unproved ${newDigest}` });
     proves(runpod, imageOf(newDigest), 2);

@@ -3,7 +3,7 @@ import type { Log, Meter } from '../platform.ts';
 import { changeCurrent, type RolloutEnd } from './execution.ts';
 import type { RolloutMemory } from './memory.ts';
 import type { RolloutOrder, RolloutStep } from './order.ts';
-import { type CurrentRollout, remember } from './record.ts';
+import { type CurrentRollout, prove, remember } from './record.ts';
 
 /** What it takes to conclude a rollout. */
 export interface ConcludeDeps {
@@ -61,10 +61,9 @@ export const concludeBy = (
   async proven({ current, image, digest, why }: GivenImage): Promise<RolloutStep> {
     const step = await end.with('proven', why, {
       change: (all) => ({
-        ...all,
+        ...prove(all, current, now()),
         earlier: { image, digest },
         previous: current.earlier,
-        proven: remember(all.proven, { image, digest, at: now() }),
       }),
     });
     // Another execution has taken over, and will say itself what it proves.

@@ -1,3 +1,4 @@
+import type SemVer from 'semver/classes/semver.js';
 import { nameImage, parseImageReference } from '../ecr/image-reference.ts';
 import type { RepositoryImage } from '../ecr/repository-images.ts';
 import {
@@ -6,6 +7,7 @@ import {
   firstRecord,
   keepEarlier,
   mayBeGiven,
+  type PinnedImage,
   pin,
   type RolloutRecord,
   type SeenImage,
@@ -73,18 +75,36 @@ export const digestOf = (image: string, images: readonly RepositoryImage[]): str
   return digest ?? images.find(({ tags }) => tags.includes(tag))?.digest;
 };
 
+/** What was proven once, as it is in the repository now. */
+const wantedOf = ({ image, digest }: PinnedImage, images: readonly RepositoryImage[]): Wanted => {
+  const held = images.find((each) => each.digest === digest);
+  const tag = parseImageReference(image)?.tag ?? held?.tags[0] ?? 'latest';
+  return { digest, tag, pushedAt: held?.pushedAt ?? 0 };
+};
+
+/** The newest image that another endpoint, which follows the same, has proven and ECR still holds. */
+const newestProven = ({ settings, images, after }: RolloutView, running: SemVer | undefined): Wanted => {
+  const { id = '', record } = after ?? {};
+  const proven = (record?.proven ?? []).filter(({ byHand, digest }) => !byHand || digest === record?.wanted?.digest);
+  const held = images.filter(({ digest }) => proven.some((each) => each.digest === digest));
+  const last = proven.findLast(({ digest }) => held.some((each) => each.digest === digest));
+  if (last === undefined) return { problem: `${id} has proven none yet` };
+  // A tag has moved on from what was proven, and may have moved back: what was proven last is the newest. Versions have an
+  // order of their own.
+  const found = settings.tag === undefined ? findWanted(settings, held, running) : wantedOf(last, images);
+  if ('problem' in found) return found;
+  const { at = 0 } = proven.find(({ digest }) => digest === found.digest) ?? {};
+  const isRefused = record?.refused.some((each) => each.digest === found.digest && each.at > at) ?? false;
+  return isRefused ? { problem: `${id} has proven ${found.tag}, and refused it since` } : found;
+};
+
 /** What an endpoint wants of another's proven images: the newest, where both follow the same; else its own, once proven. */
-const wantedAfter = (wanted: Wanted, { settings, images, after }: RolloutView): Wanted => {
+const wantedAfter = (wanted: Wanted, view: RolloutView, running: SemVer | undefined): Wanted => {
+  const { settings, after } = view;
   if (after === undefined) return wanted;
-  const proven = after.record?.proven ?? [];
-  const held = (digest: string): RepositoryImage | undefined => images.find((each) => each.digest === digest);
-  if (after.settings !== undefined && followSame(settings, after.settings)) {
-    const newest = proven.toReversed().find(({ digest }) => held(digest) !== undefined);
-    if (newest === undefined) return { problem: `${after.id} has proven none yet` };
-    const tag = parseImageReference(newest.image)?.tag ?? held(newest.digest)?.tags[0] ?? 'latest';
-    return { digest: newest.digest, tag, pushedAt: held(newest.digest)?.pushedAt ?? 0 };
-  }
-  if ('problem' in wanted || proven.some(({ digest }) => digest === wanted.digest)) return wanted;
+  if (after.settings !== undefined && followSame(settings, after.settings)) return newestProven(view, running);
+  const isProven = (digest: string): boolean => after.record?.proven.some((each) => each.digest === digest) ?? false;
+  if ('problem' in wanted || isProven(wanted.digest)) return wanted;
   return { problem: `${after.id} has not proven it yet` };
 };
 
@@ -121,7 +141,7 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
   const seen: SeenImage = { image, ...(digest === undefined ? {} : { digest }) };
   const runs = runningVersion(images, before?.earlier.digest ?? digest, parseImageReference(image)?.tag);
   const own = findWanted(settings, images, runs);
-  const found = wantedAfter(own, view);
+  const found = wantedAfter(own, view, runs);
   const wanted =
     'problem' in found
       ? undefined

@@ -7,12 +7,15 @@ const time = z.number();
 
 /** An image as an endpoint names it, and the digest that this stands for. */
 const pinnedSchema = z.object({ image: text, digest: text });
-type PinnedImage = z.output<typeof pinnedSchema>;
+export type PinnedImage = z.output<typeof pinnedSchema>;
 
 /** Whether an image that an endpoint has was chosen by hand, as far as the runs have seen. */
 const byHand = z.optional(z.literal(true));
 
-const provenSchema = z.extend(pinnedSchema, { at: time });
+const givenSchema = z.extend(pinnedSchema, { at: time });
+
+/** By hand where a person asked for what the endpoint does not follow: no other endpoint takes it for that. */
+const provenSchema = z.extend(givenSchema, { byHand });
 
 const refusedSchema = z.extend(pinnedSchema, {
   at: time,
@@ -75,7 +78,7 @@ export const rolloutRecordSchema = z.object({
   /** What it had before its last proven rollout. */
   previous: z.optional(pinnedSchema),
   /** When it was given which digest, the newest last. */
-  given: z.array(provenSchema),
+  given: z.array(givenSchema),
   proven: z.array(provenSchema),
   refused: z.array(refusedSchema),
   /** How many executions it has had: each has a number of its own. */
@@ -134,6 +137,14 @@ export const give = (record: RolloutRecord, { image, digest }: PinnedImage, at: 
   ...record,
   given: [...record.given, { image, digest, at }].slice(-maxRemembered),
 });
+
+/** Says that the image of the rollout under way works. What was proven by itself before stays where it was. */
+export const prove = (record: RolloutRecord, { image, digest, isAsked }: CurrentRollout, at: number): RolloutRecord => {
+  const isByHand = isAsked === true && record.wanted?.digest !== digest;
+  if (isByHand && record.proven.some((each) => each.digest === digest)) return record;
+  const proof = { image, digest, at, ...(isByHand ? { byHand: isByHand } : {}) };
+  return { ...record, proven: remember(record.proven, proof) };
+};
 
 /** Ends the rollout that is under way. */
 export const endRollout = (

@@ -222,6 +222,47 @@ describe('an endpoint that waits for another', () => {
     });
   });
 
+  it('takes nothing that a person gave the other, unless the other wants it by now', () => {
+    const after = other(['b']);
+    const proven = [
+      ...after.record.proven,
+      { image: pinned('a', 'try'), digest: digestOf('a'), at: now, byHand: true as const },
+    ];
+    const wanted = (digest: string) => ({ digest, image: pinned('a'), since: now });
+    const take = (of: string) =>
+      decideRollout(record, view({ after: { ...after, record: { ...after.record, proven, wanted: wanted(of) } } }));
+    expect(take(digestOf('b')).wanted).toMatchObject({ digest: digestOf('b') });
+    expect(take(digestOf('a')).wanted).toMatchObject({ digest: digestOf('a') });
+  });
+
+  it('waits where the other has refused since what it had proven', () => {
+    const after = other(['b']);
+    const refuse = (at: number) =>
+      decideRollout(record, view({ after: { ...after, record: { ...after.record, refused: [{ ...refused, at }] } } }));
+    expect(refuse(now)).toMatchObject({ next: 'begin' });
+    expect(refuse(now + 1)).toMatchObject({
+      state: 'waiting',
+      why: '4m7x2k9q has proven production, and refused it since',
+    });
+  });
+
+  it('takes the highest version of those that the other has proven, and none lower than what it runs', () => {
+    const settings = { semver: '^1.4', proveWithinMinutes: 20 };
+    const versions = [
+      image('a', 48, 'v1.4.0'),
+      image('b', 2, 'v1.5.0'),
+      image('c', 1, 'v1.4.9'),
+      image('d', 0, 'v2.0.0'),
+    ];
+    const take = (letter: string, tag: string, proven: string[]) => {
+      const before = { ...firstRecord({ image: pinned(letter, tag), digest: digestOf(letter) }) };
+      const after = other(proven, settings);
+      return decideRollout(before, view({ settings, image: pinned(letter, tag), images: versions, after }));
+    };
+    expect(take('a', 'v1.4.0', ['b', 'c', 'd']).wanted).toMatchObject({ digest: digestOf('b') });
+    expect(take('b', 'v1.5.0', ['c']).wanted).toBeUndefined();
+  });
+
   it('waits while there is none, and says so after a day', () => {
     const after = other([]);
     const first = decideRollout(record, view({ after }));
