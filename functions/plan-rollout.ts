@@ -1,8 +1,8 @@
 import { lambda, parseInput } from './lib/platform.ts';
-import { isOfRollout } from './lib/rollout/decide.ts';
 import { endBy, isChosenSince, type RolloutDeps, rolloutDeps } from './lib/rollout/execution.ts';
 import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
+import { isEndedByHold, isOfRollout } from './lib/rollout/record.ts';
 
 /**
  * Decides where an execution begins: is its rollout still the endpoint's, does the endpoint still have what it had, and how
@@ -19,16 +19,14 @@ export const createPlanRollout =
     const record = await memory.read(order.endpoint);
     const current = record?.current;
     if (record === undefined || current === undefined || current.attempt !== order.attempt) return end.asOther(record);
-    if (record.heldSince !== undefined && current.isAsked !== true && current.phase !== 'returning') {
-      return end.with('held', 'it was held');
-    }
     const { management, listImageReleases } = runpodFor(order.target.runpod);
     const endpoint = await management.getEndpoint(order.endpoint);
     if (endpoint === undefined) return end.gone();
     if (endpoint.registry !== order.target.runpod.registry) {
-      return end.with('superseded', 'the endpoint uses another credential');
+      return end.leave('superseded', 'the endpoint uses another credential', endpoint.image);
     }
     if (!isOfRollout(current, endpoint.image)) return end.byHand(endpoint.image);
+    if (isEndedByHold(record)) return end.leave('held', 'it was held', endpoint.image);
     if (current.phase === 'planned' && current.earlier.byHand === true && current.isAsked !== true) {
       const releases = await listImageReleases(order.endpoint);
       if (isChosenSince(releases, endpoint.image, current.pushedAt)) return end.byHand(endpoint.image);

@@ -7,6 +7,7 @@ import { endBy, type RolloutDeps, releaseOf, rolloutDeps } from './lib/rollout/e
 import { isOfRelease, judgeWorkers } from './lib/rollout/judge.ts';
 import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema, type Watched } from './lib/rollout/order.ts';
+import { isEndedByHold } from './lib/rollout/record.ts';
 import { withLogs } from './lib/runpod/watch-workers.ts';
 
 /** What watch-rollout needs from outside. */
@@ -43,7 +44,6 @@ export const createWatchRollout =
     const { image, digest } = isBack ? current.earlier : current;
     const appliedAt = (isBack ? current.backAt : current.appliedAt) ?? current.startedAt;
     const brokenWhy = current.brokenWhy ?? '';
-    if (!isBack && record.heldSince !== undefined && current.isAsked !== true) return end.with('held', 'it was held');
 
     const endpoint = await management.getEndpoint(id);
     if (endpoint === undefined) return end.gone();
@@ -55,6 +55,7 @@ export const createWatchRollout =
           })
         : end.byHand(endpoint.image);
     }
+    if (isEndedByHold(record)) return end.leave('held', 'it was held', image);
     const known = isBack ? current.backVersion : current.version;
     const version = known ?? releaseOf(await listImageReleases(id), image, current.releasedBefore)?.version;
     const release = { image, appliedAt, version };

@@ -4,7 +4,7 @@ import { CommandError } from '../../stack/failure.ts';
 const unknown = (id: string): CommandError =>
   new CommandError(`Nothing is remembered of endpoint ${id}: no run has seen it yet. Name an image with --to.`);
 
-/** The digest that an endpoint had before: of the rollout under way, or of the last that was proven. */
+/** The digest that an endpoint had before: before the rollout under way, or what it has. */
 export const takeBack = (record: RolloutRecord | undefined, id: string): string => {
   if (record === undefined) throw unknown(id);
   const digest = record.current?.earlier.digest ?? record.previous?.digest;

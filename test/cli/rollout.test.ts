@@ -2,7 +2,15 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { registryHost, type World } from '../../simulator/world.ts';
 import { run } from '../support/command.ts';
-import { beginFollowing, digestOfTag, followerId, pinned, rollOut, rolloutRecord } from '../support/rollouts.ts';
+import {
+  beginFollowing,
+  digestOfTag,
+  followerId,
+  pinned,
+  rollOut,
+  rolloutRecord,
+  settle,
+} from '../support/rollouts.ts';
 
 let world: World;
 let endpoint: SimulatedEndpoint;
@@ -121,6 +129,22 @@ describe('a rollout from the command line, with a stack', () => {
     expect(printed).toMatch(/✓ 4m7x2k9q runs/);
     expect(code).toBe(0);
     await rollOut(world);
+    expect(endpoint.image).toContain(`@${before}`);
+  });
+
+  it('gives back what the endpoint had before a rollout that was held', async () => {
+    await begin();
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    const before = await digestOfTag(world, 'production');
+    world.runpod.stopWorkers(endpoint);
+    world.push('team/worker', 'production');
+    await world.refresh();
+    await rollout('--hold', followerId);
+    await settle(world);
+    expect(await rolloutRecord(world)).toMatchObject({ refused: [], ended: { verdict: 'held' } });
+    await rollout('--back', followerId);
+    await world.clock.advance(60_000);
     expect(endpoint.image).toContain(`@${before}`);
   });
 

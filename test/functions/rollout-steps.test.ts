@@ -644,9 +644,23 @@ describe('an endpoint that is held', () => {
     );
   });
 
-  it('ends what is watched, where nobody asked for it', async () => {
-    const { runpod, deps } = await begin(watching, { heldSince: startedAt });
+  it.each([
+    ['watch-rollout', createWatchRollout],
+    ['plan-rollout', createPlanRollout],
+  ])('ends what is watched, where nobody asked for it, and stays on its image: %s', async (_name, create) => {
+    const { runpod, deps, record } = await begin(watching, { heldSince: startedAt });
     runpod.image = imageOf(newDigest);
-    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'held' } });
+    expect(await create(deps())(order)).toMatchObject({ ending: { verdict: 'held' } });
+    expect(await record()).toMatchObject({
+      earlier: { image: imageOf(newDigest), digest: newDigest },
+      previous: { digest: oldDigest },
+      ended: { verdict: 'held' },
+    });
+  });
+
+  it('has what it had, where it was held before Runpod took the change', async () => {
+    const { deps, record } = await begin({ phase: 'applying' }, { heldSince: startedAt });
+    expect(await createPlanRollout(deps())(order)).toMatchObject({ ending: { verdict: 'held' } });
+    expect((await record())?.earlier).toEqual(seen);
   });
 });

@@ -3,7 +3,7 @@ import type { Log, Meter } from '../platform.ts';
 import { changeCurrent, type RolloutEnd } from './execution.ts';
 import type { RolloutMemory } from './memory.ts';
 import type { RolloutOrder, RolloutStep } from './order.ts';
-import { type CurrentRollout, prove, remember } from './record.ts';
+import { type CurrentRollout, leaveOn, prove, remember } from './record.ts';
 
 /** What it takes to conclude a rollout. */
 export interface ConcludeDeps {
@@ -60,11 +60,7 @@ export const concludeBy = (
   /** What the next rollout comes back to. Endpoints that waited for it are refreshed. */
   async proven({ current, image, digest, why }: GivenImage): Promise<RolloutStep> {
     const step = await end.with('proven', why, {
-      change: (all) => ({
-        ...prove(all, current, now()),
-        earlier: { image, digest },
-        previous: current.earlier,
-      }),
+      change: (all) => leaveOn(prove(all, current, now()), image),
     });
     // Another execution has taken over, and will say itself what it proves.
     if (step.next !== 'notify' || step.ending.verdict !== 'proven') return step;

@@ -2,10 +2,12 @@ import type SemVer from 'semver/classes/semver.js';
 import { nameImage, parseImageReference } from '../ecr/image-reference.ts';
 import type { RepositoryImage } from '../ecr/repository-images.ts';
 import {
-  type CurrentRollout,
   endRollout,
   firstRecord,
+  isEndedByHold,
+  isOfRollout,
   keepEarlier,
+  leaveOn,
   mayBeGiven,
   type PinnedImage,
   pin,
@@ -110,16 +112,6 @@ const wantedAfter = (wanted: Wanted, view: RolloutView, running: SemVer | undefi
 
 const dayMs = 24 * 3_600_000;
 
-/**
- * Whether what an endpoint has is what a rollout made of it, or had begun with. Once Runpod has taken the new image, an
- * endpoint with the one before has been changed by hand.
- */
-export const isOfRollout = ({ phase, image, from, earlier }: CurrentRollout, seen: string): boolean => {
-  if (seen === image) return true;
-  if (phase === 'returning') return seen === pin(earlier.image, earlier.digest);
-  return phase !== 'watching' && from.includes(seen);
-};
-
 /** When a rollout last changed an endpoint, or ended: what was seen before tells nothing of what anybody did by hand. */
 const changedAt = ({ given, current, ended }: RolloutRecord): number =>
   Math.max(given.at(-1)?.at ?? 0, current?.backAt ?? 0, ended?.at ?? 0);
@@ -156,17 +148,16 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
     const record = { ...firstRecord(seen), ...wish };
     return { state: 'recorded', why: `it has ${nameOf(image)}`, record, ...(wanted && { wanted }) };
   }
+  const isNews = seenAt > changedAt(before);
   const take = (): RolloutRecord => {
-    if (seenAt <= changedAt(before)) return before;
+    if (!isNews) return before;
     if (before.current === undefined) {
       return keepEarlier(before, seen, [wanted?.digest, 'problem' in own ? undefined : own.digest], now);
     }
     return isOfRollout(before.current, image) ? before : takeHandMadeChoice(before, seen, now);
   };
   const taken = take();
-  const isEndedByHold =
-    taken.heldSince !== undefined && taken.current?.isAsked !== true && taken.current?.phase !== 'returning';
-  const kept = isEndedByHold ? endRollout(taken, 'held', 'it was held', now) : taken;
+  const kept = isNews && isEndedByHold(taken) ? endRollout(leaveOn(taken, image), 'held', 'it was held', now) : taken;
   const { wanted: _, ...rest } = kept;
   const record: RolloutRecord = { ...rest, ...wish };
   const decide = (state: RolloutState, why: string, more: Pick<Decision, 'next' | 'trouble'> = {}): Decision => ({

@@ -16,6 +16,7 @@ import type { RolloutOrder, RolloutStep } from './order.ts';
 import {
   type CurrentRollout,
   endRollout,
+  leaveOn,
   type RolloutRecord,
   type RolloutVerdict,
   takeHandMadeChoice,
@@ -171,6 +172,10 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
     gone: (): Promise<RolloutStep> => ended('superseded', 'Runpod has no such endpoint any more'),
 
     with: ended,
+
+    /** Ends it for what is none of its image's doing: the endpoint stays on what it has. */
+    leave: (verdict: RolloutVerdict, why: string, image: string): Promise<RolloutStep> =>
+      ended(verdict, why, { change: (record) => leaveOn(record, image) }),
 
     /** Somebody has given the endpoint an image of their choice: it stays, and what it replaced is not given again. */
     async byHand(image: string, why = 'it was replaced by hand at Runpod'): Promise<RolloutStep> {

@@ -75,7 +75,7 @@ const endedSchema = z.extend(pinnedSchema, {
 export const rolloutRecordSchema = z.object({
   /** What the endpoint was last seen with outside of a rollout; without a digest where ECR had none for its reference. */
   earlier: z.object({ image: text, digest: z.optional(text), byHand }),
-  /** What it had before its last proven rollout. */
+  /** What it had before what it has. */
   previous: z.optional(pinnedSchema),
   /** When it was given which digest, the newest last. */
   given: z.array(givenSchema),
@@ -144,6 +144,29 @@ export const prove = (record: RolloutRecord, { image, digest, isAsked }: Current
   if (isByHand && record.proven.some((each) => each.digest === digest)) return record;
   const proof = { image, digest, at, ...(isByHand ? { byHand: isByHand } : {}) };
   return { ...record, proven: remember(record.proven, proof) };
+};
+
+/**
+ * Whether what an endpoint has is what a rollout made of it, or had begun with. Once Runpod has taken the new image, an
+ * endpoint with the one before has been changed by hand.
+ */
+export const isOfRollout = ({ phase, image, from, earlier }: CurrentRollout, seen: string): boolean => {
+  if (seen === image) return true;
+  if (phase === 'returning') return seen === pin(earlier.image, earlier.digest);
+  return phase !== 'watching' && from.includes(seen);
+};
+
+/** Whether a hold ends the rollout under way: neither what a person asked for, nor a way back. */
+export const isEndedByHold = ({ heldSince, current }: RolloutRecord): boolean =>
+  heldSince !== undefined && current !== undefined && current.isAsked !== true && current.phase !== 'returning';
+
+/** Says what an endpoint is left with where its rollout ends: it is no choice by hand, and what the next one comes back to. */
+export const leaveOn = (record: RolloutRecord, image: string): RolloutRecord => {
+  const { current, earlier } = record;
+  const digest = parseImageReference(image)?.digest;
+  if (current === undefined || digest === undefined || image === earlier.image) return record;
+  const previous = digest === current.earlier.digest ? record.previous : current.earlier;
+  return { ...record, earlier: { image, digest }, ...(previous === undefined ? {} : { previous }) };
 };
 
 /** Ends the rollout that is under way. */
@@ -221,7 +244,14 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
           : remember(all, { image, digest, at: now, by: 'person', why: replacedByHand }),
       record.refused,
     );
-  return { ...endRollout(record, 'superseded', replacedByHand, now), refused, earlier: { ...seen, byHand: true } };
+  const { image, digest } = current?.earlier ?? earlier;
+  const previous = digest === undefined || digest === seen.digest ? {} : { previous: { image, digest } };
+  return {
+    ...endRollout(record, 'superseded', replacedByHand, now),
+    ...previous,
+    refused,
+    earlier: { ...seen, byHand: true },
+  };
 };
 
 /**

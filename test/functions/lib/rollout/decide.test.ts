@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { decideRollout, isOfRollout, type RolloutView } from '../../../../functions/lib/rollout/decide.ts';
-import { claim, endRollout, firstRecord, give, type RolloutRecord } from '../../../../functions/lib/rollout/record.ts';
+import { decideRollout, type RolloutView } from '../../../../functions/lib/rollout/decide.ts';
+import {
+  claim,
+  endRollout,
+  firstRecord,
+  give,
+  isOfRollout,
+  type RolloutRecord,
+} from '../../../../functions/lib/rollout/record.ts';
 
 const repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker';
 const digestOf = (letter: string): string => `sha256:${letter.repeat(64)}`;
@@ -87,6 +94,16 @@ describe('what a run does about an endpoint', () => {
     const ended = decideRollout({ ...underWay('watching'), heldSince: now }, view({ image: pinned('b') }));
     expect(ended.record).toMatchObject({ ended: { verdict: 'held', attempt: 4 } });
     expect(ended.record.current).toBeUndefined();
+    // What it is left with is no choice by hand, and comes before what it had.
+    expect(ended.record).toMatchObject({
+      earlier: { image: pinned('b'), digest: digestOf('b') },
+      previous: { digest: digestOf('a') },
+    });
+    const later = decideRollout(ended.record, view({ image: pinned('b'), seenAt: now + 2 }));
+    expect([later.state, later.record.refused, later.record.earlier.byHand]).toEqual(['current', [], undefined]);
+    // What was seen before the endpoint was given its image does not say what it is left with.
+    const early = decideRollout(give({ ...underWay('watching'), heldSince: now }, pushed, now), view({ seenAt: now }));
+    expect(early).toMatchObject({ next: 'continue' });
     // What is on its way back goes on, for the endpoint has an image that does not work.
     expect(decideRollout({ ...underWay('returning'), heldSince: now }, view({ image: pinned('b') }))).toMatchObject({
       next: 'continue',
@@ -161,6 +178,7 @@ describe('a choice that was made by hand', () => {
     expect(decision.state).toBe('refused');
     expect(decision.record).toMatchObject({
       earlier: { image: chosen, digest: digestOf('d'), byHand: true },
+      previous: { digest: digestOf('a') },
       refused: [
         { digest: digestOf('b'), by: 'person' },
         { digest: digestOf('a'), by: 'person' },
