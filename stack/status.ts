@@ -6,6 +6,7 @@ import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
 import { commandTrigger, type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
 import type { CanaryPodOutcome, EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
+import { sectionOfError } from '../functions/lib/report/platform-errors.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
@@ -72,7 +73,7 @@ export interface Status {
   /** The version of the command that read this. */
   readonly ownVersion: string;
   readonly targets: readonly TargetStatus[];
-  /** The run that ended last. */
+  /** The run that ended last, of those that have failed or concerned a target. */
   readonly lastRun?: RunStatus;
   /** The last refresh of `npm run refresh` that is on record, where it ended after that run. */
   readonly lastCommandRun?: CommandRunStatus;
@@ -190,6 +191,40 @@ const toRun = (
   });
 };
 
+/** The run that concerned targets last, by what is remembered: pushes that concern nobody may hide it from the list. */
+const rememberedRun = (memories: TargetMemories): RunStatus | undefined => {
+  const ended = [...memories.values()].flatMap(({ last, runs }) =>
+    last === undefined || last.trigger === commandTrigger ? [] : [{ ...last, runs }],
+  );
+  const newest = ended.toSorted((one, other) => other.at.localeCompare(one.at))[0];
+  if (newest === undefined) return undefined;
+  const { at, execution, trigger, runs } = newest;
+  const name = execution.slice(execution.lastIndexOf(':') + 1);
+  const error = errorOfRun(memories, execution);
+  return defined({
+    name,
+    status: error === undefined ? 'SUCCEEDED' : 'FAILED',
+    startedAt: runs.find((run) => run.name === name)?.startedAt ?? at,
+    endedAt: at,
+    trigger,
+    error,
+  });
+};
+
+/**
+ * The run that ended last, of those that have failed or concerned a target: a run that concerned none is no success of
+ * anything. Where nothing is remembered, nobody knows which concerned any.
+ */
+const lastRunOf = (runs: readonly RunStatus[], memories: TargetMemories): RunStatus | undefined => {
+  const ended = runs.filter(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
+  const listed = ended.find(({ status, trigger }) => status !== 'SUCCEEDED' || trigger !== undefined);
+  const remembered = rememberedRun(memories);
+  const [newest] = [listed, remembered]
+    .filter((run) => run !== undefined)
+    .toSorted((one, other) => Date.parse(other.endedAt ?? '') - Date.parse(one.endedAt ?? ''));
+  return newest ?? ended[0];
+};
+
 /** How each remembered target fares. */
 export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
   [...memories]
@@ -265,7 +300,12 @@ const troublesOfRuns = ({ targets, lastRun }: Pick<Status, 'targets' | 'lastRun'
       `docs/runbook.md, ${error ?? 'RunFailed'}. ${refresh}`,
     );
   }
-  for (const { name, expiresAt, proofs, canaryPod } of targets) {
+  for (const { name, expiresAt, error, proofs, canaryPod } of targets) {
+    if (error !== undefined && error.name !== lastRun?.error?.name)
+      add(
+        `${name}: the last run that concerned it stored no token: ${error.name}.`,
+        `docs/runbook.md, ${sectionOfError(error.name)}. ${refresh}`,
+      );
     if (expiresAt === undefined) add(`${name}: no run on record stored a token.`, refresh);
     else if (Date.parse(expiresAt) <= now) add(`${name}: its token has expired.`, refresh);
     if (canaryPod?.proof === 'failed')
@@ -334,7 +374,7 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
   const { stack, schedule, alarms } = surroundings;
   const { executions, memories } = await readRuns(caller, stack);
   const runs = executions.map((each) => toRun(each, memories));
-  const lastRun = runs.find(({ status }) => !['RUNNING', 'PENDING_REDRIVE'].includes(status));
+  const lastRun = lastRunOf(runs, memories);
   const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, memories);
   const { name, status, isBusy, version } = stack;
   const seen: Omit<Status, 'troubles'> = defined({

@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { PassThrough } from 'node:stream';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { showStatus } from '../../cli/status/show.ts';
 import { status } from '../../cli/status/status.ts';
 import { createTerminal } from '../../cli/terminal.ts';
@@ -298,6 +298,65 @@ describe('status', () => {
     expect(printed).toContain('hostile0');
     expect([...printed].filter((sign) => sign < ' ' && sign !== '\n')).toEqual([]);
     world.runpod.endpoints.delete('hostile0');
+  });
+});
+
+describe('a run that concerned nobody', () => {
+  let failing: World;
+  const statusOf = async (): Promise<Status> => {
+    const time = { clock: failing.clock, now: failing.clock.now };
+    return JSON.parse((await run(failing, ['status', '--json'], time)).printed) as Status;
+  };
+  const textsOf = async () => (await statusOf()).troubles.map(({ text }) => text);
+  const pushForNobody = async () => {
+    await failing.deliverPush('team/nobody', 'v1');
+    await failing.clock.advance(120_000);
+  };
+
+  beforeEach(async () => {
+    failing = await World.begin();
+    await failing.refresh();
+    await failing.clock.advance(3 * 3_600_000);
+  });
+  afterEach(() => failing.end());
+
+  it('is no success that hides a failure', async () => {
+    failing.runpod.credentials.clear();
+    await failing.refresh();
+    const before = await textsOf();
+    expect(before).toContain('The last run ended FAILED: CredentialNotFoundError.');
+    await pushForNobody();
+    expect((await statusOf()).lastRun).toMatchObject({ name: 'run-2', status: 'FAILED' });
+    expect(await textsOf()).toEqual(before);
+  });
+
+  it('does not hide the last success, however many there are', async () => {
+    for (let count = 0; count < 21; count += 1) await pushForNobody();
+    expect((await statusOf()).lastRun).toMatchObject({ name: 'run-1', status: 'SUCCEEDED', trigger: 'schedule' });
+    await failing.dynamodb.lose();
+    expect((await statusOf()).lastRun).toMatchObject({ name: expect.stringMatching(/^push-/), status: 'SUCCEEDED' });
+  });
+
+  it('does not hide the last failure either, which stands with its target where another has succeeded since', async () => {
+    failing.writeTargets(`
+targets:
+  - { name: production, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: gone0000 } }
+  - { name: other, ecr: { region: us-east-1 }, runpod: { apiKey: "ssm:/runpod-ecr-refresh/production/api-key", registry: 6n2k8v4d } }
+`);
+    await failing.refresh();
+    for (let count = 0; count < 21; count += 1) await pushForNobody();
+    expect((await statusOf()).lastRun).toMatchObject({
+      name: 'run-2',
+      status: 'FAILED',
+      error: { name: 'CredentialNotFoundError' },
+    });
+    await failing.refresh({ targets: ['other'] });
+    const { lastRun, troubles } = await statusOf();
+    expect(lastRun).toMatchObject({ name: 'run-3', status: 'SUCCEEDED' });
+    expect(troubles).toContainEqual({
+      text: 'production: the last run that concerned it stored no token: CredentialNotFoundError.',
+      remedy: expect.stringContaining('docs/runbook.md, CredentialNotFoundError.'),
+    });
   });
 });
 
