@@ -91,9 +91,7 @@ export const createNotify = ({
         // Whoever could read neither would take away what is known of other targets.
         read === undefined && before === undefined
           ? undefined
-          : rememberNotified(notified, known, before, notice.report.endedAt).catch(
-              failed('What people were told cannot be remembered'),
-            ),
+          : rememberNotified(notified, known, before).catch(failed('What people were told cannot be remembered')),
       ]);
       measureTokens(meter, remembered, now(), hasTargetAlarms);
     }

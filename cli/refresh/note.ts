@@ -23,7 +23,7 @@ export const noteRefresh = async (caller: Caller, report: Report, isPartial: boo
       await memory.change(targetForm, target, (before) =>
         isPartial && expiresAt !== undefined
           ? rememberToken(before, expiresAt, storedAt)
-          : rememberRun(before, outcome, { ...report, trigger: commandTrigger }, before?.notified),
+          : rememberRun(before, outcome, { ...report, trigger: commandTrigger }),
       );
     }
     return undefined;

@@ -158,6 +158,21 @@ describe('notify of a run', () => {
     expect(await tell(good)).toEqual([]);
   });
 
+  it('knows what it told although a run that ended later by its clock was remembered first', async () => {
+    const memory = createMemoryOf();
+    const notified = createNotifiedOf();
+    const tell = async (endedAt: string, outcome: Outcome) => {
+      const report = { ...reportOf([outcome]), endedAt, execution: `${executionArn}-${endedAt}` };
+      return (await notifierOf(memory, false, notified).handle({ kind: 'report', report })).published;
+    };
+    const good = stored('2026-11-24T00:00:00Z');
+    expect(await tell('2026-11-23T12:00:00Z', good)).toBe(0);
+    expect(await tell('2026-11-23T11:59:00Z', failed('a'))).toBe(1);
+    expect(await tell('2026-11-23T12:05:00Z', failed('a'))).toBe(0);
+    expect(await tell('2026-11-23T12:10:00Z', good)).toBe(1);
+    expect(await tell('2026-11-23T12:15:00Z', good)).toBe(0);
+  });
+
   describe('whose table fails', () => {
     const good = stored('2026-11-24T00:00:00Z');
     const deaf: Memory = {

@@ -11,7 +11,7 @@ import type { TargetMemories } from './target-memory.ts';
 const severities = ['critical', 'warning', 'info'] as const;
 
 const contentSchema = z.object({
-  /** The end of the run that knew this (ISO 8601). Of a target that the table has seen since, the table knows more. */
+  /** The end of the last run that was known then (ISO 8601). Of a target that the table has seen since, the table knows more. */
   at: z.string(),
   /** Of each target that people know to be in trouble: how severe that is, and which trouble, in short. */
   targets: z.record(z.string(), z.tuple([z.enum(severities), z.string()])),
@@ -41,7 +41,11 @@ const maxBytes = 4096;
 const maxAnswerBytes = 64 * 1024;
 
 /** Of more troubles than fit, the most severe. */
-const contentOf = (memories: TargetMemories, at: string): Notified => {
+const contentOf = (memories: TargetMemories): Notified => {
+  const at = [...memories.values()].reduce(
+    (latest, { last }) => (last !== undefined && last.at > latest ? last.at : latest),
+    '',
+  );
   const all = [...memories]
     .flatMap(([name, { notified }]) =>
       notified === undefined ? [] : [[name, [notified.severity, notified.trouble]] as const],
@@ -77,17 +81,15 @@ export const withNotified = (memories: TargetMemories, content: Notified): Targe
  * Writes what people know of all targets now, unless it is what was read.
  *
  * @param before what was read, if it could be
- * @param at the end of the run that knows it (ISO 8601)
  * @throws {MemoryUnavailableError}
  */
 export const rememberNotified = async (
   store: NotifiedStore,
   memories: TargetMemories,
   before: Notified | undefined,
-  at: string,
 ): Promise<void> => {
-  const content = contentOf(memories, at);
-  if (before === undefined || !isDeepStrictEqual(content, { ...before, at })) await store.write(content);
+  const content = contentOf(memories);
+  if (before === undefined || !isDeepStrictEqual(content, { ...before, at: content.at })) await store.write(content);
 };
 
 const unavailable = (what: string, error: unknown): MemoryUnavailableError =>

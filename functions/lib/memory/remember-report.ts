@@ -1,3 +1,4 @@
+import { defined } from '../defined.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import { type Alert, knownAfter } from '../report/alerts.ts';
 import type { Outcome } from '../report/outcome.ts';
@@ -8,17 +9,25 @@ import { rememberRun, type TargetMemories, type TargetMemory, targetForm } from 
 /** DynamoDB answers in some ten milliseconds: a thousand targets take about a second. */
 const maxAtOnce = 32;
 
-/** What people know of a target now. */
-const notifiedOf = (
-  outcome: Outcome,
+/**
+ * What is remembered of a target after a run.
+ *
+ * @param before what is remembered of it now
+ * @param known what was, when people were told
+ */
+const fold = (
   before: TargetMemory | undefined,
+  known: TargetMemory | undefined,
+  outcome: Outcome,
+  report: Report,
   alerts: readonly Alert[],
-): TargetMemory['notified'] =>
-  knownAfter(
-    outcome,
-    before,
-    alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target),
-  );
+): TargetMemory => {
+  const told = alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target);
+  const memory = rememberRun(before, outcome, report);
+  // Of two runs that overlap, the one that ended last has the last word; but what was told is known.
+  const hasLastWord = told !== undefined || memory.last?.execution === report.execution;
+  return defined({ ...memory, notified: hasLastWord ? knownAfter(outcome, known, told) : before?.notified });
+};
 
 /** A scheduled run concerns all the targets there are: what is remembered of others is of targets that have gone. */
 const isGone = ({ trigger, targets }: Report, name: string): boolean =>
@@ -31,7 +40,7 @@ export const foldReport = (report: Report, memories: TargetMemories, alerts: rea
     ...kept,
     ...report.targets.map((outcome) => {
       const before = memories.get(outcome.target);
-      return [outcome.target, rememberRun(before, outcome, report, notifiedOf(outcome, before, alerts))] as const;
+      return [outcome.target, fold(before, before, outcome, report, alerts)] as const;
     }),
   ]);
 };
@@ -54,7 +63,7 @@ export const rememberReport = async (
   const written = await mapConcurrent(report.targets, maxAtOnce, async (outcome) => {
     const { target } = outcome;
     const after = (before: TargetMemory | undefined): TargetMemory =>
-      rememberRun(before, outcome, report, notifiedOf(outcome, memories.get(target) ?? before, alerts));
+      fold(before, memories.get(target) ?? before, outcome, report, alerts);
     return [target, (await memory.change(targetForm, target, after)) ?? after(undefined)] as const;
   });
   await mapConcurrent(gone, maxAtOnce, (name) => memory.forget('target', name));

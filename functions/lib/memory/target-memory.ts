@@ -87,16 +87,11 @@ export const lastSeen = ({ last, seen }: TargetMemory): TargetMemory['seen'] =>
     ? seen
     : { at: last.at, proofs: last.outcome.proofs, endpoints: last.outcome.endpoints };
 
-/**
- * A run has ended, and people were told what there was to tell of it.
- *
- * @param notified what they know now
- */
+/** A run has ended. What people know of the target stays as it was. */
 export const rememberRun = (
   before: TargetMemory | undefined,
   outcome: Outcome,
   { endedAt, execution, trigger, startedAt }: Pick<Report, 'endedAt' | 'execution' | 'trigger' | 'startedAt'>,
-  notified: TargetMemory['notified'],
 ): TargetMemory => {
   const { refreshed, expiresAt, storedAt = endedAt } = outcome;
   const held =
@@ -122,7 +117,7 @@ export const rememberRun = (
     ...held,
     last: isNewest ? { at: endedAt, execution, trigger, outcome: boundOutcome(outcome) } : before.last,
     seen: !isNewest ? before.seen : hasSeen || before === undefined ? undefined : lastSeen(before),
-    notified: isNewest ? notified : before.notified,
+    notified: before?.notified,
     runs: runs.slice(0, maxRuns),
   });
 };
