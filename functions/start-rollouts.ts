@@ -9,8 +9,9 @@ import { requireSetting } from './lib/env.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { createFollow, type FollowDeps } from './lib/rollout/follow.ts';
-import { followersOf } from './lib/rollout/followers.ts';
+import { type Follower, followersOf } from './lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
+import { endUnfollowed } from './lib/rollout/unfollowed.ts';
 import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
 
 /** What start-rollouts needs from outside. */
@@ -34,8 +35,8 @@ const maxFollowMs = 6 * 60_000;
  * @throws {KmsUnavailableError} the token cannot be opened
  */
 export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRolloutsDeps) => {
-  const { now, log } = deps;
-  const follow = createFollow(deps);
+  const { memory, now, log } = deps;
+  const { follow, followNone } = createFollow(deps);
   return async (event: unknown): Promise<{ readonly rollouts: readonly RolloutOutcome[] }> => {
     const input = parseInput('start-rollouts', inputSchema, event);
     const { execution, target, credential, expiresAt, sealed, registry, endpoints } = input;
@@ -43,27 +44,34 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
     const followers = followersOf(loadTargets());
     const rollouts: RolloutOutcome[] = [];
     const giveUpAt = now() + maxFollowMs;
+    const followOne = (follower: Follower): Promise<RolloutOutcome> => {
+      const { image, seenAt } = endpoints.find(({ id }) => id === follower.id) ?? { image: '', seenAt: 0 };
+      const reference = parseImageReference(image);
+      return reference === undefined || !isSameRegistry(reference.registry, registry)
+        ? followNone(follower, followers, `its image is none of ${registry}`)
+        : follow(follower, { image, seenAt, execution }, reference, followers, token);
+    };
     for (const follower of followers.filter((each) => each.target.name === target)) {
       const { id } = follower;
-      const { image, seenAt } = endpoints.find((each) => each.id === id) ?? { image: '', seenAt: 0 };
-      const reference = parseImageReference(image);
       if (now() >= giveUpAt) {
         rollouts.push({ endpoint: id, state: 'unknown', why: 'there was no time for it; the next run looks' });
         continue;
       }
-      if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
-        rollouts.push({ endpoint: id, state: 'no image', why: `its image is none of ${registry}` });
-        continue;
-      }
       // What is wrong with one endpoint, or its repository, holds up no other.
-      const outcome = await follow(follower, { image, seenAt, execution }, reference, followers, token).catch(
-        (error: unknown) => {
-          log.error(`What endpoint ${id} wants could not be found`, error);
-          const why = error instanceof Error ? error.message : String(error);
-          return { endpoint: id, state: 'unknown', why };
-        },
-      );
+      const outcome = await followOne(follower).catch((error: unknown) => {
+        log.error(`What endpoint ${id} wants could not be found`, error);
+        const why = error instanceof Error ? error.message : String(error);
+        return { endpoint: id, state: 'unknown', why };
+      });
       rollouts.push(outcome);
+    }
+    // One target's child does it for all of them.
+    if (target === followers[0]?.target.name) {
+      const unfollowed = await endUnfollowed(memory, followers, execution, now()).catch((error: unknown) => {
+        log.error('Rollouts of endpoints that follow nothing could not be ended', error);
+        return [];
+      });
+      rollouts.push(...unfollowed);
     }
     return { rollouts };
   };

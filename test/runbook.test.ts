@@ -209,6 +209,24 @@ const waysOut: Readonly<Record<string, (section: string) => Promise<void>>> = {
     await isProven(await digestOfTag(world, 'works'));
     expect(digest).not.toBe('none');
   },
+  async RolloutUnwatched(section) {
+    const other = '{ id: 7b3c9d1e, rollout: { tag: other } }';
+    await beginRollout(targetsFollowing(`{ id: ${followerId}, rollout: { tag: production } }`, other));
+    world.runpod.addEndpoint({ id: '7b3c9d1e', name: 'other', image: endpoint.image, registry: '6n2k8v4d' });
+    const first = await digestOfTag(world, 'production');
+    world.runpod.stopWorkers(endpoint);
+    await push();
+    await rollOut(world);
+    await world.clock.advance(3 * hourMs);
+    const without = targetsFollowing(followerId, other);
+    world.writeTargets(without);
+    writeFileSync(join(folder, 'targets.yml'), without);
+    await rollOut(world);
+    expect(toldOf()).toBe(section);
+    await follow(section, '--back');
+    await settle(world);
+    expect(endpoint.image).toBe(pinned('production', first));
+  },
   async RolloutByHand(section) {
     await beginRollout();
     const digest = await push();

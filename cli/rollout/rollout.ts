@@ -1,9 +1,8 @@
-import { createMemory } from '../../functions/lib/memory/memory.ts';
 import { followersOf } from '../../functions/lib/rollout/followers.ts';
-import { createRolloutMemory, type RolloutMemory, rolloutForm } from '../../functions/lib/rollout/memory.ts';
+import { createRolloutMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { wallClock } from '../../runner/engine.ts';
-import { type Caller, type CallerOptions, readCaller } from '../../stack/caller.ts';
+import { type CallerOptions, readCaller } from '../../stack/caller.ts';
 import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { deployCommand, readStack } from '../../stack/stack.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
@@ -50,12 +49,6 @@ const printEnding = (
   terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : text);
 };
 
-/** What is remembered, where a stack remembers. */
-const memoryOf = ({ settings }: Caller, table: string) => {
-  const own = { ...settings, MEMORY_TABLE: table };
-  return { memory: createRolloutMemory({ settings: own }), all: () => createMemory(own).readAll(rolloutForm) };
-};
-
 /** Shows rollouts, or does with one what is asked for. @returns the exit code */
 export const rollout = async (
   options: RolloutOptions,
@@ -69,9 +62,12 @@ export const rollout = async (
   const targets = readTargets(caller.settings.TARGETS_FILE, context.folder);
   const stack = await readStack(caller);
   const platform = ownPlatform(caller, clock.now, interrupted);
-  const remembered = stack?.memoryTable === undefined ? undefined : memoryOf(caller, stack.memoryTable);
+  const memory =
+    stack?.memoryTable === undefined
+      ? undefined
+      : createRolloutMemory({ settings: { ...caller.settings, MEMORY_TABLE: stack.memoryTable } });
   const needMemory = (): RolloutMemory => {
-    if (remembered !== undefined && stack?.rolloutMachine !== undefined) return remembered.memory;
+    if (memory !== undefined && stack?.rolloutMachine !== undefined) return memory;
     throw new CommandError(
       `The stack ${caller.stackName} rolls nothing out: it is not deployed, or targets.yml had no rollout then. Deploy it: ${deployCommand(caller)}.`,
     );
@@ -94,15 +90,14 @@ export const rollout = async (
     return exitCodes.well;
   }
   if (to === undefined && back === undefined && retry === undefined) {
-    const records = remembered === undefined ? new Map() : await remembered.all();
-    if (remembered === undefined)
-      terminal.printError('There is no stack that remembers: what was refused is not known.');
+    const records = memory === undefined ? new Map() : await memory.readAll();
+    if (memory === undefined) terminal.printError('There is no stack that remembers: what was refused is not known.');
     await showRollouts(followersOf(targets), records, platform, terminal, isJson);
     return exitCodes.well;
   }
 
   const id = back ?? retry ?? endpoint ?? '';
-  if (stack?.rolloutMachine === undefined || remembered === undefined) {
+  if (stack?.rolloutMachine === undefined || memory === undefined) {
     if (to === undefined) needMemory();
     terminal.printError(
       'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.',
@@ -112,7 +107,6 @@ export const rollout = async (
     printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);
   }
-  const { memory } = remembered;
   const before = await memory.read(id);
   const wanted =
     back !== undefined ? takeBack(before, id) : retry !== undefined ? takeOffRefusals(before, id) : (to ?? '');

@@ -60,12 +60,14 @@ const choose = async (real: Real, image: string): Promise<void> => {
   const record = await memoryOf(real)
     .read(rolloutForm, followerId)
     .catch(() => undefined);
-  // The same reference once more is no other choice: it is on record where the first time was, and still is.
+  // The same reference once more is no other choice, and makes no release of an image: it is as old as the first time, and on
+  // record where that was, and still is.
   const { byHand, lostAt } = real;
   const isSame = real.endpoint.image === image;
   const isOnRecord = isSame ? byHand?.isOnRecord === true && byHand.at > lostAt : record !== undefined;
   real.world.runpod.release(real.endpoint, image);
-  real.byHand = { image, at: real.world.clock.now(), isOnRecord };
+  const at = (isSame ? byHand?.at : undefined) ?? real.world.clock.now();
+  real.byHand = { image, at, isOnRecord };
 };
 
 const answer = (status: number): FaultEffect => ({

@@ -96,7 +96,7 @@ class Endpoint {
 const overtaken = (memory: RolloutMemory, write: (record: RolloutRecord) => RolloutRecord): RolloutMemory => {
   let isDone = false;
   return {
-    read: memory.read,
+    ...memory,
     change: async (id, change) => {
       if (isDone) return memory.change(id, change);
       isDone = true;

@@ -154,6 +154,7 @@ describe('least privilege', () => {
       [
         'dynamodb:GetItem',
         'dynamodb:PutItem',
+        'dynamodb:Query',
         'ecr:DescribeImages',
         'kms:Decrypt',
         ...logging,

@@ -292,6 +292,62 @@ describe('pushes in bursts', () => {
   });
 });
 
+describe('an endpoint whose rollout is taken out of targets.yml while nothing has shown that its image works', () => {
+  it('is told of once, keeps its image, and follows again from there', async () => {
+    const other = '7b3c9d1e';
+    const both = targetsFollowing(
+      `{ id: ${followerId}, rollout: { tag: production } }`,
+      `{ id: ${other}, rollout: { tag: other } }`,
+    );
+    await begin(both, { isWarm: false });
+    world.runpod.addEndpoint({ id: other, name: 'other', image: endpoint.image, registry: '6n2k8v4d' });
+    const digest = await pushImage(world);
+    await rollOut(world);
+    world.sns.inbox.length = 0;
+    world.writeTargets(targetsFollowing(followerId, `{ id: ${other}, rollout: { tag: other } }`));
+    for (let run = 0; run < 3; run += 1) {
+      await world.clock.advance(3 * hourMs);
+      await rollOut(world);
+    }
+    expect(textsOf(world)).toHaveLength(1);
+    expect(textsOf(world)[0]).toMatch(
+      /no run watches endpoint 4m7x2k9q, for targets\.yml has no rollout for it: it has team\/worker:production@\S+, and nothing has shown that it works\./,
+    );
+    expect(await record()).toMatchObject({ ended: { verdict: 'unproved' }, previous: { digest: firstDigest } });
+    world.writeTargets(both);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect(await record()).toMatchObject({ earlier: { digest }, refused: [] });
+    const newer = await pushImage(world);
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(newer));
+  });
+});
+
+describe('an endpoint that goes while nothing has shown that its image works', () => {
+  it.each([
+    ['is deleted at Runpod', () => void world.runpod.endpoints.delete(followerId), /no such endpoint any more/],
+    [
+      'is given another credential',
+      () => {
+        endpoint.registry = null;
+      },
+      /uses another credential/,
+    ],
+  ])('and %s: its rollout ends', async (_what, go, why) => {
+    await begin(undefined, { isWarm: false });
+    await pushImage(world);
+    await rollOut(world);
+    expect(await record()).toMatchObject({ current: { phase: 'watching' } });
+    go();
+    await world.clock.advance(hourMs);
+    await rollOut(world);
+    const { current, ended } = await record();
+    expect(current).toBeUndefined();
+    expect(ended).toMatchObject({ verdict: 'superseded', why: expect.stringMatching(why) });
+  });
+});
+
 describe('the last rollout taken out of targets.yml while one is under way', () => {
   it('leaves the endpoint on one of its two images, and refreshes go on', async () => {
     await begin(undefined, { isWarm: false });

@@ -99,12 +99,22 @@ export const composeStopped = ({ target, endpoint, failure }: z.output<typeof ro
     `${target}: the rollout of endpoint ${endpoint} was stopped by an error, and the next refresh goes on with it: ${messageOfFailure(failure)}`,
   );
 
-/** What a run has found out about endpoints that follow something, where that is news. */
+/** What a run has found out about endpoints that follow something, or did, where that is news. */
 export const composeRolloutNews = ({ target, rollouts = [] }: Outcome): Alert[] =>
   rollouts
     .filter(({ isTold }) => isTold === true)
-    .map(({ endpoint, state, why }) =>
-      state === 'current'
-        ? alert(target, 'info', 'recovered', `${target}: endpoint ${endpoint} has what it wants again: ${why}.`)
-        : alert(target, 'warning', 'RolloutWaiting', `${target}: endpoint ${endpoint} waits: ${why}.`),
-    );
+    .map(({ endpoint, state, why }) => {
+      switch (state) {
+        case 'current':
+          return alert(target, 'info', 'recovered', `${target}: endpoint ${endpoint} has what it wants again: ${why}.`);
+        case 'unwatched':
+          return alert(
+            target,
+            'warning',
+            'RolloutUnwatched',
+            `${target}: no run watches endpoint ${endpoint}, for targets.yml has no rollout for it: ${why}.`,
+          );
+        default:
+          return alert(target, 'warning', 'RolloutWaiting', `${target}: endpoint ${endpoint} waits: ${why}.`);
+      }
+    });

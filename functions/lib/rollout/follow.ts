@@ -51,12 +51,14 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     }
   };
 
-  const start = async (follower: Follower, followers: readonly Follower[], digest: string): Promise<void> => {
+  /** Starts an execution of the rollout that is under way, where there is one and none of it runs. */
+  const start = async (follower: Follower, followers: readonly Follower[]): Promise<void> => {
     const { id } = follower;
     const waiting = followers.filter(({ settings: { after } }) => after === id).map((each) => each.target.name);
     for (let tries = 0; tries < maxStarts; tries += 1) {
-      const attempt = (await memory.read(id))?.current?.attempt;
-      if (attempt === undefined) return;
+      const current = (await memory.read(id))?.current;
+      if (current === undefined) return;
+      const { attempt, digest } = current;
       const order = orderOf(follower, digest, attempt, waiting);
       if ((await startExecution(executionNameOf(order), order)) !== 'ended') return;
       await memory.change(id, (before) =>
@@ -67,11 +69,21 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     }
   };
 
+  /** Follows an endpoint whose image is none that could be followed: a rollout that is under way finds so, and ends. */
+  const followNone = async (
+    follower: Follower,
+    followers: readonly Follower[],
+    why: string,
+  ): Promise<RolloutOutcome> => {
+    await start(follower, followers);
+    return { endpoint: follower.id, state: 'no image', why };
+  };
+
   /**
    * @param seen what the refresh that asks has seen of the endpoint
    * @returns what is told of the endpoint in the report
    */
-  return async (
+  const follow = async (
     follower: Follower,
     { image, seenAt, execution }: Pick<RolloutView, 'image' | 'seenAt'> & { readonly execution: string },
     reference: ImageReference,
@@ -98,7 +110,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
 
     let isTold = false;
     let decision: Decision = first;
-    const remembered = await memory.change(id, (before): RolloutRecord => {
+    await memory.change(id, (before): RolloutRecord => {
       decision = decideRollout(before, view);
       const { record, wanted, state } = decision;
       if (decision.next === 'begin' && wanted?.digest !== tried?.digest) {
@@ -117,10 +129,9 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       return decision.next === 'begin' && wanted !== undefined ? claim(kept, wanted, now()) : kept;
     });
     const { state, why, next, wanted } = decision;
-    const digest = remembered?.current?.digest;
     let trouble = why;
-    if (next !== undefined && digest !== undefined) {
-      await start(follower, followers, digest).catch((error: unknown) => {
+    if (next !== undefined) {
+      await start(follower, followers).catch((error: unknown) => {
         log.error(`The rollout of endpoint ${id} could not be started`, error);
         trouble = `${why}; its execution could not be started, and the next run does`;
       });
@@ -134,4 +145,6 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       isTold: isTold || undefined,
     });
   };
+
+  return { follow, followNone };
 };

@@ -7,6 +7,8 @@ import { type RolloutRecord, rolloutRecordSchema } from './record.ts';
 export interface RolloutMemory {
   /** `undefined` where nothing is remembered of the endpoint. */
   read(endpointId: string): Promise<RolloutRecord | undefined>;
+  /** All that is remembered, by endpoint. */
+  readAll(): Promise<ReadonlyMap<string, RolloutRecord>>;
   /**
    * Changes what is remembered in one step: where somebody else wrote in between, `change` is asked again about what they
    * wrote. What it hands back as it was is not written.
@@ -38,6 +40,7 @@ export const createRolloutMemory = ({
   const memory = createMemory(settings);
   return {
     read: (endpointId) => memory.read(rolloutForm, endpointId),
+    readAll: () => memory.readAll(rolloutForm),
     change: (endpointId, change) =>
       memory.change(rolloutForm, endpointId, (before) => {
         const after = change(before);
@@ -51,6 +54,7 @@ export const createProcessMemory = (): RolloutMemory => {
   const records = new Map<string, RolloutRecord>();
   return {
     read: async (endpointId) => records.get(endpointId),
+    readAll: async () => records,
     change: async (endpointId, change) => {
       const after = change(records.get(endpointId));
       if (after !== undefined) records.set(endpointId, after);

@@ -47,7 +47,7 @@ const begin = async () => {
       return follow(follower, seen, reference, [follower, waiting], token);
     },
   });
-  const follow = createFollow({
+  const { follow } = createFollow({
     registryClient: {
       tryImage: async () => {
         if (world.problem !== undefined) throw world.problem;

@@ -1,0 +1,47 @@
+import type { RolloutOutcome } from '../report/outcome.ts';
+import { nameOf } from './decide.ts';
+import type { Follower } from './followers.ts';
+import type { RolloutMemory } from './memory.ts';
+import { type CurrentRollout, endRollout, leaveOn, type RolloutRecord } from './record.ts';
+
+/** As long as an execution may last: statemachines/roll-out-image.asl.yml. */
+const maxExecutionMs = 3 * 3_600_000;
+
+/** How far a rollout came that nobody goes on with, and what its endpoint has. */
+const leftTexts: Readonly<Record<CurrentRollout['phase'], (image: string) => string>> = {
+  planned: (image) => `it was not given ${image}`,
+  applying: (image) => `it may have been given ${image}`,
+  watching: (image) => `it has ${image}, and nothing has shown that it works`,
+  returning: (image) => `it refused ${image}, and may have it still`,
+};
+
+/**
+ * Ends the rollouts of endpoints for which targets.yml has no `rollout` any more, or never had one, and of which no execution
+ * can be under way: no run would go on with them.
+ *
+ * @returns what people hear of them
+ */
+export const endUnfollowed = async (
+  memory: RolloutMemory,
+  followers: readonly Follower[],
+  execution: string,
+  now: number,
+): Promise<RolloutOutcome[]> => {
+  const end = (record: RolloutRecord | undefined): RolloutRecord | undefined => {
+    const { current } = record ?? {};
+    if (record === undefined || current === undefined || now - current.startedAt < maxExecutionMs) return record;
+    const { phase, image } = current;
+    const left = phase === 'watching' ? leaveOn(record, image) : record;
+    const verdict = phase === 'returning' ? 'broken' : 'unproved';
+    return { ...endRollout(left, verdict, leftTexts[phase](nameOf(image)), now), toldIn: execution };
+  };
+  const outcomes: RolloutOutcome[] = [];
+  for (const id of (await memory.readAll()).keys()) {
+    if (followers.some((each) => each.id === id)) continue;
+    const { ended, toldIn } = (await memory.change(id, end)) ?? {};
+    if (toldIn === execution && ended !== undefined) {
+      outcomes.push({ endpoint: id, state: 'unwatched', why: ended.why, isTold: true });
+    }
+  }
+  return outcomes;
+};
