@@ -1,3 +1,4 @@
+import { defined } from './lib/defined.ts';
 import { lambda, parseInput } from './lib/platform.ts';
 import {
   changeCurrent,
@@ -10,6 +11,7 @@ import {
 } from './lib/rollout/execution.ts';
 import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
+import type { CurrentRollout } from './lib/rollout/record.ts';
 
 /**
  * Gives an endpoint its earlier image back, by its digest, where it still has ours.
@@ -37,6 +39,8 @@ export const createRollBack =
     const { endpoint: before, releases: releasesBefore } = seen;
     const releasedBefore = releasesBefore[0]?.createdAt;
     const givenAt = now();
+    // An execution before this one may have come so far, or the earlier image was put back by hand.
+    let back: Pick<CurrentRollout, 'backAt' | 'backVersion'> = { backAt: current.backAt ?? givenAt };
     if (before.image !== earlier.image) {
       if (before.image !== image) return notOurs(before.image);
       const then = await giveImage(runpod, id, earlier.image, image);
@@ -48,20 +52,11 @@ export const createRollBack =
         await runpod.changeImage(id, release.old);
         return notOurs(release.old);
       }
-      const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
-        ...all,
-        current: {
-          ...found,
-          backAt: release?.createdAt ?? givenAt,
-          ...(release?.version === undefined ? {} : { backVersion: release.version }),
-        },
-      }));
-      return ours === undefined ? end.asOther(returned) : { next: 'watch back' };
+      back = defined({ backAt: release?.createdAt ?? givenAt, backVersion: release?.version });
     }
-    // An execution before this one had come so far, or the earlier image was put back by hand.
     const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
       ...all,
-      current: { ...found, backAt: found.backAt ?? givenAt },
+      current: { ...found, ...back },
     }));
     return ours === undefined ? end.asOther(returned) : { next: 'watch back' };
   };

@@ -3,6 +3,7 @@ import { createApplyRollout } from '../../functions/apply-rollout.ts';
 import { RunpodUnavailableError } from '../../functions/lib/errors.ts';
 import type { RolloutDeps } from '../../functions/lib/rollout/execution.ts';
 import { createProcessMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
+import type { RolloutStep } from '../../functions/lib/rollout/order.ts';
 import { type CurrentRollout, claim, firstRecord, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import type { LogLine } from '../../functions/lib/runpod/log-line.ts';
 import type { Worker } from '../../functions/lib/runpod/management.ts';
@@ -32,8 +33,9 @@ class Endpoint {
   job: { readonly status: string; readonly workerId?: string } = { status: 'IN_QUEUE' };
   submitted = 0;
   read: string[] = [];
-  /** What somebody else does right before the next change. */
+  /** What somebody else does right before the next change, or right after it. */
   meanwhile: (() => void) | undefined;
+  afterwards: (() => void) | undefined;
   time = startedAt;
 
   /** What Runpod may not tell of a release. */
@@ -76,6 +78,8 @@ class Endpoint {
       this.given.push(image);
       this.keys.push(rolloutKey);
       if (this.isShown) this.change(image);
+      this.afterwards?.();
+      this.afterwards = undefined;
     },
     readWorkerLog: async (_, worker) => {
       this.read.push(worker);
@@ -626,6 +630,96 @@ describe('the way back', () => {
       earlier: { image: imageOf(oldDigest), digest: oldDigest },
       ended: { verdict: 'broken', back },
       told: `refused ${newDigest}`,
+    });
+  });
+});
+
+describe('the step that gives the earlier image back', () => {
+  const ending = async (step: Promise<RolloutStep>) => {
+    const found = await step;
+    return 'ending' in found ? found.ending : found;
+  };
+
+  it('changes nothing where another execution has taken over, or it is not to be given back', async () => {
+    const { runpod, deps, memory, record } = await begin(returning, { attempts: 2 });
+    runpod.image = imageOf(newDigest);
+    await memory.change('ep', (before) => before && claim(before, newer, startedAt));
+    const before = await record();
+    expect(await ending(createRollBack(deps())(order))).toMatchObject({ verdict: 'superseded', isTold: false });
+    const other = await begin(watching);
+    other.runpod.image = imageOf(newDigest);
+    expect(await ending(createRollBack(other.deps())(order))).toMatchObject({ verdict: 'superseded' });
+    expect([runpod.given, other.runpod.given, await record()]).toEqual([[], [], before]);
+    expect(await ending(createRollBack(deps())({ ...order, endpoint: 'unknown' }))).toMatchObject({
+      verdict: 'superseded',
+    });
+  });
+
+  it('leaves an image that is neither of the two, and remembers it', async () => {
+    const { runpod, deps, record } = await begin(returning);
+    runpod.image = imageOf(otherDigest);
+    expect(await ending(createRollBack(deps())(order))).toMatchObject({
+      verdict: 'broken',
+      back: 'not ours',
+      why: 'it does not start',
+    });
+    expect(runpod.given).toEqual([]);
+    expect(await record()).toMatchObject({ earlier: { image: imageOf(otherDigest) }, ended: { back: 'not ours' } });
+  });
+
+  it('leaves what somebody gave it right afterwards', async () => {
+    const { runpod, deps, record } = await begin(returning);
+    runpod.image = imageOf(newDigest);
+    runpod.afterwards = () => runpod.change(imageOf(otherDigest));
+    expect(await ending(createRollBack(deps())(order))).toMatchObject({ back: 'not ours' });
+    expect([runpod.image, runpod.given]).toEqual([imageOf(otherDigest), [imageOf(oldDigest)]]);
+    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest) });
+  });
+
+  it.each([
+    ['its release and its time', {}, { backAt: startedAt, backVersion: 2 }],
+    ['its own clock, where the release has no time', { isDated: false }, { backAt: startedAt, backVersion: 2 }],
+    ['no number, where it has none', { isNumbered: false }, { backAt: startedAt }],
+    ['its own clock, where there is no release', { isReleased: false }, { backAt: startedAt }],
+  ] as const)('remembers %s', async (_what, unsaid, expected) => {
+    const { runpod, deps, record } = await begin(returning);
+    runpod.image = imageOf(newDigest);
+    Object.assign(runpod, unsaid);
+    expect(await createRollBack(deps())(order)).toEqual({ next: 'watch back' });
+    const { backAt, backVersion } = { ...(await record())?.current };
+    expect({ backAt, backVersion }).toEqual({ backVersion: undefined, ...expected });
+  });
+
+  it('counts an older release of the earlier image for none of its own', async () => {
+    const { runpod, deps, record } = await begin(returning);
+    runpod.image = imageOf(newDigest);
+    runpod.releases = [{ version: 7, createdAt: startedAt - 5, old: imageOf(otherDigest), new: imageOf(oldDigest) }];
+    runpod.isReleased = false;
+    expect(await createRollBack(deps())(order)).toEqual({ next: 'watch back' });
+    expect((await record())?.current?.backVersion).toBeUndefined();
+    expect(runpod.image).toBe(imageOf(oldDigest));
+  });
+
+  it('is satisfied with an endpoint that has the earlier image already, and with when that was', async () => {
+    for (const [current, backAt] of [
+      [returning, startedAt + 1000],
+      [{ ...returning, backAt: startedAt }, startedAt],
+    ] as const) {
+      const { runpod, deps, record } = await begin(current);
+      runpod.image = imageOf(oldDigest);
+      runpod.time = startedAt + 1000;
+      expect(await createRollBack(deps())(order)).toEqual({ next: 'watch back' });
+      expect(runpod.given).toEqual([]);
+      expect((await record())?.current?.backAt).toBe(backAt);
+    }
+  });
+
+  it('ends where another execution takes over before it can remember', async () => {
+    const { runpod, deps, memory } = await begin(returning);
+    runpod.image = imageOf(newDigest);
+    expect(await ending(createRollBack(deps(overtaken(memory, supersede)))(order))).toMatchObject({
+      verdict: 'superseded',
+      isTold: false,
     });
   });
 });
