@@ -75,6 +75,7 @@ describe('verify-image-pull', () => {
     ['no-image', 'repository-forbidden'],
     ['malformed', 'token-refused'],
     ['key-lost', 'throttled'],
+    ['upstream', 'repository-forbidden'],
   ])('goes on where %s %s alone is found: ECR took the token', async (...repositories) => {
     const { images } = await verify(of(...repositories));
     expect(images.map(({ problem }) => problem)).toEqual(

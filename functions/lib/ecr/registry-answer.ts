@@ -12,6 +12,7 @@ type AnswerProblem =
   | 'image-missing'
   | 'archived'
   | 'key-lost'
+  | 'upstream'
   | 'throttled'
   | 'unreachable'
   | 'malformed';
@@ -41,6 +42,7 @@ export const pullRemedies: Readonly<Record<PullProblem, string>> = {
   'image-missing': "Push the image, or correct the endpoint's image",
   archived: 'Restore the image from the archive in Amazon ECR, or push it again',
   'key-lost': "Restore the repository's KMS key, or push the image to a repository whose key is there",
+  upstream: 'Check the pull through cache rule in Amazon ECR, and its secret',
   throttled: 'It passes; where it lasts, ask AWS for a larger quota of ECR',
   unreachable: 'It passes; where it lasts, look at the status of Amazon ECR',
   malformed: 'Build and push the image again',
@@ -108,10 +110,21 @@ const proseOf = (message: string): string =>
 const keyPattern = /\bkms(?:\w{0,32}exception)?\b|customer master key|ciphertext refers to/i;
 /** KMS's own troubles, which pass. Source: https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html, "Errors" */
 const passingKeyPattern = /kms\.?internal|dependencytimeout|keyunavailable/i;
+/**
+ * What ECR says where it caches another registry's images and cannot get one. Whom it says so had a token that it took.
+ *
+ * Sources: the errors of https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchGetImage.html,
+ * API_GetDownloadUrlForLayer.html and API_UpdatePullThroughCacheRule.html; aws/containers-roadmap#2354
+ */
+export const upstreamPattern =
+  /\bupstream (?:registry|image|layer)|pull through cache rule|unableto(?:get|list)upstream|unableto(?:access|decrypt)secret|secretnotfound|unsupportedupstream|\bthe secret is (?:accessible but|unable)/i;
 /** Neither ECR nor S3 answers in HTML: a proxy between does. */
 const pagePattern = /^<(?:!doctype|html)/i;
 const archivePattern = /\b(?:is|are|was|been) archived\b|\barchived image|imagearchived|\barchiv\w{1,4} storage/i;
+/** Source: the OCI distribution specification, "Error codes" */
+const missingCodes: readonly string[] = ['BLOB_UNKNOWN', 'MANIFEST_BLOB_UNKNOWN', 'MANIFEST_UNKNOWN', 'NAME_UNKNOWN'];
 const passingCodes: readonly string[] = [
+  'InternalFailure',
   'RequestTimeout',
   'RequestTimeTooSkewed',
   'InternalError',
@@ -138,6 +151,7 @@ const storeProblem = (status: number, { code, message }: Words): AnswerProblem =
 const registryProblem = (status: number, { code, message }: Words): AnswerProblem => {
   const prose = `${code} ${proseOf(message)}`;
   if (pagePattern.test(message)) return 'unreachable';
+  if (status !== 429 && upstreamPattern.test(prose)) return 'upstream';
   if (/(?:token|signature) (?:has |is )?expired|included in the request is expired/i.test(prose))
     return 'token-expired';
   if (
@@ -150,7 +164,7 @@ const registryProblem = (status: number, { code, message }: Words): AnswerProble
   if (status === 429 || throttlingPattern.test(prose)) return 'throttled';
   if (status === 401) return 'token-refused';
   if (status === 403) return 'repository-forbidden';
-  if (status === 404) return 'image-missing';
+  if (status === 404 || missingCodes.includes(code)) return 'image-missing';
   if (status >= 500 || status === 407 || status === 408 || status === 425 || passingCodes.includes(code))
     return 'unreachable';
   return 'malformed';

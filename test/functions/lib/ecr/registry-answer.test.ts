@@ -62,6 +62,24 @@ describe('a refusal of the registry', () => {
     ['throttled', 400, { errors: [{ code: 'LIMIT_EXCEEDED', message: 'Limit exceeded' }] }],
     ['image-missing', 403, denied('LayerInaccessibleException: the layer is being restored')],
     ['unreachable', 400, denied('KMSInternalException: try again')],
+    ['image-missing', 400, { errors: [{ code: 'MANIFEST_UNKNOWN', message: 'manifest unknown' }] }],
+    ['unreachable', 400, { errors: [{ code: 'InternalFailure' }] }],
+    // aws/containers-roadmap#2354, and the errors of the ECR API.
+    ['upstream', 403, denied('The authentication to the upstream registry failed. Verify that the credentials …')],
+    ['upstream', 400, { errors: [{ code: 'UnableToGetUpstreamImageException' }] }],
+    ['upstream', 400, { errors: [{ code: 'UnableToGetUpstreamLayerException' }] }],
+    ['upstream', 400, { code: 'UnableToAccessSecretException', message: 'The secret is unable to be accessed.' }],
+    ['upstream', 400, { errors: [{ code: 'UnableToDecryptSecretValueException', message: 'KMS' }] }],
+    ['upstream', 400, denied('The secret is accessible but is unable to be decrypted. Verify the permissions')],
+    ['upstream', 404, { errors: [{ code: 'SecretNotFoundException' }] }],
+    ['upstream', 404, denied('The ARN of the secret specified in the pull through cache rule was not found.')],
+    ['throttled', 429, denied('The upstream registry asks to slow down')],
+    ['repository-forbidden', 403, denied(notAuthorized('upstream/registry').replace('Get', 'ImportUpstream'))],
+    [
+      'image-missing',
+      404,
+      { errors: [{ message: "The repository with name 'pull through cache rule' does not exist" }] },
+    ],
     // A company's proxy.
     ['unreachable', 403, '<html><head><title>403 Forbidden</title></head><body>blocked by policy</body></html>'],
     ['unreachable', 407, ''],
@@ -130,6 +148,7 @@ describe('what is repeated of a refusal', () => {
     expect(remedy('registry', 401, '')).toContain('role that mints');
     expect(remedy('blob-store', 403, xml('KMS.NotFoundException'))).toContain('KMS key');
     expect(remedy('registry', 404, '')).toContain('Push the image');
+    expect(remedy('registry', 403, denied('The upstream registry failed'))).toContain('pull through cache rule');
   });
 
   it('is told for whatever came', () => {
