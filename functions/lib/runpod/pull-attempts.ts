@@ -1,3 +1,4 @@
+import { upstreamPattern } from '../ecr/registry-answer.ts';
 import { quote } from '../quote.ts';
 import { type LogLine, plainLine } from './log-line.ts';
 
@@ -14,6 +15,7 @@ export type PullCause =
   | 'out-of-disk'
   | 'archived'
   | 'blob-store'
+  | 'upstream'
   | 'not-an-image'
   | 'container-cannot-start'
   | 'host-cannot-start'
@@ -50,6 +52,10 @@ interface Wording {
   readonly source: string;
 }
 
+/** A host's own store of content and snapshots has lost something: whatever is "not found" there, the registry has. */
+const hostStorePattern =
+  /\blease (?:\S{1,80} )?does not exist|\bsnapshot (?:\S{1,200} )?does not exist|content digest \S{1,80} not found|missing parent \S{1,80} bucket|snapshotter not loaded/i;
+
 /**
  * Causes by wording, first match wins: what is exact stands before what is general. Hosts pass on the words of moby
  * (Docker 20 to 29: graph drivers, and from 24 on the containerd image store, which 29 has by default), of containerd
@@ -57,6 +63,17 @@ interface Wording {
  * (`proseOf`): a repository may be called `archive`, and a tag `v403`.
  */
 const wordings: readonly Wording[] = [
+  // What ECR says of the registry that it caches images of: it had taken the token by then.
+  {
+    cause: 'upstream',
+    pattern: upstreamPattern,
+    source: 'ECR API, the errors of BatchGetImage and of pull through cache rules; aws/containers-roadmap#2354',
+  },
+  {
+    cause: 'other',
+    pattern: hostStorePattern,
+    source: 'containerd core/metadata/leases.go and snapshot.go, core/snapshots/storage/bolt.go, core/content',
+  },
   // What the store behind ECR says about its keys, whatever the status that it came with.
   {
     cause: 'blob-store',
@@ -95,9 +112,14 @@ const wordings: readonly Wording[] = [
   {
     cause: 'not-an-image',
     pattern:
-      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|media ?type \S{1,160} is no longer supported|invalid (?:config )?media ?type|is not an? (?:container )?image\b|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be/i,
+      /un(?:supported|expected) media ?type|encountered remote \S{1,160} when fetching|unsupported manifest format|schema 1 support (?:has been removed|is disabled)|schema 1 images have been deprecated and disabled|schema 1 (?:image manifests are|not supported)|schema1|media ?type \S{1,160} is no longer supported|invalid (?:config )?media ?type|is not an? (?:container )?image\b|ai models are not|media-?type: expected|mismatched image rootfs|mediatype in manifest should be|don't match image configuration|invalid rootfs in image|layers and diffids don't match|rejecting \d{1,12} byte manifest/i,
     source:
-      'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go',
+      'moby distribution/errors.go (20 to 29); containerd images/image.go, remotes/docker/resolver.go, client/pull.go, core/unpack/unpacker.go',
+  },
+  {
+    cause: 'registry-unreachable',
+    pattern: /proxy authentication required/i,
+    source: 'Go net/http, of a proxy that the host goes through',
   },
   // The token, in words that mean nothing else.
   {
@@ -108,7 +130,7 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|failed to authorize\b|failed to fetch (?:oauth|anonymous) token|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
+      /no basic auth credentials|missing username or secret|incorrect username or password|invalid (?:username|credentials|authorization)|authorization failed|did not include a token|login attempt to \S{1,300} failed with status: 40[013]/i,
     source:
       'distribution registry/client/auth; moby registry/auth.go; containerd remotes/docker/authorizer.go and remotes/docker/resolver.go (1.6 to 2)',
   },
@@ -142,15 +164,21 @@ const wordings: readonly Wording[] = [
   {
     cause: 'refused',
     pattern:
-      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|(?:^|: |40[13] \(?)(?:forbidden|unauthorized)\b|: 40[13]$|login required|(?:invalid|wrong|bad|missing|no|rejected the|refused the)(?: \w{1,20})? (?:user ?name|credentials?|log-?in|password|authorization|token)\b|(?:credentials?|log-?in|auth\w{0,12}|token)(?: (?:was|were|is|are|has|have|been)){0,2} (?:rejected|refused|failed|failure)\b|failed to (?:log ?in|authenticate|authorize)\b|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|access ?denied/i,
+      /(?<!permission |operation |mount )\bdenied(?::|$)|\bunauthorized\b|\bunauthenticated\b|authentication required|not authorized|(?:^|: |40[13] \(?)(?:forbidden|unauthorized)\b|: 40[13]$|login required|(?:invalid|wrong|bad|missing|no|rejected the|refused the)(?: \w{1,20})? (?:user ?name|credentials?|log-?in|password|authorization|token)\b|(?:credentials?|log-?in|auth\w{0,12}|token)(?: (?:was|were|is|are|has|have|been)){0,2} (?:rejected|refused|failed|failure)\b|failed to (?:log ?in|authenticate)\b|credentials? (?:(?:has|have|is|are) )?expired|signature (?:has )?expired|access ?denied/i,
     isWeak: true,
     source: 'distribution errcode DENIED and UNAUTHORIZED; containerd remotes/errors (1.7 to 2), resolver.go (1.6)',
   },
   {
     cause: 'registry-unreachable',
     pattern:
-      /\b50[0234] (?:internal|bad|service|gateway)|internal (?:server )?error|serverexception|network is down|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed|force closed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|http response to https client|tls: |x509: |dial tcp|failed to do request/i,
+      /\b50[0234] (?:internal|bad|service|gateway)|\bbad gateway\b|gateway time-?out|no healthy upstream|upstream connect error|internal ?failure|internal (?:\w{1,16} )?error|serverexception|network is down|unexpected http status: 5|service unavailable|requesttimeout|client\.timeout|deadline exceeded|timed? ?out\b|timeout|connection (?:reset|refused|closed|timed|force closed)|network is unreachable|no route to host|no such host|server misbehaving|name resolution|\beof\b|broken pipe|stream error|closed network connection|connection (?:lost|broken)|goaway|no progress in|http response to https client|tls: |x509: |dial tcp|failed to do request/i,
     source: 'Go net, net/http and crypto/tls, as moby and containerd pass them on; distribution client/errors.go',
+  },
+  // Asked for a token of its own, a registry or its token server may also be out of reach or throttle.
+  {
+    cause: 'refused',
+    pattern: /failed to authorize\b|failed to fetch (?:oauth|anonymous) token/i,
+    source: 'containerd remotes/docker/resolver.go and remotes/docker/authorizer.go (1.6 to 2)',
   },
   // "failed to resolve reference "…": …: not found", "content at … not found: not found"
   {
@@ -182,7 +210,7 @@ const containerPattern =
 const imageFaultPattern =
   /executable file not found|\bexec(?: failed)?: |\bexec … |\bexec \S{1,200}: |\bexec user process|no command specified|unable to find (?:user|group)|no matching entries in (?:passwd|group)|chdir to cwd|(?:working directory|workdir)\b/i;
 /** Of a host's GPU, its driver and its devices, whatever the image asks for. */
-const hostFaultPattern = /nvidia|\bcuda\b|\bdevices?\b|\bgpus?\b/i;
+const hostFaultPattern = /nvidia|\bnvml\b|\bcuda\b|\bdevices?\b|\bgpus?\b/i;
 const creatingPattern = /^(?:error|failed)(?: response from daemon:)? (?:to create|creating) container\b/i;
 /** S3's own words or hosts in a line. Sources: moby quotes a body it cannot parse; containerd names the address. */
 const storePattern = /<Code>|starport-layer|\bs3[.-][\w.-]{0,128}amazonaws|\.s3\./i;
@@ -222,7 +250,19 @@ const proseOf = (line: string): string =>
 
 /** What one line says. */
 type Sign =
-  | { readonly kind: 'begun' | 'waiting' | 'named' | 'moved' | 'pulled' | 'started' | 'ended' | 'echo' | 'silent' }
+  | {
+      readonly kind:
+        | 'begun'
+        | 'waiting'
+        | 'named'
+        | 'moved'
+        | 'halted'
+        | 'pulled'
+        | 'started'
+        | 'ended'
+        | 'echo'
+        | 'silent';
+    }
   | {
       readonly kind: 'failed';
       readonly cause: PullCause;
@@ -237,6 +277,11 @@ const layerPattern =
 /** `2.3GB/5.6GB` */
 const amountPattern = /\d ?[kmgt]?i?b ?(?:\/|of) ?\d/i;
 
+/** containerd's CRI plugin has ended its downloads, of all that it asked for or of too little (image_pull.go, 1.7 to 2). */
+const haltedPattern = /\bstop pulling image \S{1,512} active requests=\d{1,10}, bytes read=(?<bytes>\d{1,20})\b/;
+/** What containerd reads of a refusal at most, without any layer (remotes/errors/errors.go, `NewUnexpectedStatusErr`). */
+const maxRefusalBytes = 64_000;
+
 /** Source: moby distribution/xfer/download.go, distribution/pull_v2.go, daemon/containerd/progress.go; ctr's progress. */
 const progressOf = (line: string): Sign | undefined => {
   if (layerPattern.test(line)) return { kind: 'moved' };
@@ -245,8 +290,10 @@ const progressOf = (line: string): Sign | undefined => {
   if (/^\S{1,200} Pulling from \S/.test(line)) return { kind: 'named' };
   if (/^Digest: sha256:[0-9a-f]{64}\b/.test(line)) return { kind: 'pulled' };
   if (/^Status: (?:Downloaded newer image|Image is up to date) for \S/.test(line)) return { kind: 'pulled' };
-  // kubelet, and the CRI plugin of containerd (pkg/cri/server/image_pull.go; 2: internal/cri).
-  if (/^successfully pulled image\b|\bmsg="pulled image \\?"|\breturns image reference\b/i.test(line))
+  const bytesRead = haltedPattern.exec(line)?.groups?.bytes;
+  if (bytesRead !== undefined) return { kind: Number(bytesRead) > maxRefusalBytes ? 'halted' : 'silent' };
+  // kubelet, the CRI plugin of containerd (pkg/cri/server/image_pull.go; 2: internal/cri), and moby with its image store.
+  if (/^successfully pulled image\b|\bmsg="(?:pulled image \\?"|image pulled")|\breturns image reference\b/i.test(line))
     return { kind: 'pulled' };
   if (/^start container for \S{1,512} ?begin$/i.test(line)) return { kind: 'started' };
   if (/^(?:stop|remove) container\b/i.test(line)) return { kind: 'ended' };
@@ -279,6 +326,8 @@ const signOf = (line: string): Sign => {
   if (unpackPattern.test(prose)) return failed(found?.cause === 'out-of-disk' ? found.cause : 'other', 'pull');
   // A helper of the host's that is missing says nothing of any token, nor of a container.
   if (/error getting credentials/i.test(prose)) return failed('other', 'pull');
+  const isHostFault = hostStorePattern.test(prose) || (found === undefined && hostFaultPattern.test(prose));
+  if (isHostFault && creatingPattern.test(prose)) return failed('host-cannot-start', 'container');
   if (containerPattern.test(prose)) {
     if (found?.cause === 'wrong-architecture' || found?.cause === 'out-of-disk')
       return failed(found.cause, 'container');
@@ -403,6 +452,14 @@ export const readPullAttempts = (log: readonly LogLine[]): readonly PullAttempt[
       }
       case 'moved': {
         const attempt = open() ?? begin(at);
+        attempt.tokenTakenAt ??= at;
+        attempt.moved = { line: quoteEnds(line), at };
+        break;
+      }
+      case 'halted': {
+        // A failure may be logged before the line that says so.
+        const attempt = last === undefined ? begin(at) : open();
+        if (attempt === undefined) break;
         attempt.tokenTakenAt ??= at;
         attempt.moved = { line: quoteEnds(line), at };
         break;
@@ -559,6 +616,12 @@ export const pullVerdicts = {
     proof: 'degraded',
     reason: 'pull-failed',
     remedy: "The registry took the token, but the image's content could not be read: check the repository's KMS key.",
+  },
+  upstream: {
+    proof: 'degraded',
+    reason: 'pull-failed',
+    remedy:
+      'The registry took the token, but could not get the image from the registry that it caches: check the pull through cache rule and its secret.',
   },
   'not-an-image': {
     proof: 'degraded',

@@ -562,6 +562,61 @@ describe('a worker whose layers come down', () => {
   });
 });
 
+/** Source: containerd internal/cri/server/images/image_pull.go (2; 1.7: pkg/cri/server), `pullProgressReporter`. */
+describe('downloads that containerd has ended', () => {
+  const at = (text: string) => `time="2026-11-23T17:50:12Z" level=info msg="${text}"`;
+  const begun = at(`PullImage \\"${image}\\"`);
+  const ended = (bytes: number) => at(`stop pulling image ${image}: active requests=0, bytes read=${bytes}`);
+  const refused = `time="2026-11-23T17:50:12Z" level=error msg="PullImage \\"${image}\\" failed" error="failed to resolve reference: authorization failed: no basic auth credentials"`;
+
+  it('show that the registry took the token, before the image is unpacked', () => {
+    for (const lines of [[begun, ended(2_458_123)], [ended(2_458_123)]]) {
+      const log = lines.map((text, index): Line => [1 + index, text]);
+      expect(evidenceAt(4, log)).toMatchObject({ kind: 'downloading', showsToken: true });
+    }
+    const pulled = at(`Pulled image \\"${image}\\" with image id \\"sha256:ab\\"`);
+    expect(
+      evidenceAt(4, [
+        [1, begun],
+        [2, ended(2_458_123)],
+        [3, pulled],
+      ]),
+    ).toMatchObject({ kind: 'pulled' });
+  });
+
+  it('show nothing where no more came than a refusal has, whichever line stands first', () => {
+    expect(
+      evidenceAt(13, [
+        [11, begun],
+        [11.1, ended(64_000)],
+      ]),
+    ).toEqual({ kind: 'nothing' });
+    for (const lines of [
+      [begun, ended(187), refused],
+      [begun, refused, ended(187)],
+    ]) {
+      expect(
+        evidenceAt(
+          13,
+          lines.map((text): Line => [11, text]),
+        ),
+      ).toMatchObject({ kind: 'refused' });
+    }
+  });
+
+  it('are those of the attempt that failed just before', () => {
+    const full = `time="2026-11-23T17:50:12Z" level=error msg="PullImage \\"${image}\\" failed" error="write /x: no space left on device"`;
+    for (const lines of [
+      [begun, ended(9_000_000), full],
+      [begun, full, ended(9_000_000)],
+    ]) {
+      const log = lines.map((text): Line => [11, text]);
+      expect(evidenceAt(13, log)).toMatchObject({ kind: 'failed', cause: 'out-of-disk' });
+      expect(readPullAttempts(logOf(...log))).toHaveLength(1);
+    }
+  });
+});
+
 describe('a container that is started', () => {
   const start = `start container for ${image}: begin`;
 

@@ -9,6 +9,8 @@ import {
 const host = '210987654321.dkr.ecr.eu-west-1.amazonaws.com';
 const image = `${host}/vision/serve:r7`;
 const manifest = `https://${host}/v2/vision/serve/manifests/r7`;
+const upstreamRefuses =
+  'The authentication to the upstream registry failed. Verify that the credentials provided in the pull through cache rule are correct, and try again.';
 
 /** The same kinds in the words of other programs that pull: podman, skopeo, and whatever reports a status alone. */
 describe('other words of the same kind', () => {
@@ -92,11 +94,65 @@ describe('other words of the same kind', () => {
       'invalid mediaType: expected application/vnd.oci.image.config.v1+json got application/vnd.cncf.helm.config.v1+json',
     ],
     ['not-an-image', 'mismatched image rootfs and manifest layers'],
+    ['not-an-image', "layers from manifest don't match image configuration"],
+    ['not-an-image', `failed to pull and unpack image "${image}": number of layers and diffIDs don't match: 1 != 0`],
+    ['not-an-image', `failed to resolve reference "${image}": rejecting 9000000 byte manifest for ${image}: not found`],
+    // Go net/http: a proxy's status alone.
+    ['registry-unreachable', `Get "https://${host}/v2/": Proxy Authentication Required`],
+    ['registry-unreachable', `Get "https://${host}/v2/": Bad Gateway`],
+    ['registry-unreachable', `Get "https://${host}/v2/": Gateway Timeout`],
+    ['registry-unreachable', 'error from registry: Internal service error'],
+    ['registry-unreachable', 'no healthy upstream'],
+    // A token server that cannot be asked refuses nobody.
+    [
+      'registry-unreachable',
+      `failed to resolve reference "${image}": failed to authorize: failed to fetch anonymous token: Get "https://auth.example.com/token": dial tcp 10.0.0.7:443: connect: no route to host`,
+    ],
+    [
+      'throttled',
+      `failed to resolve reference "${image}": failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://auth.example.com/token: 429 Too Many Requests`,
+    ],
+    [
+      'refused',
+      `failed to resolve reference "${image}": failed to authorize: failed to fetch oauth token: unexpected status from POST request to https://auth.example.com/token: 400 Bad Request`,
+    ],
   ])('say %s: %s', (cause, words) => {
     expect(causeOf(`error pulling image: ${words}`)).toBe(cause);
   });
 
   it.each([
+    // aws/containers-roadmap#2354; what Docker 29 and containerd make of the same answer; the ECR API's own errors.
+    `pull access denied for ${host}/docker-hub/library/alpine, repository does not exist or may require 'docker login': denied: ${upstreamRefuses}`,
+    `error from registry: ${upstreamRefuses}`,
+    `failed to resolve reference "${image}": unexpected status from HEAD request to ${manifest}: 403 Forbidden - Server message: denied: ${upstreamRefuses}`,
+    'error from registry: The secret is unable to be accessed. Verify the resource permissions for the secret and try again.',
+    'name unknown: The ARN of the secret specified in the pull through cache rule was not found.',
+    'unknown: UnableToGetUpstreamImageException',
+    'unknown: UnableToDecryptSecretValueException: the KMS key is disabled',
+  ])('say that ECR cannot get an image that it caches, and nothing of the token: %s', (words) => {
+    expect(causeOf(`error pulling image: Error response from daemon: ${words}`)).toBe('upstream');
+  });
+
+  it('say that a right is missing where the cache needs one of the token', () => {
+    const denied =
+      'User: arn:aws:sts::210987654321:assumed-role/pull/s is not authorized to perform: ecr:BatchImportUpstreamImage on resource: arn:aws:ecr:eu-west-1:210987654321:repository/docker-hub/library/alpine';
+    expect(causeOf(`error pulling image: Error response from daemon: error from registry: ${denied}`)).toBe('refused');
+  });
+
+  // containerd core/metadata and core/snapshots/storage/bolt.go; moby daemon/containerd/image_pull.go
+  it.each([
+    `failed to pull and unpack image "${image}": failed to prepare extraction snapshot "extract-1": parent snapshot sha256:ab does not exist: not found`,
+    `failed to pull and unpack image "${image}": unable to prepare extraction snapshot: snapshot does not exist: not found`,
+    'failed to lease content: content digest sha256:ab: not found',
+    'lease does not exist: not found',
+    'missing parent "sha256:ab" bucket: not found',
+  ])('say that a host has lost something of its own, which is no missing image: %s', (words) => {
+    expect(causeOf(`error pulling image: Error response from daemon: ${words}`)).toBe('other');
+  });
+
+  it.each([
+    'error creating container: Error response from daemon: snapshot sha256:ab does not exist: not found',
+    'error creating container: Failed to initialize NVML: Driver/library version mismatch',
     'Error response from daemon: could not select device driver "" with capabilities: [[gpu]]',
     'Error response from daemon: Conflict. The container name "/x" is already in use by container "y".',
     'Error response from daemon: driver failed programming external connectivity on endpoint x: Bind for 0.0.0.0:80 failed: port is already allocated',
