@@ -88,10 +88,9 @@ export const createNotify = ({
         rememberReport(memory, notice.report, memories, alerts).catch(
           failed('What the run came to cannot be remembered'),
         ),
-        // Whoever could read neither would take away what is known of other targets.
-        read === undefined && before === undefined
-          ? undefined
-          : rememberNotified(notified, known, before).catch(failed('What people were told cannot be remembered')),
+        rememberNotified(notified, { table: read, parameter: before }, { report: notice.report, known, alerts }).catch(
+          failed('What people were told cannot be remembered'),
+        ),
       ]);
       measureTokens(meter, remembered, now(), hasTargetAlarms);
     }

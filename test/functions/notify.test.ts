@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Memory } from '../../functions/lib/memory/memory.ts';
 import type { NotifiedStore } from '../../functions/lib/memory/notified.ts';
+import { rememberRun, targetForm } from '../../functions/lib/memory/target-memory.ts';
 import type { Messages } from '../../functions/lib/report/messages.ts';
 import type { Outcome } from '../../functions/lib/report/outcome.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
@@ -27,7 +28,7 @@ const degraded = (target: string): Outcome => ({
 type Published = { sent: Messages[]; measured: Array<[string, number, object | undefined]>; logged: string[] };
 
 /** Notifies at 12:00 of one thing after the other. */
-const notifierOf = (memory: Memory, hasTargetAlarms = false, notified = createNotifiedOf()) => {
+const notifierOf = (memory: Memory, hasTargetAlarms = false, notified: NotifiedStore = createNotifiedOf()) => {
   const seen: Published = { sent: [], measured: [], logged: [] };
   const handle = createNotify({
     publish: async (messages) => void seen.sent.push(messages),
@@ -180,6 +181,8 @@ describe('notify of a run', () => {
       readAll: () => Promise.reject(new Error('no memory')),
       change: () => Promise.reject(new Error('no memory')),
     };
+    const noon = Date.parse('2026-11-23T12:00:00Z') / 1000;
+    const ofB = JSON.stringify([['b', 'critical', 'failed E', noon - 3 * 3600]]);
     /** Each time a new process. */
     const tellFrom = async (notified: NotifiedStore, ...outcomes: Outcome[]) =>
       (await notifierOf(deaf, false, notified).handle({ kind: 'report', report: reportOf(outcomes) })).published;
@@ -198,17 +201,17 @@ describe('notify of a run', () => {
       await tellFrom(notified, failed('a'), failed('b'));
       const push = { ...reportOf([degraded('c')]), trigger: 'push' };
       await notifierOf(deaf, false, notified).handle({ kind: 'report', report: push });
-      expect((await notified.read()).targets).toEqual({
-        a: ['critical', 'failed E'],
-        b: ['critical', 'failed E'],
-        c: ['warning', 'degraded ep parked'],
-      });
+      expect(JSON.parse(notified.value)).toEqual([
+        ['a', 'critical', 'failed E', noon],
+        ['b', 'critical', 'failed E', noon],
+        ['c', 'warning', 'degraded ep parked', noon],
+      ]);
       expect(await tellFrom(notified, failed('a'), degraded('c'))).toBe(0);
-      expect(Object.keys((await notified.read()).targets)).toEqual(['a', 'c']);
+      expect([...(await notified.read()).keys()]).toEqual(['a', 'c']);
     });
 
     it('measures no token of a target of which nothing else is known', async () => {
-      const notified = createNotifiedOf({ at: '2026-11-23T09:00:00Z', targets: { b: ['critical', 'failed E'] } });
+      const notified = createNotifiedOf(ofB);
       const notifier = notifierOf(deaf, true, notified);
       await notifier.handle({ kind: 'report', report: { ...reportOf([good]), trigger: 'push' } });
       expect(notifier.seen.measured).toEqual([
@@ -218,16 +221,17 @@ describe('notify of a run', () => {
     });
 
     it('takes nothing away of what it could not read', async () => {
-      const notified = createNotifiedOf({ at: '2026-11-23T09:00:00Z', targets: { b: ['critical', 'failed E'] } });
+      const notified = createNotifiedOf(ofB);
       const unread = { ...notified, read: () => Promise.reject(new Error('throttled')) };
       const { handle, seen } = notifierOf(deaf, false, unread);
       expect(await handle({ kind: 'report', report: reportOf([failed('a')]) })).toEqual({ published: 1 });
-      expect(seen.logged).toEqual([
+      expect(seen.logged.toSorted()).toEqual([
         'What is remembered of the targets cannot be read',
         'What people were told cannot be read',
+        'What people were told cannot be remembered',
         'What the run came to cannot be remembered',
       ]);
-      expect((await notified.read()).targets).toEqual({ b: ['critical', 'failed E'] });
+      expect(notified.value).toEqual(ofB);
     });
 
     it('believes whichever knew more last, where one of the two took nothing for a while', async () => {
@@ -258,12 +262,151 @@ describe('notify of a run', () => {
       const tell = async () =>
         (await notifierOf(memory, false, notified).handle({ kind: 'report', report: reportOf(many) })).published;
       expect([await tell(), await tell()]).toEqual([1, 0]);
-      const content = await notified.read();
-      expect(content.isPart).toBe(true);
-      expect(Buffer.byteLength(JSON.stringify(content))).toBeLessThanOrEqual(4096);
-      expect(Object.keys(content.targets).length).toBeGreaterThan(50);
-      expect(new Set(Object.values(content.targets).map(([severity]) => severity))).toEqual(new Set(['critical']));
+      expect(Buffer.byteLength(notified.value)).toBeLessThanOrEqual(4096);
+      const content = [...(await notified.read()).values()];
+      expect(content.length).toBeGreaterThan(50);
+      expect(new Set(content.map(({ notified: told }) => told?.severity))).toEqual(new Set(['critical']));
     });
+  });
+
+  describe('beside another', () => {
+    const good = (target: string): Outcome => ({ ...stored('2026-11-24T00:00:00Z'), target });
+    const at = (hour: string, outcomes: Outcome[], trigger = 'push') => ({
+      kind: 'report',
+      report: {
+        ...reportOf(outcomes),
+        trigger,
+        endedAt: `2026-11-23T${hour}:00:00Z`,
+        execution: `${executionArn}-${hour}`,
+      },
+    });
+    /** A store that answers those who ask it by twos, as where two runs end in one moment. */
+    const pairwise = (store: NotifiedStore): NotifiedStore => {
+      let [pair, asked] = [Promise.withResolvers<void>(), 0];
+      return {
+        ...store,
+        read: async () => {
+          const [content, both] = [await store.read(), pair];
+          asked += 1;
+          if (asked % 2 === 0) {
+            pair = Promise.withResolvers<void>();
+            both.resolve();
+          }
+          await both.promise;
+          return content;
+        },
+      };
+    };
+
+    it('that ends in the same moment tells both ends, whichever of them the parameter keeps', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      // Each reads twice: when it begins, and right before it writes.
+      const together = pairwise(notified);
+      await Promise.all(
+        ['a', 'b'].map((target) => notifierOf(memory, false, together).handle(at('09', [failed(target)]))),
+      );
+      expect([...(await notified.read()).keys()]).toHaveLength(1);
+      const after = notifierOf(memory, false, notified);
+      await after.handle(at('12', [good('a'), good('b')], 'schedule'));
+      expect(after.seen.sent.map(({ subject }) => subject)).toEqual([
+        expect.stringContaining('a and 1 more recovered'),
+      ]);
+      await after.handle(at('15', [good('a'), good('b')], 'schedule'));
+      expect(after.seen.sent).toHaveLength(1);
+    });
+
+    it('that has ended meanwhile is not unsaid, where the table takes nothing', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
+      const slow = notifierOf(full, false, {
+        ...notified,
+        read: async () => {
+          const content = await notified.read();
+          if (notified.value === 'none yet') await notifierOf(full, false, notified).handle(at('09', [failed('b')]));
+          return content;
+        },
+      });
+      await slow.handle(at('09', [failed('a')]));
+      expect([...(await notified.read()).keys()]).toEqual(['b', 'a']);
+    });
+
+    it('that ended later and was told of before does not unsay what was told after it, where the table takes nothing', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
+      const tell = async (hour: string, outcome: Outcome) => {
+        const { handle, seen } = notifierOf(full, false, notified);
+        await handle(at(hour, [outcome]));
+        return seen.sent.length;
+      };
+      expect([await tell('09', failed('a')), await tell('12', good('a')), await tell('11', failed('a'))]).toEqual([
+        1, 1, 1,
+      ]);
+      expect([await tell('15', failed('a')), await tell('18', good('a')), await tell('19', good('a'))]).toEqual([
+        0, 1, 0,
+      ]);
+    });
+
+    it('of npm run refresh, which tells nobody, does not hide what people know, nor what is to be told', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      const tell = async (hour: string, outcome: Outcome) => {
+        const { handle, seen } = notifierOf(memory, false, notified);
+        await handle(at(hour, [outcome], 'schedule'));
+        return seen.sent.length;
+      };
+      const note = (hour: string) =>
+        memory.change(targetForm, 'a', (before) =>
+          rememberRun(before, good('a'), { ...at(hour, []).report, trigger: 'command' }),
+        );
+      expect(await tell('03', failed('a'))).toBe(1);
+      delete memory.records['target a'];
+      await note('04');
+      expect(await tell('06', good('a'))).toBe(1);
+      expect(await tell('09', good('a'))).toBe(0);
+      // A run that the command overtakes: it was told of, all the same.
+      await note('13');
+      expect(await tell('12', failed('a'))).toBe(1);
+      expect(await tell('15', good('a'))).toBe(1);
+    });
+  });
+
+  it('says in the parameter what is over for as long as the table may not know it', async () => {
+    const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+    const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
+    const tell = async (hour: string, outcome: Outcome, from: Memory) => {
+      const report = { ...reportOf([outcome]), endedAt: `2026-11-23T${hour}:00:00Z` };
+      const { handle, seen } = notifierOf(from, false, notified);
+      await handle({ kind: 'report', report });
+      return [seen.sent.length, (JSON.parse(notified.value) as string[][]).map(([, severity]) => severity)];
+    };
+    const good = stored('2026-11-24T00:00:00Z');
+    expect(await tell('00', failed('a'), memory)).toEqual([1, ['critical']]);
+    expect(await tell('03', good, full)).toEqual([1, ['none']]);
+    expect(await tell('06', good, full)).toEqual([0, ['none']]);
+    expect(await tell('09', good, memory)).toEqual([0, ['none']]);
+    expect(await tell('12', good, memory)).toEqual([0, []]);
+  });
+
+  it.each([
+    ['nothing of ours', 'null'],
+    ['another form', '{"at":"2026-11-23T09:00:00Z","targets":{"a":["critical","failed E"]}}'],
+    [
+      'names of what every object has',
+      '[["__proto__","critical","failed E",1],["constructor","warning","failed E",1]]',
+    ],
+    ['a time that has not come', '[["a","info","failed X",1e300]]'],
+    ['more than it can hold', JSON.stringify([['a', 'critical', 'x'.repeat(40_000), 1]])],
+  ])('tells once, whatever the parameter holds: %s', async (_what, value) => {
+    const [memory, notified] = [createMemoryOf(), createNotifiedOf(value)];
+    const tell = async (target: string, outcome: Outcome) => {
+      const { handle, seen } = notifierOf(memory, false, notified);
+      await handle({ kind: 'report', report: reportOf([{ ...outcome, target }]) });
+      return seen.sent.length;
+    };
+    for (const target of ['a', 'constructor']) {
+      expect([await tell(target, failed('a')), await tell(target, failed('a'))]).toEqual([1, 0]);
+      expect(Buffer.byteLength(notified.value)).toBeLessThanOrEqual(4096);
+      expect([await tell(target, stored('x')), await tell(target, stored('x'))]).toEqual([1, 0]);
+    }
   });
 
   it('tells the same trouble once, and its end', async () => {

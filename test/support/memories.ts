@@ -1,5 +1,5 @@
 import type { Memory } from '../../functions/lib/memory/memory.ts';
-import type { Notified, NotifiedStore } from '../../functions/lib/memory/notified.ts';
+import { type Notified, type NotifiedStore, readContent, writeContent } from '../../functions/lib/memory/notified.ts';
 import { foldReport } from '../../functions/lib/memory/remember-report.ts';
 import type { TargetMemories } from '../../functions/lib/memory/target-memory.ts';
 import { composeAlerts } from '../../functions/lib/report/alerts.ts';
@@ -35,13 +35,14 @@ export const createMemoryOf = (
   forget: async (kind, name) => void delete records[`${kind} ${name}`],
 });
 
-/** What people were told, in this very process. */
-export const createNotifiedOf = (content: Notified = { at: '', targets: {}, isPart: true }): NotifiedStore => {
-  let now = content;
-  return {
-    read: async () => now,
-    write: async (written) => {
-      now = written;
+/** What people were told, in this very process: the value that the parameter would have. */
+export const createNotifiedOf = (value = 'none yet'): NotifiedStore & { value: string } => {
+  const store = {
+    value,
+    read: async () => readContent(store.value),
+    write: async (content: Notified) => {
+      store.value = writeContent(content);
     },
   };
+  return store;
 };

@@ -2,27 +2,34 @@ import { isDeepStrictEqual } from 'node:util';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import * as z from 'zod/mini';
 import { awsCause, awsClause, awsClientDefaults } from '../aws/client.ts';
+import { defined } from '../defined.ts';
 import { requireSetting, type Settings } from '../env.ts';
 import { MemoryUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
+import type { Alert } from '../report/alerts.ts';
+import type { Report } from '../report/report.ts';
 import { maxTimeoutSeconds } from './memory.ts';
-import type { TargetMemories } from './target-memory.ts';
+import { isGone, toldOf } from './remember-report.ts';
+import { type TargetMemories, type TargetMemory, toldAt } from './target-memory.ts';
 
 const severities = ['critical', 'warning', 'info'] as const;
+const nothing = 'none';
 
-const contentSchema = z.object({
-  /** The end of the last run that was known then (ISO 8601). Of a target that the table has seen since, the table knows more. */
-  at: z.string(),
-  /** Of each target that people know to be in trouble: how severe that is, and which trouble, in short. */
-  targets: z.record(z.string(), z.tuple([z.enum(severities), z.string()])),
-  /** Whether there may be more of them, which only the table knows. */
-  isPart: z.optional(z.literal(true)),
-});
+/** A target, how severe its trouble is that people know, which that is, in short, and since when they do (epoch seconds). */
+const entrySchema = z.tuple([z.string(), z.enum([...severities, nothing]), z.string(), z.number()]);
+const contentSchema = z.array(entrySchema);
 
-/** What people were told. */
-export type Notified = z.output<typeof contentSchema>;
+/** What people know of a target's trouble, where they know of one, and the end of the run that told them (epoch milliseconds). */
+interface Told {
+  readonly at: number;
+  readonly notified: TargetMemory['notified'];
+}
 
-const nothingWritten: Notified = { at: '', targets: {}, isPart: true };
+/**
+ * What people were told, by target. One without a trouble stands here where the table may not know yet that it is over; of
+ * one that does not, the table has the word.
+ */
+export type Notified = ReadonlyMap<string, Told>;
 
 /**
  * What people were told of the targets' troubles, in a parameter of its own: it stands where the table does not answer, or
@@ -31,65 +38,124 @@ const nothingWritten: Notified = { at: '', targets: {}, isPart: true };
 export interface NotifiedStore {
   /** @throws {MemoryUnavailableError} */
   read(): Promise<Notified>;
-  /** @throws {MemoryUnavailableError} */
+  /** Of more than fits, it keeps the most severe. @throws {MemoryUnavailableError} */
   write(content: Notified): Promise<void>;
 }
 
 /** A parameter of the Standard tier holds 4 KB: https://docs.aws.amazon.com/general/latest/gr/ssm.html#limits_ssm */
 const maxBytes = 4096;
+const dayMs = 24 * 3_600_000;
 /** The API's answer has little more than the value. */
 const maxAnswerBytes = 64 * 1024;
 
-/** Of more troubles than fit, the most severe. */
-const contentOf = (memories: TargetMemories): Notified => {
-  const at = [...memories.values()].reduce(
-    (latest, { last }) => (last !== undefined && last.at > latest ? last.at : latest),
-    '',
-  );
-  const all = [...memories]
-    .flatMap(([name, { notified }]) =>
-      notified === undefined ? [] : [[name, [notified.severity, notified.trouble]] as const],
+/** What the parameter holds: of more troubles than fit, the most severe. */
+export const writeContent = (content: Notified): string => {
+  const entries = [...content]
+    .map(
+      ([name, { at, notified }]) => [name, notified?.severity ?? nothing, notified?.trouble ?? '', at / 1000] as const,
     )
-    .toSorted(([, [one]], [, [other]]) => severities.indexOf(one) - severities.indexOf(other));
-  const write = (count: number): Notified => ({
-    at,
-    targets: Object.fromEntries(all.slice(0, count).map(([name, [severity, trouble]]) => [name, [severity, trouble]])),
-    ...(count < all.length ? { isPart: true } : {}),
+    .toSorted(([, one], [, other]) => rankOf(one) - rankOf(other));
+  let bytes = 1;
+  const fitting = entries.filter((entry) => {
+    bytes += Buffer.byteLength(JSON.stringify(entry)) + 1;
+    return bytes <= maxBytes;
   });
-  let count = all.length;
-  while (count > 0 && Buffer.byteLength(JSON.stringify(write(count))) > maxBytes) count -= 1;
-  return write(count);
+  return JSON.stringify(fitting);
 };
 
-/** What is remembered of the targets, with what people know of them by the parameter. */
-export const withNotified = (memories: TargetMemories, content: Notified): TargetMemories => {
-  const names = new Set([...memories.keys(), ...Object.keys(content.targets)]);
+const rankOf = (severity: (typeof severities)[number] | typeof nothing): number =>
+  [...severities, nothing].indexOf(severity);
+
+/** What a parameter's value says; nothing where it is not of ours. */
+export const readContent = (value: string | undefined): Notified => {
+  const entries = z.safeParse(contentSchema, parseJson(value)).data ?? [];
   return new Map(
-    [...names].map((name) => {
-      const { notified: before, ...memory } = memories.get(name) ?? { runs: [] };
-      const told = Object.hasOwn(content.targets, name) ? content.targets[name] : undefined;
-      const isNewer = memory.last === undefined || memory.last.at <= content.at;
-      const isUnsaid = told === undefined && content.isPart === true;
-      const known = told && { severity: told[0], trouble: told[1] };
-      const notified = isNewer && !isUnsaid ? known : before;
-      return [name, notified === undefined ? memory : { ...memory, notified }];
+    entries.map(([name, severity, trouble, at]) => [
+      name,
+      { at: at * 1000, notified: severity === nothing ? undefined : { severity, trouble } },
+    ]),
+  );
+};
+
+/** What the table says that people know of a target; `undefined` where it says nothing. */
+const toldByTable = (memory: TargetMemory | undefined): Told | undefined => {
+  const at = Date.parse((memory && toldAt(memory)) ?? '');
+  return Number.isNaN(at) ? undefined : { at, notified: memory?.notified };
+};
+
+/** Of two that speak of a target, the one that knew more last; of two that knew as much, the table. */
+const later = (table: Told | undefined, parameter: Told | undefined): Told | undefined =>
+  table === undefined || (parameter !== undefined && parameter.at > table.at) ? parameter : table;
+
+/** What is remembered of the targets, with what people know of them by the parameter where that knows more. */
+export const withNotified = (table: TargetMemories, content: Notified): TargetMemories =>
+  new Map(
+    [...new Set([...table.keys(), ...content.keys()])].map((name) => {
+      const memory = table.get(name);
+      const { notified: _, ...others } = memory ?? { runs: [] };
+      const told = later(toldByTable(memory), content.get(name));
+      return [name, defined({ ...others, notified: told === undefined ? memory?.notified : told.notified })];
     }),
   );
+
+/** A run that people were told of: by which alerts, and what is remembered of the targets after it. */
+interface ToldRun {
+  readonly report: Report;
+  readonly known: TargetMemories;
+  readonly alerts: readonly Alert[];
+}
+
+/** What the parameter is to say once a run has been told of. */
+const contentAfter = (content: Notified, table: TargetMemories, { report, known, alerts }: ToldRun): Notified => {
+  const after = new Map<string, Told>();
+  for (const name of new Set([...content.keys(), ...table.keys()])) {
+    if (isGone(report, name)) continue;
+    const [byTable, byParameter] = [toldByTable(table.get(name)), content.get(name)];
+    const told = later(byTable, byParameter);
+    // What is over, and the table knows it, needs no word here.
+    if (told === undefined || (told === byTable && told.notified === undefined)) continue;
+    after.set(name, isDeepStrictEqual(told.notified, byParameter?.notified) ? (byParameter ?? told) : told);
+  }
+  const shown = withNotified(table, content);
+  const endedAt = Date.parse(report.endedAt) || 0;
+  for (const { target } of report.targets) {
+    const [notified, before] = [known.get(target)?.notified, after.get(target)];
+    if ([before?.notified, shown.get(target)?.notified].every((each) => isDeepStrictEqual(each, notified))) continue;
+    // Of runs that overlap, one that ended later may have been told of before. What says to be of another day is of no run.
+    const others = [before?.at, toldByTable(table.get(target))?.at].filter((at) => at !== undefined);
+    const latest = Math.max(...others.filter((at) => at - endedAt < dayMs));
+    if (latest <= endedAt) after.set(target, { at: endedAt, notified });
+    else if (toldOf(alerts, target) !== undefined) after.set(target, { at: latest + 1000, notified });
+  }
+  return after;
 };
 
+/** What there was to read before a run was told of, as far as it could be read. */
+interface ReadBefore {
+  readonly table: TargetMemories | undefined;
+  readonly parameter: Notified | undefined;
+}
+
 /**
- * Writes what people know of all targets now, unless it is what was read.
+ * Writes what people know of the targets now, unless the parameter says so already. It has no conditional write, so it is
+ * read once more right before, that a run which ended meanwhile is not unsaid.
  *
- * @param before what was read, if it could be
  * @throws {MemoryUnavailableError}
  */
 export const rememberNotified = async (
   store: NotifiedStore,
-  memories: TargetMemories,
-  before: Notified | undefined,
+  { table, parameter }: ReadBefore,
+  run: ToldRun,
 ): Promise<void> => {
-  const content = contentOf(memories);
-  if (before === undefined || !isDeepStrictEqual(content, { ...before, at: content.at })) await store.write(content);
+  const after = (content: Notified): Notified => contentAfter(content, table ?? new Map(), run);
+  const isSaid = (content: Notified): boolean => writeContent(after(content)) === writeContent(content);
+  if (parameter !== undefined && isSaid(parameter)) return;
+  const content = await store.read().catch((error: unknown) => {
+    // Whoever could read neither would take away what is known of other targets.
+    if (table === undefined) throw error;
+    return parameter ?? new Map();
+  });
+  await store.write(after(content));
 };
 
 const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
@@ -106,13 +172,13 @@ export const createNotifiedStore = (settings: Settings): NotifiedStore => {
       const { Parameter } = await client.send(new GetParameterCommand({ Name })).catch((error: unknown) => {
         throw unavailable('read what people were told', error);
       });
-      return z.safeParse(contentSchema, parseJson(Parameter?.Value)).data ?? nothingWritten;
+      return readContent(Parameter?.Value);
     },
     async write(content) {
       const command = new PutParameterCommand({
         Name,
         Type: 'String',
-        Value: JSON.stringify(content),
+        Value: writeContent(content),
         Overwrite: true,
       });
       await client.send(command).catch((error: unknown) => {

@@ -9,6 +9,10 @@ import { rememberRun, type TargetMemories, type TargetMemory, targetForm } from 
 /** DynamoDB answers in some ten milliseconds: a thousand targets take about a second. */
 const maxAtOnce = 32;
 
+/** The alert about a target's trouble, or its end. */
+export const toldOf = (alerts: readonly Alert[], name: string): Alert | undefined =>
+  alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === name);
+
 /**
  * What is remembered of a target after a run.
  *
@@ -22,7 +26,7 @@ const fold = (
   report: Report,
   alerts: readonly Alert[],
 ): TargetMemory => {
-  const told = alerts.find(({ kind, target }) => kind !== 'rollout' && kind !== 'left' && target === outcome.target);
+  const told = toldOf(alerts, outcome.target);
   const memory = rememberRun(before, outcome, report);
   // Of two runs that overlap, the one that ended last has the last word; but what was told is known.
   const hasLastWord = told !== undefined || memory.last?.execution === report.execution;
@@ -30,7 +34,7 @@ const fold = (
 };
 
 /** A scheduled run concerns all the targets there are: what is remembered of others is of targets that have gone. */
-const isGone = ({ trigger, targets }: Report, name: string): boolean =>
+export const isGone = ({ trigger, targets }: Report, name: string): boolean =>
   trigger === 'schedule' && targets.length > 0 && !targets.some(({ target }) => target === name);
 
 /** What would be remembered after a run, for whoever cannot write it down. */

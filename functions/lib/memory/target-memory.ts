@@ -76,6 +76,15 @@ export const rememberToken = (before: TargetMemory | undefined, expiresAt: strin
   });
 };
 
+/**
+ * When the table learned last what people know of a target's troubles (ISO 8601): at the end of a run of the stack.
+ * `npm run refresh` tells nobody.
+ */
+export const toldAt = ({ last, runs }: TargetMemory): string | undefined =>
+  last !== undefined && last.trigger !== commandTrigger
+    ? last.at
+    : runs.find(({ trigger: by }) => by !== commandTrigger)?.endedAt;
+
 const boundOutcome = (outcome: Outcome): Outcome => {
   const { images: _, otherUsers: __, ...kept } = outcome;
   return { ...kept, endpoints: outcome.endpoints.slice(0, maxEndpoints) };

@@ -21,7 +21,7 @@ export interface Alert {
 /** Begins the trouble of a target whose token was not stored. */
 const failedMark = 'failed ';
 
-/** So short that what people know of some fifty targets fits into 4 KB; its beginning stays as it is. */
+/** So short that what people know of some forty targets fits into 4 KB; its beginning stays as it is. */
 const inShort = (trouble: string): string =>
   trouble.length <= 40
     ? trouble
