@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createApplyRollout } from '../../functions/apply-rollout.ts';
-import { RunpodUnavailableError } from '../../functions/lib/errors.ts';
+import { RefreshNotStartedError, RunpodUnavailableError } from '../../functions/lib/errors.ts';
 import type { RolloutDeps } from '../../functions/lib/rollout/execution.ts';
 import { createProcessMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
 import type { RolloutStep } from '../../functions/lib/rollout/order.ts';
@@ -44,6 +44,8 @@ class Endpoint {
   isReleased = true;
   /** Whether Runpod, which says that it took a change, shows it. */
   isShown = true;
+  /** Whether Step Functions starts no refresh. */
+  refreshesFail = false;
 
   change(image: string): void {
     const createdAt = this.isDated ? this.time : undefined;
@@ -126,20 +128,22 @@ const begin = async (current: Partial<CurrentRollout> = {}, more: Partial<Rollou
     ...more,
     current: { ...claimed.current, ...current } as CurrentRollout,
   }));
-  const metrics: string[] = [];
-  const refreshes: string[] = [];
+  const metrics: Array<readonly [string, number]> = [];
+  const refreshes: Array<readonly [string, object]> = [];
+  const errors: string[] = [];
   const deps = (of: RolloutMemory = memory) => ({
     memory: of,
     runpodFor: runpod.runpodFor,
     now: () => runpod.time,
-    startRefresh: async (name: string) => {
-      refreshes.push(name);
+    startRefresh: async (name: string, input: object) => {
+      if (runpod.refreshesFail) throw new RefreshNotStartedError('Step Functions did not answer.');
+      refreshes.push([name, input]);
       return 'started' as const;
     },
-    meter: { add: (name: string) => void metrics.push(name), flush: () => {} },
-    log: { info: () => {}, error: () => {} },
+    meter: { add: (name: string, value: number) => void metrics.push([name, value]), flush: () => {} },
+    log: { info: () => {}, error: (message: string) => void errors.push(message) },
   });
-  return { runpod, memory, deps, metrics, refreshes, record: () => memory.read('ep') };
+  return { runpod, memory, deps, metrics, refreshes, errors, record: () => memory.read('ep') };
 };
 
 const order = {
@@ -291,8 +295,10 @@ describe('a rollout that works', () => {
     const { runpod, deps, metrics, refreshes, record } = await begin(watching);
     proves(runpod, imageOf(newDigest), 2);
     expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven', isTold: false } });
-    expect(metrics).toEqual(['MinutesFromPushToProven']);
-    expect(refreshes).toEqual([`proven-ep-1-${newDigest.slice(7, 27)}`]);
+    expect(metrics).toEqual([['MinutesFromPushToProven', 4]]);
+    expect(refreshes).toEqual([
+      [`proven-ep-1-${newDigest.slice(7, 27)}`, { trigger: 'rollout', targets: ['staging'] }],
+    ]);
     expect(await record()).toMatchObject({
       earlier: { image: imageOf(newDigest), digest: newDigest },
       previous: { image: imageOf(oldDigest), digest: oldDigest },
@@ -441,6 +447,39 @@ describe('an endpoint that is given an image', () => {
     expect(await plan(wanted.pushedAt)).toBe('apply');
     expect(await plan(wanted.pushedAt + 1, { isAsked: true })).toBe('apply');
     expect(await plan(wanted.pushedAt + 1, { earlier: { image: tagged, digest: oldDigest } })).toBe('apply');
+  });
+
+  it('has nothing refreshed that does not wait, and stays proven where what waits cannot be', async () => {
+    const proven = { ending: { verdict: 'proven' } };
+    const alone = await begin(watching);
+    proves(alone.runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(alone.deps())({ ...order, waiting: [] })).toMatchObject(proven);
+    expect(alone.refreshes).toEqual([]);
+
+    const { runpod, deps, refreshes, errors } = await begin(watching);
+    proves(runpod, imageOf(newDigest), 2);
+    runpod.refreshesFail = true;
+    expect(await createWatchRollout(deps())(order)).toMatchObject(proven);
+    expect([refreshes, errors]).toEqual([
+      [],
+      ['The refresh of endpoints that waited for this proof could not be started'],
+    ]);
+  });
+
+  it('ends with a word to those who were told of trouble; another end leaves them with what they know', async () => {
+    const { runpod, deps, record } = await begin(watching, { told: `unproved ${newDigest}` });
+    proves(runpod, imageOf(newDigest), 2);
+    expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven', isTold: true } });
+    expect((await record())?.told).toBeUndefined();
+
+    const other = await begin(watching, { told: 'stopped' });
+    other.runpod.isThere = false;
+    expect(await createWatchRollout(other.deps())(order)).toMatchObject({ ending: { isTold: false } });
+    expect((await other.record())?.told).toBe('stopped');
+    const untold = await begin(watching);
+    untold.runpod.isThere = false;
+    await createWatchRollout(untold.deps())(order);
+    expect(await untold.record()).not.toHaveProperty('told');
   });
 
   it('ends as it had ended where its function is asked once more', async () => {
