@@ -13,6 +13,12 @@ const notThere = "The repository with name 'vision/serve' does not exist in the 
 const storedAt = Date.parse('2026-11-23T17:40:00Z');
 const propagationMs = 600_000;
 
+/**
+ * What a line says, and the file that words it, as the tags have it that this was read from: moby v20.10.27, v23.0.15,
+ * v24.0.9, v25.0.6, v26.1.5, v27.5.1, v28.5.2 and docker-v29.7.2; containerd v1.6.38, v1.7.28, v2.0.0, v2.1.0 and v2.3.4.
+ * Docker 29 has moby's `distribution` in daemon/internal; containerd 2 has what others call `remotes`, `images`,
+ * `content` and `metadata` in core.
+ */
 type Row = readonly [right: PullCause, line: string, source: string];
 /** What several versions word alike. */
 const graphDriver = {
@@ -20,7 +26,7 @@ const graphDriver = {
     [
       'registry-unreachable',
       `Get "https://${host}/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)`,
-      'Go net/http, through registry/registry.go',
+      'Go net/http, through distribution/registry.go',
     ],
     [
       'registry-unreachable',
@@ -42,16 +48,17 @@ const graphDriver = {
     [
       'out-of-disk',
       'write /var/lib/docker/tmp/GetImageBlob123456789: no space left on device',
-      'distribution/pull_v2.go, layerDescriptor.Download',
+      'distribution/pull_v2.go, createDownloadFile',
     ],
   ],
   corrupt: [
     ['other', `filesystem layer verification failed for digest ${digest}`, 'distribution/pull_v2.go, Download'],
-    ['other', `image verification failed for digest ${digest}`, 'distribution/pull_v2.go, imageConfigPullError'],
+    ['other', `image config verification failed for digest ${digest}`, 'distribution/pull_v2.go, pullSchema2Config'],
+    ['other', `manifest verification failed for digest ${digest}`, 'distribution/pull_v2.go, schema2ManifestDigest'],
     [
       'other',
-      `manifest verification failed for digest ${digest}`,
-      'distribution/pull_v2.go, schema2ManifestDigest and verifySchema1Manifest',
+      `image verification failed for digest ${digest}`,
+      'distribution/pull_v2.go, verifySchema1Manifest (to 27)',
     ],
   ],
   throttled: [['throttled', 'toomanyrequests: Rate exceeded', 'distribution registry/client/errors.go']],
@@ -62,39 +69,34 @@ const containerdStore = {
     [
       'refused',
       `failed to resolve reference "${image}": pull access denied, repository does not exist or may require authorization: authorization failed: no basic auth credentials`,
-      'containerd remotes/docker/resolver.go, Resolve',
+      'containerd remotes/docker/resolver.go, Resolve, and authorizer.go',
     ],
     [
       'refused',
       `failed to resolve reference "${image}": unexpected status from HEAD request to ${manifestUrl}: 403 Forbidden`,
-      'containerd remotes/errors/errors.go',
+      'containerd remotes/errors/errors.go (from 1.6.25)',
     ],
     ['missing', `failed to resolve reference "${image}": ${image}: not found`, 'containerd remotes/docker/resolver.go'],
     [
       'registry-unreachable',
       `failed to resolve reference "${image}": failed to do request: Head "${manifestUrl}": dial tcp 10.0.0.7:443: connect: connection refused`,
-      'containerd remotes/docker/resolver.go, doWithRetries',
+      'containerd remotes/docker/resolver.go, request.do',
     ],
     [
       'throttled',
       `failed to resolve reference "${image}": unexpected status from HEAD request to ${manifestUrl}: 429 Too Many Requests`,
-      'containerd remotes/errors/errors.go',
+      'containerd remotes/errors/errors.go (from 1.6.25)',
     ],
   ],
   content: [
     [
       'missing',
       `failed to copy: httpReadSeeker: failed open: content at ${manifestUrl} not found: not found`,
-      'containerd remotes/docker/fetcher.go',
+      'containerd remotes/docker/fetcher.go; from 2.1 resolver.go, withErrorCheck',
     ],
     [
       'missing',
       `failed to copy: httpReadSeeker: failed open: could not fetch content descriptor ${digest} (application/vnd.oci.image.layer.v1.tar+gzip) from remote: not found`,
-      'containerd remotes/docker/fetcher.go',
-    ],
-    [
-      'blob-store',
-      `failed to copy: httpReadSeeker: failed open: unexpected status from GET request to ${bucketUrl}: 403 Forbidden`,
       'containerd remotes/docker/fetcher.go',
     ],
     [
@@ -103,19 +105,14 @@ const containerdStore = {
       'containerd remotes/docker/httpreadseeker.go',
     ],
     [
-      'registry-unreachable',
-      `failed to copy: httpReadSeeker: failed open: unexpected status code ${blobUrl}: 503 Service Unavailable`,
-      'containerd remotes/docker/fetcher.go (1.6)',
-    ],
-    [
       'out-of-disk',
       'failed to copy: failed to send write: write /var/lib/containerd/io.containerd.content.v1.content/ingest/9f/data: no space left on device: unknown',
-      'containerd content/helpers.go',
+      'containerd content/proxy/content_writer.go',
     ],
     [
       'out-of-disk',
       `failed to extract layer ${digest}: write /var/lib/containerd/tmpmounts/containerd-mount1/usr/lib/x.so: no space left on device: unknown`,
-      'containerd rootfs/apply.go',
+      'containerd unpacker.go (1.6), pkg/unpack/unpacker.go (1.7), core/unpack/unpacker.go (2.0 to 2.1)',
     ],
     [
       'other',
@@ -125,9 +122,13 @@ const containerdStore = {
     [
       'other',
       `failed commit on ref "layer-${digest}": "layer-${digest}" failed size validation: 17 != 4711: failed precondition`,
-      'containerd content/helpers.go',
+      'containerd metadata/content.go',
     ],
-    ['other', `wrong diff id calculated on extraction "${digest}"`, 'containerd rootfs/apply.go'],
+    [
+      'other',
+      `wrong diff id calculated on extraction "${digest}"`,
+      'containerd unpacker.go (1.6), pkg/unpack/unpacker.go (1.7), core/unpack/unpacker.go (2.0 to 2.1)',
+    ],
     [
       'registry-unreachable',
       'failed to copy: read tcp 10.0.0.9:51234->52.218.1.1:443: read: connection timed out',
@@ -137,6 +138,42 @@ const containerdStore = {
       'wrong-architecture',
       `no match for platform in manifest ${digest}: not found`,
       'containerd images/image.go, Manifest',
+    ],
+  ],
+  /** A status of a blob, up to containerd 2.1. */
+  statusCode: [
+    [
+      'blob-store',
+      `failed to copy: httpReadSeeker: failed open: unexpected status code ${bucketUrl}: 403 Forbidden`,
+      'containerd remotes/docker/fetcher.go; 2.1: resolver.go, withErrorCheck',
+    ],
+    [
+      'registry-unreachable',
+      `failed to copy: httpReadSeeker: failed open: unexpected status code ${blobUrl}: 503 Service Unavailable`,
+      'containerd remotes/docker/fetcher.go; 2.1: resolver.go, withErrorCheck',
+    ],
+  ],
+  /** What containerd words otherwise by now: a status from 2.2 on, unpacking in 2.3. */
+  newest: [
+    [
+      'blob-store',
+      `failed to copy: httpReadSeeker: failed open: unexpected status from GET request to ${bucketUrl}: 403 Forbidden`,
+      'containerd core/remotes/docker/resolver.go, withErrorCheck',
+    ],
+    [
+      'out-of-disk',
+      `failed to extract layer (application/vnd.oci.image.layer.v1.tar+gzip ${digest}) to overlayfs as "extract-1-ab ${digest}": write /usr/lib/x.so: no space left on device`,
+      'containerd core/unpack/unpacker.go',
+    ],
+    [
+      'other',
+      `wrong diff id "${digest}" calculated on extraction "${digest}", desc "${digest}"`,
+      'containerd core/unpack/unpacker.go',
+    ],
+    [
+      'wrong-architecture',
+      'no match for platform in manifest: not found',
+      'containerd core/images/handlers.go, LimitManifests',
     ],
   ],
 } as const satisfies Record<string, readonly Row[]>;
@@ -168,9 +205,9 @@ const versions: Readonly<Record<string, readonly Row[]>> = {
     [
       'out-of-disk',
       'failed to register layer: Error processing tar file(exit status 1): write /opt/lib.so: no space left on device',
-      'pkg/chrootarchive/diff_unix.go',
+      'pkg/chrootarchive/archive_unix.go',
     ],
-    ['not-an-image', 'unsupported manifest format', 'distribution/pull_v2.go, pullV2Tag'],
+    ['not-an-image', 'unsupported manifest format', 'distribution/pull_v2.go, pullManifestList'],
     ...graphDriver.throttled,
     ...graphDriver.network,
     ...graphDriver.disk,
@@ -197,7 +234,7 @@ const versions: Readonly<Record<string, readonly Row[]>> = {
     [
       'not-an-image',
       'Encountered remote "application/vnd.cncf.helm.config.v1+json"(unknown) when fetching',
-      'distribution/pull_v2.go',
+      'distribution/errors.go, invalidManifestClassError',
     ],
     [
       'out-of-disk',
@@ -216,13 +253,19 @@ const schemaOneOf: Readonly<Record<string, string>> = {
   '28': `Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed. Suggest the author of ${image} to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2. More information at https://docs.docker.com/go/deprecated-image-specs/`,
   '29': `Docker Image Format v1 and Docker Image manifest version 2, schema 1 support has been removed. Suggest the author of ${image} to upgrade the image to the OCI Format or Docker Image manifest v2, schema 2. More information at https://docs.docker.com/go/deprecated-image-specs/`,
   '2.0': `failed to get converter for "${image}": Pulling Schema 1 images have been deprecated and disabled by default since containerd v2.0. As a workaround you may set an environment variable \`CONTAINERD_ENABLE_DEPRECATED_PULL_SCHEMA_1_IMAGE=1\`, but this will be completely removed in containerd v2.1.`,
-  '2.1': `failed to get converter for "${image}": not implemented: media type "application/vnd.docker.distribution.manifest.v1+prettyjws" is no longer supported since containerd v2.1, please rebuild the image as "application/vnd.docker.distribution.manifest.v2+json" or "application/vnd.oci.image.manifest.v1+json"`,
+  '2.1': `not implemented: media type "application/vnd.docker.distribution.manifest.v1+prettyjws" is no longer supported since containerd v2.1, please rebuild the image as "application/vnd.docker.distribution.manifest.v2+json" or "application/vnd.oci.image.manifest.v1+json"`,
 };
-/** Versions before these pull such images, with a warning. */
+/** Versions before these pull such images, with a warning; Docker 28.0 words it as 27 does. */
 const schemaOne = (version: string): readonly Row[] =>
   schemaOneOf[version] === undefined
     ? []
-    : [['not-an-image', schemaOneOf[version], 'docs.docker.com/engine/deprecated; containerd client/pull.go']];
+    : [
+        [
+          'not-an-image',
+          schemaOneOf[version],
+          'distribution/errors.go; containerd client/pull.go and core/remotes/docker/schema1',
+        ],
+      ];
 
 for (const version of ['24', '25', '26', '27', '28', '29']) {
   Object.assign(versions, {
@@ -247,7 +290,7 @@ for (const version of ['24', '25', '26', '27', '28', '29']) {
       [
         'wrong-architecture',
         'image operating system "windows" cannot be used on this platform: operating system is not supported',
-        'daemon/images/image.go, image/store.go',
+        'distribution/config.go, and CheckOS of image (24: pkg/system)',
       ],
       [
         'out-of-disk',
@@ -261,75 +304,91 @@ for (const version of ['24', '25', '26', '27', '28', '29']) {
       ...graphDriver.corrupt,
     ],
     [`Docker ${version}, containerd image store`]: [
-      ...(version < '29'
+      ...(version < '28'
         ? []
         : ([
-            ['refused', 'error from registry: denied', 'daemon/containerd/image_pull.go'],
+            ['refused', 'error from registry: denied', 'daemon/containerd/registry_errors.go (from 28.1)'],
             [
               'refused',
               'error from registry: Your authorization token has expired. Reauthenticate and try again.',
-              'daemon/containerd/image_pull.go',
+              'daemon/containerd/registry_errors.go (from 28.1)',
             ],
-            ['missing', `error from registry: ${notThere}`, 'daemon/containerd/image_pull.go'],
+            ['missing', `error from registry: ${notThere}`, 'daemon/containerd/registry_errors.go (from 28.1)'],
             [
               'throttled',
               'error from registry: retry-after: 92.923µs, allowed: 44000/minute',
-              'daemon/containerd/image_pull.go',
+              'daemon/containerd/registry_errors.go (from 28.1)',
             ],
           ] satisfies readonly Row[])),
-      [
-        'refused',
-        `pull access denied for ${repository}, repository does not exist or may require 'docker login'`,
-        'daemon/containerd/image_pull.go',
-      ],
-      [
-        'wrong-architecture',
-        'no matching manifest for linux/amd64 in the manifest list entries: no match for platform in manifest: not found',
-        'daemon/containerd/image_pull.go',
-      ],
-      [
-        'wrong-architecture',
-        `image with reference ${image} was found but does not provide the specified platform (linux/amd64)`,
-        'daemon/containerd/image.go',
-      ],
+      ...(version < '25'
+        ? []
+        : ([
+            [
+              'refused',
+              `pull access denied for ${repository}, repository does not exist or may require 'docker login'`,
+              'daemon/containerd/image_pull.go',
+            ],
+            version < '27'
+              ? [
+                  'wrong-architecture',
+                  `image with reference ${image} was found but does not match the specified platform: wanted linux/amd64, actual: linux/arm64`,
+                  'daemon/containerd/image.go',
+                ]
+              : [
+                  'wrong-architecture',
+                  `image with reference ${image} was found but does not provide the specified platform (linux/amd64)`,
+                  'daemon/containerd/image.go',
+                ],
+          ] satisfies readonly Row[])),
+      version < '27'
+        ? ['wrong-architecture', 'no match for platform in manifest: not found', 'containerd images/handlers.go']
+        : [
+            'wrong-architecture',
+            'no matching manifest for linux/amd64 in the manifest list entries: no match for platform in manifest: not found',
+            'daemon/containerd/image_pull.go',
+          ],
+      ...(version < '29' ? containerdStore.statusCode : containerdStore.newest),
       ...containerdStore.resolve,
       ...containerdStore.content,
     ],
   });
 }
-for (const version of ['1.6', '1.7', '2.0', '2.1']) {
+for (const version of ['1.6', '1.7', '2.0', '2.1', '2.3']) {
   const pull = (rest: string) => `failed to pull and unpack image "${image}": ${rest}`;
   Object.assign(versions, {
     [`containerd ${version}`]: [
-      ...(version < '2'
+      ...(version < '1.7'
         ? ([
             [
               'refused',
               pull(
                 `failed to resolve reference "${image}": pulling from host ${host} failed with status code [manifests r7]: 401 Unauthorized`,
               ),
-              'remotes/docker/resolver.go',
+              'remotes/docker/resolver.go (to 1.6.24)',
             ],
             [
               'throttled',
               pull(
                 `failed to resolve reference "${image}": pulling from host ${host} failed with status code [manifests r7]: 429 Too Many Requests`,
               ),
-              'remotes/docker/resolver.go',
+              'remotes/docker/resolver.go (to 1.6.24)',
             ],
           ] satisfies readonly Row[])
         : []),
-      ...[...schemaOne(version), ...containerdStore.resolve, ...containerdStore.content].flatMap(
-        ([right, line, source]) => [
-          [right, pull(line), source],
-          // The CRI plugin's log, level and all.
-          [
-            right,
-            `time="2026-11-23T17:50:12.5Z" level=error msg="PullImage \\"${image}\\" failed" error="rpc error: code = Unknown desc = ${pull(line).replaceAll('"', '\\"')}"`,
-            `${source}, through pkg/cri`,
-          ],
+      ...[
+        ...schemaOne(version),
+        ...containerdStore.resolve,
+        ...containerdStore.content,
+        ...(version < '2.3' ? containerdStore.statusCode : containerdStore.newest),
+      ].flatMap(([right, line, source]) => [
+        [right, pull(line), source],
+        // The CRI plugin's log, level and all.
+        [
+          right,
+          `time="2026-11-23T17:50:12.5Z" level=error msg="PullImage \\"${image}\\" failed" error="rpc error: code = Unknown desc = ${pull(line).replaceAll('"', '\\"')}"`,
+          `${source}, through instrumented_service.go of pkg/cri (2: internal/cri)`,
         ],
-      ),
+      ]),
     ],
   });
 }
@@ -377,7 +436,11 @@ const progress: Readonly<Record<string, { readonly moving: readonly string[]; re
     ],
     pulled: [`Digest: ${digest}`, `Status: Downloaded newer image for ${image}`],
   },
-  'Docker 24 to 29, containerd image store (daemon/containerd/progress.go)': {
+  'Docker 24, containerd image store (daemon/containerd/progress.go; image_pull.go, in the log)': {
+    moving: [`${layers}: Downloading 37.63MB/5.689GB`, `${layers}: Download complete`, `${layers}: Already exists`],
+    pulled: [`time="2026-11-23T17:50:12Z" level=info msg="image pulled" digest="${digest}" remote="${image}"`],
+  },
+  'Docker 25 to 29, containerd image store (daemon/containerd/progress.go and image_pull.go; extracting from 28 on)': {
     moving: [
       'r7: Pulling from vision/serve',
       `${layers}: Pulling fs layer`,
@@ -388,16 +451,17 @@ const progress: Readonly<Record<string, { readonly moving: readonly string[]; re
     ],
     pulled: [`Digest: ${digest}`, `Status: Image is up to date for ${image}`],
   },
-  'containerd 1.6 to 2, CRI (pkg/cri/server/image_pull.go; internal/cri/server/images)': {
-    moving: [
-      `time="2026-11-23T17:50:12Z" level=info msg="PullImage \\"${image}\\""`,
-      `${layerRef} downloading |++++    | 1.1 GiB/5.7 GiB`,
-    ],
-    pulled: [
-      `time="2026-11-23T17:55:12Z" level=info msg="Pulled image \\"${image}\\" with image id \\"${digest}\\", repo tag \\"${image}\\", size \\"5689\\" in 4m2s"`,
-      `time="2026-11-23T17:55:12Z" level=info msg="PullImage \\"${image}\\" returns image reference \\"${digest}\\""`,
-    ],
-  },
+  'containerd 1.6 to 2, CRI (pkg/cri/server/image_pull.go; internal/cri/server/images), with the progress of ctr (cmd/ctr/commands/content/fetch.go)':
+    {
+      moving: [
+        `time="2026-11-23T17:50:12Z" level=info msg="PullImage \\"${image}\\""`,
+        `${layerRef} downloading |++++    | 1.1 GiB/5.7 GiB`,
+      ],
+      pulled: [
+        `time="2026-11-23T17:55:12Z" level=info msg="Pulled image \\"${image}\\" with image id \\"${digest}\\", repo tag \\"${image}\\", size \\"5689\\" in 4m2s"`,
+        `time="2026-11-23T17:55:12Z" level=info msg="PullImage \\"${image}\\" returns image reference \\"${digest}\\""`,
+      ],
+    },
 };
 
 describe('how each version words a pull that goes well', () => {
