@@ -9,6 +9,7 @@ import { createNotify } from '../../functions/notify.ts';
 import { executionArn, inputs } from '../../simulator/inputs.ts';
 import type { FaultEffect } from '../../simulator/loopback.ts';
 import { World } from '../../simulator/world.ts';
+import { run as runCommand } from '../support/command.ts';
 import { createMemoryOf, createNotifiedOf, rememberAll } from '../support/memories.ts';
 
 const failed = (target: string): Outcome => ({
@@ -505,6 +506,35 @@ describe('people', () => {
       await run(world);
     }
     expect(subjects(world).slice(1)).toEqual([expect.stringContaining('production recovered')]);
+    await world.end();
+  });
+});
+
+describe('people who know of a trouble', () => {
+  it('hear of it once more, as urgent, where the table does not say every other hour when the token ends', async () => {
+    const world = await World.begin({ environment: { SCHEDULE_HOURS: '1', UPSTREAM_TIMEOUT_SECONDS: '0.5' } });
+    await world.refresh();
+    const [credential] = world.runpod.credentials;
+    world.runpod.credentials.clear();
+    const severities = () => world.sns.inbox.map(({ subject }) => subject.replace(/].*$/, ']'));
+    const runs = async (count: number, isHeard: (index: number) => boolean) => {
+      for (let index = 0; index < count; index += 1) {
+        world.restart();
+        await world.clock.advance(3_600_000);
+        const repair = isHeard(index) ? undefined : world.faults.add({ on: /Query/, does: { reset: true } });
+        await world.refresh();
+        repair?.();
+      }
+    };
+    await runs(6, (index) => index % 2 === 0);
+    expect(severities()).toEqual(['[WARNING]', '[CRITICAL]']);
+    // A token that was stored from elsewhere begins it anew.
+    if (credential !== undefined) world.runpod.credentials.set(...credential);
+    const time = { clock: world.clock, now: world.clock.now };
+    expect((await world.clock.until(runCommand(world, ['refresh'], time))).code).toBe(0);
+    world.runpod.credentials.clear();
+    await runs(2, () => true);
+    expect(severities()).toEqual(['[WARNING]', '[CRITICAL]', '[WARNING]']);
     await world.end();
   });
 });

@@ -121,7 +121,10 @@ const troubleAlert = (outcome: Outcome, memories: TargetMemories, now: number, s
   const isKnown = known !== undefined && trouble === inShort(known.trouble);
   if (!refreshed) {
     const severity = severityOf(end, now, scheduleMs);
-    if (isKnown && severity === known.severity) return [];
+    // It does not become less urgent by itself: the memory failed, and now it says again when the token ends.
+    const isTold =
+      severity === known?.severity || (known?.severity === 'critical' && memory?.last?.outcome.refreshed !== true);
+    if (isKnown && isTold) return [];
     const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
     const until = deadline(end, now);
     const text = `${target}: ${outcome.error === undefined ? 'No token was stored.' : messageOfError(outcome.error)} ${until}`;
