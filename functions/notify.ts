@@ -63,15 +63,14 @@ export const createNotify = ({
       memory.readAll(targetForm).catch(failed('What is remembered of the targets cannot be read')),
       notified.read().catch(failed('What people were told cannot be read')),
     ]);
-    const table = read ?? new Map();
-    const memories = before === undefined ? table : withNotified(table, before);
+    const memories = withNotified(read ?? new Map(), before ?? new Map());
     if (notice.kind === 'rollout-stopped') {
       const isTold = await isStopTold(memory, notice.endpoint, notice.failure.Error).catch(
         failed('What people were told of a rollout cannot be remembered'),
       );
       if (isTold === true) return { published: 0 };
     }
-    const alerts = composeNotice(notice, memories, now(), scheduleMs);
+    const alerts = composeNotice(notice, { memories, table: read }, now(), scheduleMs);
     const [first, ...more] = alerts;
     if (notice.kind === 'delayed' && first !== undefined) {
       const of = { execution, error: notice.failure.Error, region: notice.region, target: notice.name };

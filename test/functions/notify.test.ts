@@ -549,6 +549,21 @@ describe('notify of the last day', () => {
   });
 });
 
+describe('notify of a day that the table cannot tell of', () => {
+  it('says that, and not that nothing has run', async () => {
+    const world = await World.begin({ environment: { UPSTREAM_TIMEOUT_SECONDS: '0.5' } });
+    await world.refresh();
+    world.faults.add({ on: /DynamoDB/, does: { reset: true } });
+    await world.sendDigest();
+    expect(world.sns.inbox.map(({ subject }) => subject)).toEqual([
+      '[WARNING] runpod-ecr-refresh: daily digest of every target',
+    ]);
+    expect(world.sns.inbox[0]?.text).toContain('#memoryunavailableerror');
+    expect(world.sns.inbox[0]?.text).not.toContain('no run');
+    await world.end();
+  });
+});
+
 describe('the runbook', () => {
   it('is repeated by alerts where it has no address', async () => {
     const world = await World.begin({ environment: { RUNBOOK_URL: '' } });

@@ -203,8 +203,22 @@ const maxDigestRollouts = 5;
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
-/** Sums up the last 24 hours, a line for each target that is remembered. */
-export const composeDigest = (memories: TargetMemories, now: number): readonly [Alert, ...Alert[]] => {
+/** What stands for the sum of a day where the memory cannot be read: how the targets fared is not known, and no reason to worry. */
+const unreadDigest: Alert = {
+  kind: 'digest',
+  severity: 'warning',
+  target: 'every target',
+  section: 'MemoryUnavailableError',
+  text: 'every target: how they fared in the last 24 hours cannot be said, for the memory does not answer. What fails is told all the same.',
+};
+
+/**
+ * Sums up the last 24 hours, a line for each target that is remembered.
+ *
+ * @param memories left out where the table could not be read
+ */
+export const composeDigest = (memories: TargetMemories | undefined, now: number): readonly [Alert, ...Alert[]] => {
+  if (memories === undefined) return [unreadDigest];
   const isRecent = ({ endedAt }: { readonly endedAt: string }): boolean => now - Date.parse(endedAt) <= dayMs;
   const [first, ...more] = [...memories].flatMap(([target, memory]): Alert[] => {
     const runs = memory.runs.filter(isRecent);
@@ -234,7 +248,7 @@ export const composeDigest = (memories: TargetMemories, now: number): readonly [
     severity: 'critical',
     target: 'every target',
     section: 'nosuccess',
-    text: 'every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+    text: 'every target: no run of the last 24 hours is on record. Unless the memory has just been lost, nothing renews the tokens.',
   };
   return [first ?? silence, ...more];
 };

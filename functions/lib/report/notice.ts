@@ -41,10 +41,11 @@ export const executionOf = (notice: Notice): string => {
  * Composes the alerts that a notice gives rise to; none where people know already.
  *
  * @param memories what is remembered of all targets
+ * @param table the same as the table alone has it, where it could be read
  */
 export const composeNotice = (
   notice: Notice,
-  memories: TargetMemories,
+  { memories, table }: { readonly memories: TargetMemories; readonly table: TargetMemories | undefined },
   now: number,
   scheduleMs: number,
 ): readonly Alert[] => {
@@ -66,6 +67,6 @@ export const composeNotice = (
     case 'rollout-stopped':
       return [composeStopped(notice)];
     case 'digest':
-      return composeDigest(memories, now);
+      return composeDigest(table, now);
   }
 };

@@ -244,7 +244,7 @@ describe('the digest', () => {
   it('warns of a target that is in trouble, and alarms where nothing has run', () => {
     expect(daily(report(failed), report(good))[0]).toMatch(/^warning production: /);
     expect(daily()).toEqual([
-      'critical every target: no run of the last 24 hours is on record. Nothing renews the tokens.',
+      'critical every target: no run of the last 24 hours is on record. Unless the memory has just been lost, nothing renews the tokens.',
     ]);
   });
 });
