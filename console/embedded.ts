@@ -314,15 +314,17 @@ targets:
       StateRetried: 'retried',
       StateCaught: 'caught',
     } as const;
-    const phase = phases[event.type as keyof typeof phases];
-    if (phase === undefined) return;
     const now = this.#world.clock.now();
     const before = states.get(name);
+    const { error } = errorOf(event);
+    // What failed is named here alone; whether it is retried or caught is told by the event that follows.
+    if (error !== undefined && before !== undefined) states.set(name, { ...before, error });
+    const phase = phases[event.type as keyof typeof phases];
+    if (phase === undefined) return;
     const isEntered = phase === 'active';
     // That a state was left after it was caught does not make it done.
     const shown = phase === 'done' && before?.phase === 'caught' ? 'caught' : phase;
     const isFailure = phase === 'retried' || phase === 'caught';
-    const error = isFailure ? (errorOf(event).error ?? before?.error) : isEntered ? undefined : before?.error;
     states.set(name, {
       id: name,
       phase: shown,
@@ -330,7 +332,7 @@ targets:
       failures: (before?.failures ?? 0) + (isFailure ? 1 : 0),
       enteredAt: isEntered ? now : (before?.enteredAt ?? now),
       ...(phase === 'done' ? { leftAt: now } : {}),
-      ...(error === undefined ? {} : { error }),
+      ...(before?.error === undefined ? {} : { error: before.error }),
     });
     details.set(name, { ...(isEntered ? {} : details.get(name)), ...state });
     if (name === 'Report' && phase === 'done') this.#showProofs(state.output);

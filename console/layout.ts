@@ -72,7 +72,6 @@ export const layOut = async (definition: Definition): Promise<Drawing> => {
         id,
         type: state?.Type ?? '',
         comment: state?.Comment ?? '',
-        retries: state?.Retry !== undefined,
         isGroup: state?.ItemProcessor !== undefined,
         x: left + x,
         y: top + y,

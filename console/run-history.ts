@@ -43,7 +43,7 @@ export const readEvents = (
     const known = states.get(name) ?? { id: name, phase: 'idle', visits: 0, failures: 0 };
     const at = event.timestamp === undefined ? undefined : new Date(event.timestamp).getTime();
     if (entered !== undefined) {
-      const { leftAt: _, error: __, ...before } = known;
+      const { leftAt: _, ...before } = known;
       states.set(name, defined({ ...before, phase: 'active' as const, visits: known.visits + 1, enteredAt: at }));
       details.set(name, { input: parseJson(entered.input) });
     } else if (exited !== undefined) {

@@ -203,7 +203,6 @@ export interface Drawing {
     readonly id: string;
     readonly type: string;
     readonly comment: string;
-    readonly retries: boolean;
     readonly isGroup: boolean;
     readonly x: number;
     readonly y: number;

@@ -22,6 +22,8 @@ let chosen = '';
 let panel: RunPanel | undefined;
 let heardAt = 0;
 let ended = '';
+/** The sentence, as the page's title has it. */
+let told = '';
 let [drawnAt, textDrawnAt] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
 let isAsked = false;
 
@@ -104,8 +106,7 @@ const drawSentence = ({ severity, pieces }: Sentence, now: number): void => {
   setText(byId('mark'), mark);
   const words = severity === 'well' ? text : `${word}: ${text}`;
   setText(byId('words'), words);
-  const title = `${mark} ${words}`;
-  if (document.title !== title) document.title = title;
+  told = `${mark} ${words}`;
 };
 
 /** "Live" is what the page says only while it is. */
@@ -127,6 +128,8 @@ const drawFreshness = (): void => {
   setText(box, isHidden ? '' : why);
   const word = isHidden ? (heardAt === 0 ? 'connecting' : 'live') : isHeard ? 'out of date' : `silent${since}`;
   setText(byId('link'), word);
+  const title = isHidden ? told : `? ${word}${told === '' ? '' : `, before: ${told}`}`;
+  if (title !== '' && document.title !== title) document.title = title;
   setText(byId('mode'), mode === 'live' ? 'deployed' : 'simulated');
 };
 

@@ -1,5 +1,6 @@
 import type { Drawings, OpenedRun, RunState } from '../view.ts';
 import { byId, html, set, setText, showList, span, zoned } from './dom.ts';
+import { marks } from './phases.ts';
 import { ask } from './session.ts';
 import { Workflow } from './workflow.ts';
 
@@ -12,6 +13,7 @@ const paths: Record<OpenedRun['machine'], ReadonlyArray<readonly [state: string,
     ['VerifyImagePull', 'try'],
     ['UpdateRunpod', 'store'],
     ['VerifyEndpointPull', 'watch'],
+    ['WaitForUpstream', 'wait for the next try'],
     ['Report', 'report'],
   ],
   rollout: [
@@ -25,7 +27,6 @@ const paths: Record<OpenedRun['machine'], ReadonlyArray<readonly [state: string,
   guide: [],
 };
 
-const marks: Record<RunState['phase'], string> = { idle: '·', active: '○', done: '●', retried: '↻', caught: '✕' };
 const words: Record<RunState['phase'], string> = {
   idle: 'not reached',
   active: 'at work',
@@ -34,7 +35,8 @@ const words: Record<RunState['phase'], string> = {
   caught: 'failed',
 };
 
-const lengthOf = (ms: number): string => (ms < 60_000 ? `${Math.max(0, Math.round(ms / 1000))} s` : span(ms));
+const lengthOf = (ms: number): string =>
+  ms < 1000 ? 'under a second' : ms < 60_000 ? `${Math.round(ms / 1000)} s` : span(ms);
 
 interface ReadDetail {
   readonly run: string;
@@ -42,6 +44,9 @@ interface ReadDetail {
   readonly input?: unknown;
   readonly output?: unknown;
 }
+
+/** Steps that most runs do not have: they are shown of those that do. */
+const detours: readonly string[] = ['WaitForUpstream'];
 
 /** The chosen run: what it came to, its path, and the states of its machine. */
 export class RunPanel {
@@ -54,7 +59,10 @@ export class RunPanel {
 
   constructor(drawings: Drawings) {
     this.#drawings = drawings;
-    byId('graph-box').addEventListener('toggle', () => this.#drawGraph());
+    byId('graph-box').addEventListener('toggle', () => {
+      this.#drawGraph();
+      this.#showPlace();
+    });
   }
 
   readonly #choose = (state: string): void => {
@@ -71,12 +79,31 @@ export class RunPanel {
       byId('run-facts').replaceChildren(html('p', { class: 'dim' }, `${run}: ${await answer.text()}`));
       return false;
     }
+    const before = this.#opened?.machine;
     this.#opened = (await answer.json()) as OpenedRun;
+    if (before !== undefined && before !== this.#opened.machine) this.#forgetState();
     this.#drawFacts(this.#opened, now);
     this.#drawPath();
     this.#drawGraph();
     await this.showState();
     return true;
+  }
+
+  /** A state of one machine is none of another's. */
+  #forgetState(): void {
+    [this.#chosen, this.#shown] = ['', ''];
+    byId('state').replaceChildren();
+  }
+
+  /** Scrolls the picture to where the run is, where it is wider than the page. */
+  #showPlace(): void {
+    const graph = byId('graph');
+    const node = ['.node[aria-pressed="true"]', '.node.active:not(.group)', '.node.done']
+      .map((each) => graph.querySelector(each))
+      .find((each) => each !== null);
+    if (node === undefined || node === null) return;
+    const [outer, inner] = [graph.getBoundingClientRect(), node.getBoundingClientRect()];
+    graph.scrollLeft += inner.left + inner.width / 2 - outer.left - outer.width / 2;
   }
 
   #drawFacts(run: OpenedRun, now: number): void {
@@ -110,7 +137,9 @@ export class RunPanel {
     const run = this.#opened;
     if (run === undefined) return;
     const states = new Map(run.states.map((state) => [state.id, state]));
-    const steps = paths[run.machine].map(([id, word]) => ({ id, word, state: states.get(id) }));
+    const steps = paths[run.machine]
+      .filter(([id]) => states.has(id) || !detours.includes(id))
+      .map(([id, word]) => ({ id, word, state: states.get(id) }));
     const [run_, chosen] = [run.run, this.#chosen];
     showList(
       byId('path'),
@@ -118,15 +147,17 @@ export class RunPanel {
       ({ id }) => id,
       (step) => JSON.stringify([step, run_, chosen === step.id]),
       ({ id, word, state }) => {
-        const { phase = 'idle', failures = 0, error, enteredAt, leftAt } = state ?? {};
-        const length = enteredAt === undefined || leftAt === undefined ? '' : ` ${lengthOf(leftAt - enteredAt)}`;
+        const { phase = 'idle', visits = 0, failures = 0, error, enteredAt = 0, leftAt = enteredAt } = state ?? {};
+        // What took less than a second is not worth the words.
+        const length = leftAt - enteredAt < 1000 ? '' : `, ${lengthOf(leftAt - enteredAt)}`;
+        const times = visits > 1 ? `, ${visits} times` : '';
         const tried = failures > 0 ? `${failures}× ${error ?? 'failed'}` : '';
         const button = html(
           'button',
           { type: 'button', class: `step ${phase}`, 'data-state': id, 'aria-pressed': String(id === chosen) },
           html('span', { 'aria-hidden': 'true' }, `${marks[phase]} `),
           word,
-          html('small', {}, ` ${words[phase]}${length}`),
+          html('small', {}, ` ${words[phase]}${times}${length}`),
           ...(tried === '' ? [] : [html('small', { class: 'bad' }, ` ${tried}`)]),
         );
         button.addEventListener('click', () => this.#choose(id));
@@ -157,12 +188,13 @@ export class RunPanel {
     if (text === this.#shown) return;
     this.#shown = text;
     const detail = JSON.parse(text) as ReadDetail;
+    const nothing = run.endedAt === undefined ? 'nothing yet' : 'nothing';
     const show = (label: string, value: unknown): HTMLElement[] => [
       html('h4', {}, label),
       html(
         'pre',
         { tabindex: 0, 'aria-label': `${label} of ${state}` },
-        value === undefined ? 'nothing yet' : JSON.stringify(value, undefined, 2),
+        value === undefined ? nothing : JSON.stringify(value, undefined, 2),
       ),
     ];
     byId('state').replaceChildren(

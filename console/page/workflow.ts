@@ -1,5 +1,6 @@
 import type { Drawing, RunState } from '../view.ts';
-import { set, svg } from './dom.ts';
+import { set, setText, svg } from './dom.ts';
+import { marks } from './phases.ts';
 
 const pathOf = (points: Drawing['edges'][number]['points']): string =>
   points.map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${x} ${y}`).join(' ');
@@ -8,7 +9,10 @@ const pathOf = (points: Drawing['edges'][number]['points']): string =>
 export class Workflow {
   readonly element: SVGSVGElement;
   readonly #nodes = new Map<string, SVGGElement>();
-  readonly #texts = new Map<string, { readonly title: SVGTitleElement; readonly comment: string }>();
+  readonly #texts = new Map<
+    string,
+    { readonly title: SVGTitleElement; readonly comment: string; readonly name: SVGTextElement }
+  >();
 
   constructor({ width, height, nodes, edges }: Drawing, choose: (state: string) => void) {
     // Its text is 13 px, and at no width less than 12.
@@ -35,8 +39,13 @@ export class Workflow {
         svg('path', { class: `edge ${kind}`, d: pathOf(points), 'marker-end': `url(#arrow-${nodes[0]?.id ?? ''})` }),
       );
     }
-    for (const { id, type, comment, retries, isGroup, x, y, width: w, height: h } of nodes) {
+    for (const { id, type, comment, isGroup, x, y, width: w, height: h } of nodes) {
       const title = svg('title');
+      const name = svg('text', {
+        x: isGroup ? x + 12 : x + w / 2,
+        y: isGroup ? y + 24 : y + h / 2 + 4.5,
+        'text-anchor': isGroup ? 'start' : 'middle',
+      });
       const node = svg(
         'g',
         {
@@ -49,15 +58,7 @@ export class Workflow {
         },
         title,
         svg('rect', { x, y, width: w, height: h, rx: 6 }),
-        svg(
-          'text',
-          {
-            x: isGroup ? x + 12 : x + w / 2,
-            y: isGroup ? y + 24 : y + h / 2 + 4.5,
-            'text-anchor': isGroup ? 'start' : 'middle',
-          },
-          `${id}${retries ? ' ↻' : ''}`,
-        ),
+        name,
       );
       node.addEventListener('click', (event) => {
         event.stopPropagation();
@@ -69,7 +70,7 @@ export class Workflow {
         choose(id);
       });
       this.#nodes.set(id, node);
-      this.#texts.set(id, { title, comment });
+      this.#texts.set(id, { title, comment, name });
       // A Map lies under the states within it.
       root.append(node);
     }
@@ -95,8 +96,10 @@ export class Workflow {
         'aria-pressed': String(id === chosen),
         'aria-label': `${id}, ${words}${visits > 1 ? `, ${visits} times` : ''}`,
       });
-      const text = this.#texts.get(id);
-      if (text !== undefined && text.title.textContent !== text.comment) text.title.textContent = text.comment;
+      const { title, comment, name } = this.#texts.get(id) ?? {};
+      if (title !== undefined) setText(title, comment ?? '');
+      // By a shape as well: the colours of done, retried and failed are not told apart by everybody.
+      if (name !== undefined) setText(name, phase === 'idle' ? id : `${marks[phase]} ${id}`);
     }
   }
 }

@@ -16,6 +16,7 @@ if (browserPath === undefined) {
 /** Where screenshots go; nowhere where it is not said. */
 const screenshots = process.env.SCREENSHOTS;
 const hourMs = 3_600_000;
+const graph = 'document.querySelector("#graph")';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe.runIf(browserPath !== undefined)('the console in a browser', () => {
@@ -126,6 +127,8 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
 
   it('tells of an image that is broken, and shows the rollout that came back on the lane and as a path', async () => {
     await until(() => all('runs').some(({ status }) => status === 'SUCCEEDED'));
+    await page.click('.step[data-state="FetchToken"]');
+    await expect.poll(() => page.locator('#state h3').count()).toBe(1);
     await page.click('#drawer summary');
     await turn('story rollout');
     await expect
@@ -145,6 +148,8 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
         expect.stringContaining('tell'),
       ]);
     expect(await page.locator('#run-facts').innerText()).toContain('no such file or directory');
+    // A state of the other machine is none of this one's.
+    expect(await page.locator('#state').innerText()).toBe('');
     await shoot('console-rollout');
     expect(errors).toEqual([]);
   });
@@ -186,6 +191,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await expect.poll(() => page.locator('#link').innerText(), { timeout: 20_000 }).toMatch(/^silent since \d\d:\d\d$/);
     expect(await page.locator('#stale').innerText()).toMatch(/After a restart, open the new address/);
     expect(await page.getAttribute('body', 'class')).toBe('stale');
+    expect(await page.title()).toMatch(/^\? silent since \d\d:\d\d, before: ● All is well/);
     await page.click('[data-switch="refresh"]');
     await expect.poll(() => page.locator('#switch-trouble').innerText()).toMatch(/^“Start one now” did nothing/);
     await serve();
@@ -230,6 +236,15 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await turn('speed 3600');
     await page.click('#graph-box summary');
     await page.waitForSelector('.node[data-state="WaitForUpstream"].active', { timeout: 60_000 });
+    // By shapes, too; and the picture of all states fits into the page.
+    expect(await page.locator('.node[data-state="WaitForUpstream"] text').textContent()).toBe('○ WaitForUpstream');
+    expect(await page.locator('.node[data-state="DiscoverEndpoints"] text').textContent()).toBe('✕ DiscoverEndpoints');
+    expect(await page.locator('.node[data-state="ReportMissing"] text').textContent()).toBe('ReportMissing');
+    expect(await page.evaluate(`(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)(${graph})`)).toBe(0);
+    await expect
+      .poll(() => page.locator('.step[data-state="DiscoverEndpoints"]').innerText())
+      .toMatch(/failed.* \d+× RunpodUnavailableError$/);
+    expect(await page.locator('.step[data-state="WaitForUpstream"]').innerText()).toMatch(/^○ wait for the next try/);
     await turn('runpod well');
     await page.waitForSelector('.step[data-state="UpdateRunpod"].done', { timeout: 60_000 });
     expect(errors).toEqual([]);
