@@ -33,7 +33,7 @@ async function* week({ clock, hurry }: Stage): AsyncGenerator<string> {
     await clock.sleep(dayMs);
   }
   hurry('60');
-  yield 'A week is over, and production had no minute without pulls.';
+  yield 'A week is over. Beside each name stand its hours without pulls.';
 }
 
 async function* eightHours({ clock, hurry, switchFault, mails }: Stage): AsyncGenerator<string> {

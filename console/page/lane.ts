@@ -9,7 +9,7 @@ const aheadMs = 13 * hourMs;
 /** On a narrow screen a lane ends at now, and begins so long before it. */
 const narrowPx = 520;
 const narrowMs = 36 * hourMs;
-const leastMs = 36 * hourMs;
+const leastMs = 24 * hourMs;
 
 /** The span of time that lanes show, and where a moment lies in it. */
 export interface Scale {

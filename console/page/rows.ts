@@ -87,9 +87,10 @@ export class Rows {
     const element = html(
       'li',
       { class: 'row', 'data-row': id },
-      html('div', { class: 'who' }, html('h3', {}, title), html('p', {}, standing, ' ', left), why),
+      html('div', { class: 'who' }, html('h3', {}, title), html('p', {}, standing, ' ', left)),
       lane.element,
       html('p', { class: 'end' }, end),
+      why,
     );
     this.#seen.observe(element);
     return { id, element, lane, standing, left, why, end, isSeen: false, drawnAt: 0 };
@@ -190,16 +191,18 @@ export class Rows {
         ? 'no token on record'
         : leftMs > 0
           ? `${span(leftMs)} left, until ${zoned(endsAt, now)}`
-          : `expired ${span(-leftMs)} ago, ${zoned(endsAt, now)}`;
+          : `${standing === 'expired' ? '' : 'expired '}${span(-leftMs)} ago, ${zoned(endsAt, now)}`;
     setText(row.left, words);
     set(row.left, { class: endsAt === undefined ? 'dim' : colourOfLeft(leftMs) });
     setText(row.why, error === undefined ? '' : `${error.name}: ${error.message}`);
     const { lostMs, spanMs } = lossOf(store.of('tokens', id), now);
     setText(
       row.end,
-      lostMs > 0
-        ? `${span(lostMs)} without pulls in ${days(spanMs)}`
-        : `never without pulls in the ${days(spanMs)} on record`,
+      spanMs === 0
+        ? 'no token on record'
+        : lostMs > 0
+          ? `${span(lostMs)} without pulls in ${days(spanMs)}`
+          : `never without pulls in the ${days(spanMs)} on record`,
     );
     set(row.end, { class: lostMs > 0 ? 'bad' : 'dim' });
   }
