@@ -232,6 +232,8 @@ export const chooseChildren = (manifests: unknown, artifactType?: string): Manif
   };
 };
 
+const isGiven = (part: unknown): boolean => part !== undefined && part !== null;
+
 /** Reads what a registry gave for a manifest, parsed. */
 export const readManifest = (document: unknown): ManifestReading => {
   const read = z.safeParse(documentSchema, document);
@@ -243,6 +245,10 @@ export const readManifest = (document: unknown): ManifestReading => {
       kind: 'no-image',
       clause: 'it is a Docker image of schema 1, which Docker and containerd no longer take: build and push it again',
     };
+  }
+  // containerd images/image.go, `validateMediaType`; distribution manifest/ocischema, `validateIndex`.
+  if (isGiven(manifests) && (isGiven(read.data.config) || isGiven(read.data.layers))) {
+    return { kind: 'malformed', clause: 'it is an index and a manifest at once, which Docker and containerd refuse' };
   }
   if (manifests !== undefined && read.data.config === undefined) return chooseChildren(manifests, artifactType);
 

@@ -421,6 +421,18 @@ describe('what linux/amd64 does not run is told as what it is', () => {
       /layers/,
       ({ image }) => ({ ...image(linux), layers: [{ digest: 'x' }] }),
     ],
+    [
+      'a manifest that has manifests',
+      'malformed',
+      /an index and a manifest at once/,
+      ({ entry, image }) => ({ ...image(linux), manifests: [entry(image(linux), { platform: linux })] }),
+    ],
+    [
+      'an index that has layers',
+      'malformed',
+      /an index and a manifest at once/,
+      ({ index, entry, image }) => ({ ...index(entry(image(linux), { platform: linux })), layers: [] }),
+    ],
     ['layers that are no list', 'malformed', /layers/, ({ image }) => ({ ...image(linux), layers: 7 })],
     [
       'a nest without end',
