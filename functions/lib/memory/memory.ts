@@ -57,11 +57,9 @@ const maxTries = 4;
 /** Nothing waits long for the memory: what it knows is of less worth than a token in time. */
 export const maxTimeoutSeconds = 3;
 
-const itemSchema = z.object({
-  name: z.object({ S: z.string() }),
-  revision: z.object({ N: z.string() }),
-  record: z.object({ S: z.string() }),
-});
+const itemSchema = z.object({ name: z.object({ S: z.string() }), record: z.object({ S: z.string() }) });
+/** By itself: an item whose record is none of ours can still be written over. */
+const revisionSchema = z.object({ revision: z.object({ N: z.string() }) });
 
 const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
   new MemoryUnavailableError(`DynamoDB, asked to ${what}, failed (${awsClause(error)}).`, awsCause(error));
@@ -81,8 +79,10 @@ export const createMemory = (settings: Settings): Memory => {
     const { Item } = await client.send(command).catch((error: unknown) => {
       throw unavailable(what, error);
     });
-    const item = z.safeParse(itemSchema, Item).data;
-    return { revision: item?.revision.N, record: z.safeParse(schema, parseJson(item?.record.S)).data };
+    return {
+      revision: z.safeParse(revisionSchema, Item).data?.revision.N,
+      record: z.safeParse(schema, parseJson(z.safeParse(itemSchema, Item).data?.record.S)).data,
+    };
   };
 
   return {
@@ -134,7 +134,10 @@ export const createMemory = (settings: Settings): Memory => {
               : { expiresAt: { N: String(Math.ceil(form.expiresAt(after) / 1000)) } }),
           },
           ...(revision === undefined
-            ? { ConditionExpression: 'attribute_not_exists(revision)' }
+            ? {
+                ConditionExpression: 'NOT attribute_type(revision, :number)',
+                ExpressionAttributeValues: { ':number': { S: 'N' } },
+              }
             : {
                 ConditionExpression: 'revision = :revision',
                 ExpressionAttributeValues: { ':revision': { N: revision } },

@@ -5,14 +5,15 @@ import type { Report } from '../report/report.ts';
 import type { MemoryForm } from './memory.ts';
 
 const text = z.string();
+const time = text.check(z.refine((each) => !Number.isNaN(Date.parse(each))));
 
 /** A run, as far as it concerned a target. Times are ISO 8601. */
 const runSchema = z.object({
   /** The execution's name. */
   name: text,
   trigger: text,
-  startedAt: text,
-  endedAt: text,
+  startedAt: time,
+  endedAt: time,
   refreshed: z.boolean(),
   /** Of the token that it stored. */
   storedAt: z.optional(text),
@@ -21,19 +22,22 @@ const runSchema = z.object({
   error: z.optional(text),
 });
 
+/** What cannot be read of a record is as if it were not there, and takes nothing else with it. */
+const part = <Schema extends z.ZodMiniType>(schema: Schema) => z.catch(z.optional(schema), undefined);
+
 const recordSchema = z.object({
   /** When the token that Runpod holds ends (ISO 8601). */
-  expiresAt: z.optional(text),
+  expiresAt: part(time),
   /** Since when a token has been on record without a gap (ISO 8601). */
-  heldSince: z.optional(text),
+  heldSince: part(time),
   /** What the last run came to for the target, and when it ended. */
-  last: z.optional(z.object({ at: text, execution: text, trigger: text, outcome: outcomeSchema })),
+  last: part(z.object({ at: time, execution: text, trigger: text, outcome: outcomeSchema })),
   /** What an earlier run saw of its endpoints, and when, where the last one saw none. */
-  seen: z.optional(z.object({ at: text, ...z.pick(outcomeSchema, { proofs: true, endpoints: true }).shape })),
+  seen: part(z.object({ at: time, ...z.pick(outcomeSchema, { proofs: true, endpoints: true }).shape })),
   /** What people know of its troubles: in a form that is equal as long as they are, and how severe they were. */
-  notified: z.optional(z.object({ trouble: text, severity: z.enum(['critical', 'warning', 'info']) })),
+  notified: part(z.object({ trouble: text, severity: z.enum(['critical', 'warning', 'info']) })),
   /** Its last canary pod: when one was begun, by which execution, and what the last one that has ended showed. */
-  canaryPod: z.optional(
+  canaryPod: part(
     z.object({
       begun: z.optional(z.object({ at: text, execution: text, isEnded: z.optional(z.boolean()) })),
       last: z.optional(canaryPodOutcomeSchema),
@@ -64,14 +68,18 @@ export const heldUntil = (memory: TargetMemory | undefined): number | undefined 
   return Number.isNaN(end) ? undefined : end;
 };
 
+/** All tokens live as long. One on record that ends this much later than one that was stored just now is none. */
+const maxLaterMs = 3_600_000;
+
 /** A token has been stored. The one that ends last is the one that counts, for runs may overlap. */
 export const rememberToken = (before: TargetMemory | undefined, expiresAt: string, storedAt: string): TargetMemory => {
   const end = heldUntil(before);
-  const isGap = end === undefined || end <= Date.parse(storedAt);
+  const laterMs = end === undefined ? 0 : end - Date.parse(expiresAt);
+  const isGap = end === undefined || end <= Date.parse(storedAt) || laterMs > maxLaterMs;
   return defined({
     runs: [],
     ...before,
-    expiresAt: end !== undefined && end > Date.parse(expiresAt) ? before?.expiresAt : expiresAt,
+    expiresAt: laterMs > 0 && !isGap ? before?.expiresAt : expiresAt,
     heldSince: isGap ? storedAt : before?.heldSince,
   });
 };
