@@ -225,7 +225,7 @@ describe('discover-endpoints', () => {
       const { left } = await look();
       expect(left).toHaveLength(1);
       const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
-      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      memory.records['target a'] = { last: { at: '2026-11-23T12:00:00Z', execution: '', trigger: '', outcome } };
       expect((await look()).left).toEqual([]);
       delete memory.records['target a'];
       expect((await look()).left).toEqual([]);
@@ -250,7 +250,7 @@ describe('discover-endpoints', () => {
       const { left } = await look();
       expect(left).toHaveLength(10);
       const outcome = { target: 'a', refreshed: true, proofs: {}, endpoints: [], left };
-      memory.records['target a'] = { last: { at: '', execution: '', trigger: '', outcome } };
+      memory.records['target a'] = { last: { at: '2026-11-23T12:00:00Z', execution: '', trigger: '', outcome } };
       expect((await look()).left).toHaveLength(2);
     });
 
