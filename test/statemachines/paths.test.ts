@@ -64,6 +64,18 @@ describe('a run that goes well', () => {
     expect([told.status, later.status]).toEqual(['SUCCEEDED', 'SUCCEEDED']);
   });
 
+  it('does not tell in each run of an endpoint that has left while the memory takes nothing, and then once', async () => {
+    await world.refresh({});
+    endpoint.image = 'acme/worker:1';
+    endpoint.registry = null;
+    const repair = world.faults.add({ on: /PutItem/, does: { reset: true } });
+    for (let run = 0; run < 3; run += 1) expect(await world.refresh({})).toMatchObject({ status: 'SUCCEEDED' });
+    expect(subjects()).toEqual([]);
+    repair();
+    for (let run = 0; run < 3; run += 1) await world.refresh({});
+    expect(subjects()).toEqual(['[WARNING] runpod-ecr-refresh: production left']);
+  });
+
   it('mints, tries, stores and watches, in this order', async () => {
     const execution = await world.refresh({});
     expect(statesOf(execution)).toEqual([...begin, ...mainPath, ...checkOnce, ...succeed]);

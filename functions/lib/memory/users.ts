@@ -38,7 +38,8 @@ export const rememberUsers = async (
     left = earlier.filter((id) => !using.has(id) && !known.has(id) && isOther(id));
     const endpoints = [...left, ...users].slice(0, maxUsers).toSorted();
     const isSame = before?.credential === credential && before.endpoints.join() === endpoints.join();
-    return isSame ? undefined : { credential, endpoints };
+    // What cannot be remembered is told in each run: whoever tells of one has written first.
+    return isSame && left.length === 0 ? undefined : { credential, endpoints };
   });
   return left.slice(0, maxLeft);
 };
