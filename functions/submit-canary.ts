@@ -35,7 +35,7 @@ export const maxSubmitMs = 120_000;
  *
  * @throws {ConfigurationError} the target left targets.yml after the run began
  */
-const createSubmitCanary =
+export const createSubmitCanary =
   ({ loadTargets, jobsFor, now, sleep, requestsPerMinute }: SubmitCanaryDeps) =>
   async (event: unknown): Promise<readonly SubmittedCanary[]> => {
     const { target } = parseInput('submit-canary', inputSchema, event);
