@@ -2,7 +2,7 @@ import { SNSClient } from '@aws-sdk/client-sns';
 import { awsClientDefaults } from './lib/aws/client.ts';
 import { createPublish, type Publish } from './lib/aws/publish.ts';
 import { requireSetting } from './lib/env.ts';
-import { isDelayTold } from './lib/memory/delay.ts';
+import { isDelayNotified, isDelayTold } from './lib/memory/delay.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { createNotifiedStore, type NotifiedStore, rememberNotified, withNotified } from './lib/memory/notified.ts';
 import { foldReport, rememberReport } from './lib/memory/remember-report.ts';
@@ -75,9 +75,12 @@ export const createNotify = ({
     if (notice.kind === 'delayed' && first !== undefined) {
       const of = { execution, error: notice.failure.Error, region: notice.region, target: notice.name };
       // One message for all targets that share an upstream and a moment.
-      const isTold = await isDelayTold(memory, of, first.severity, now()).catch(
-        failed('What people were told of a delay cannot be remembered'),
-      );
+      const isTold = await isDelayTold(memory, of, first.severity, now()).catch((error: unknown) => {
+        failed('What people were told of a delay cannot be remembered')(error);
+        return isDelayNotified(notified, of, first.severity, now()).catch(
+          failed('What people were told cannot be remembered'),
+        );
+      });
       if (isTold === true) return { published: 0 };
     }
     if (first !== undefined) await publish(writeMessages([first, ...more], { execution, runbook, firstSteps }));

@@ -450,6 +450,31 @@ describe('notify of a delay', () => {
     expect((await tell('c', { execution: `${executionArn}-next` })).published).toBe(1);
   });
 
+  it('is one message where the table fails, too, which the next scheduled run forgets', async () => {
+    const notified = createNotifiedOf();
+    const deaf: Memory = {
+      ...createMemoryOf(),
+      readAll: () => Promise.reject(new Error('no memory')),
+      change: () => Promise.reject(new Error('no memory')),
+    };
+    const tell = async (name: string, more: object = {}, store: NotifiedStore = notified) =>
+      (await notifierOf(deaf, false, store).handle({ ...delayed, name, ...more })).published;
+    expect([await tell('a'), await tell('b'), await tell('c')]).toEqual([1, 0, 0]);
+    // Its own message may have failed.
+    expect(await tell('a')).toBe(1);
+    expect(await tell('b', { failure: { Error: 'EcrUnavailableError', Cause: '' } })).toBe(1);
+    expect(await tell('b', { execution: `${executionArn}-next` })).toBe(1);
+    const mute = { ...notified, read: () => Promise.reject(new Error('throttled')) };
+    expect(await tell('c', {}, mute)).toBe(1);
+    const { handle, seen } = notifierOf(deaf, true, notified);
+    await handle({ kind: 'report', report: reportOf([failed('a')]) });
+    expect(seen.measured.map(([name, , of]) => [name, of])).toEqual([
+      ['TargetTokenSecondsLeft', { Target: 'a' }],
+      ['TokenSecondsLeft', undefined],
+    ]);
+    expect([...(await notified.read()).keys()]).toEqual(['a']);
+  });
+
   it('is a message for each region of ECR that fails, and one for Runpod, wherever the targets’ images are', async () => {
     const expiresAt = '2026-11-24T00:00:00Z';
     const memory = createMemoryOf({ 'target b': { runs: [], expiresAt }, 'target c': { runs: [], expiresAt } });

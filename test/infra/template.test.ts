@@ -375,7 +375,7 @@ describe('the functions', () => {
     'conclude-target': { aws: 0 },
     report: { aws: 0 },
     // What people were told is read and written beside the table; two topics.
-    notify: { aws: 2, seconds: 4 * memorySeconds },
+    notify: { aws: 2, seconds: 5 * memorySeconds },
   };
 
   it('have the time that their calls may take', () => {

@@ -216,10 +216,10 @@ const handling: Readonly<Record<string, Handling>> = {
   },
   CanaryPod: { timeout: 510, retried: onRunpod, caught: [all('ConcludeTarget', '$.canaryPodFailure')] },
   PlanRetry: { timeout: 40, retried: onPlatform, caught: [all('WantsCanaryPod', '$.planFailure')] },
-  NotifyDelayed: { timeout: 140, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
+  NotifyDelayed: { timeout: 160, retried: onPublish, caught: [all('WaitForUpstream', '$.notifyFailure')] },
   ConcludeTarget: { timeout: 40, retried: onPlatform, caught: [all('TargetNotConcluded', '$.concludeFailure')] },
   Report: { timeout: 40, retried: onPlatform, caught: [all('ReportMissing')] },
-  Notify: { timeout: 140, retried: onPublish, caught: [all('NotifyPlainly', '$.notifyFailure')] },
+  Notify: { timeout: 160, retried: onPublish, caught: [all('NotifyPlainly', '$.notifyFailure')] },
   NotifyPlainly: {
     timeout: 60,
     retried: [retry(['States.TaskFailed', 'States.Timeout'], [5, 3, 2, 30])],

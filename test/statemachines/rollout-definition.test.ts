@@ -17,8 +17,8 @@ const handling = [
   ['WatchRollout', 380, upstream, 'NotifyFailure'],
   ['RollBack', 340, upstream, 'NotifyFailure'],
   ['WatchRollBack', 380, upstream, 'NotifyFailure'],
-  ['NotifyRollout', 140, told, 'RolloutStopped'],
-  ['NotifyFailure', 140, told, 'RolloutStopped'],
+  ['NotifyRollout', 160, told, 'RolloutStopped'],
+  ['NotifyFailure', 160, told, 'RolloutStopped'],
 ] as const;
 
 describe('the state machine of a rollout', () => {

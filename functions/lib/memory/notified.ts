@@ -87,10 +87,13 @@ const toldByTable = (memory: TargetMemory | undefined): Told | undefined => {
 const later = (table: Told | undefined, parameter: Told | undefined): Told | undefined =>
   table === undefined || (parameter !== undefined && parameter.at > table.at) ? parameter : table;
 
+/** Delays stand in the parameter, too, by run and upstream. */
+const isTarget = (name: string): boolean => !name.includes(' ');
+
 /** What is remembered of the targets, with what people know of them by the parameter where that knows more. */
 export const withNotified = (table: TargetMemories, content: Notified): TargetMemories =>
   new Map(
-    [...new Set([...table.keys(), ...content.keys()])].map((name) => {
+    [...new Set([...table.keys(), ...content.keys()])].filter(isTarget).map((name) => {
       const memory = table.get(name);
       const { notified: _, ...others } = memory ?? { runs: [] };
       const told = later(toldByTable(memory), content.get(name));
