@@ -65,7 +65,7 @@ export const createNotify = ({
     ]);
     const memories = withNotified(read ?? new Map(), before ?? new Map());
     if (notice.kind === 'rollout-stopped') {
-      const isTold = await isStopTold(memory, notice.endpoint, notice.failure.Error).catch(
+      const isTold = await isStopTold(memory, { ...notice, error: notice.failure.Error }).catch(
         failed('What people were told of a rollout cannot be remembered'),
       );
       if (isTold === true) return { published: 0 };

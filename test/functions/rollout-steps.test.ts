@@ -335,17 +335,20 @@ describe('a rollout that works', () => {
   });
 
   it('is unproved where no worker had to start, and told of after a day, once', async () => {
-    const { runpod, deps, record } = await begin(watching);
+    const { runpod, memory, deps, record } = await begin(watching);
     runpod.image = imageOf(newDigest);
     const watch = createWatchRollout(deps());
-    for (const [minutes, isTold] of [
-      [15, false],
-      [24 * 60 - 1, false],
-      [24 * 60, true],
-      [25 * 60, false],
+    // An execution that is asked once more after a crash tells again, another one does not.
+    for (const [minutes, attempt, isTold] of [
+      [15, 1, false],
+      [24 * 60 - 1, 2, false],
+      [24 * 60, 3, true],
+      [24 * 60, 3, true],
+      [25 * 60, 4, false],
     ] as const) {
+      await memory.change('ep', (before) => before?.current && { ...before, current: { ...before.current, attempt } });
       runpod.time = startedAt + minutes * minuteMs;
-      expect(await watch(order)).toMatchObject({ next: 'notify', ending: { verdict: 'unproved', isTold } });
+      expect(await watch({ ...order, attempt })).toMatchObject({ ending: { verdict: 'unproved', isTold } });
     }
     expect(await record()).toMatchObject({ told: `unproved ${newDigest}`, current: { phase: 'watching' } });
   });
@@ -492,6 +495,34 @@ describe('an endpoint that is given an image', () => {
       ending: { verdict: 'proven', image: imageOf(newDigest), earlier: imageOf(newDigest), isTold: false },
     });
     expect(metrics).toHaveLength(1);
+  });
+});
+
+describe('a rollout that has ended', () => {
+  it.each([
+    ['a choice by hand', {}, imageOf(otherDigest), createApplyRollout],
+    ['a choice by hand while it was watched', watching, imageOf(otherDigest), createWatchRollout],
+    ['a way back that was not ours', returning, imageOf(otherDigest), createRollBack],
+  ] as const)('tells of %s, also where its function is asked once more', async (_what, current, image, create) => {
+    const { runpod, deps } = await begin(current);
+    runpod.image = image;
+    const step = create(deps());
+    const first = await step(order);
+    expect(first).toMatchObject({ ending: { isTold: true } });
+    const again = await step(order);
+    expect('ending' in again && again.ending).toMatchObject({
+      isTold: true,
+      verdict: 'ending' in first && first.ending.verdict,
+    });
+  });
+
+  it('tells of a proof after trouble, also where its function is asked once more', async () => {
+    const { runpod, deps } = await begin(watching, { told: `unproved ${newDigest}` });
+    proves(runpod, imageOf(newDigest), 2);
+    const watch = createWatchRollout(deps());
+    for (const _ of ['first', 'again']) {
+      expect(await watch(order)).toMatchObject({ ending: { verdict: 'proven', isTold: true } });
+    }
   });
 });
 

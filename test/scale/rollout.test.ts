@@ -178,6 +178,78 @@ describe('an endpoint that people change', () => {
   });
 });
 
+describe('a change of an endpoint that Runpod', () => {
+  const json = (body: object) => ({
+    answer: { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) },
+  });
+  const oddities = [
+    ['makes, and answers with a broken connection', /PATCH \/v2\/serverless/, { lost: true }, 2],
+    [
+      'makes, and answers with 500 twice when asked for it',
+      /GET \/v2\/serverless\/\w+$/,
+      { answer: { status: 500 } },
+      2,
+    ],
+    ['does not make, though it says so', /PATCH \/v2\/serverless/, json({ id: followerId, name: 'worker' }), 2],
+    ['makes no release of', /releases/, json({ releases: null }), undefined],
+    ['has a release without anything of', /releases/, json({ releases: [{ version: null, diff: null }] }), undefined],
+  ] as const;
+
+  it.each(oddities)('%s ends in a proof', async (_what, on, does, times) => {
+    await begin();
+    const digest = await pushImage(world);
+    world.faults.add({ on, does, ...(times === undefined ? {} : { times }) });
+    await rollOut(world);
+    expect(endpoint.image).toBe(ours(digest));
+    expect(await record()).toMatchObject({ proven: [{ digest }], refused: [], ended: { verdict: 'proven' } });
+    expect(textsOf(world)).toEqual([]);
+  });
+
+  it.each(oddities)('%s is taken back where its image is broken', async (_what, on, does, times) => {
+    await begin();
+    const digest = await pushBroken(world, 'cannot start');
+    await world.refresh();
+    world.faults.add({ on, does, ...(times === undefined ? {} : { times }) });
+    await settle(world);
+    expect(endpoint.image).toBe(ours(firstDigest));
+    expect(await record()).toMatchObject({ refused: [{ digest, by: 'workers' }], ended: { back: 'works' } });
+    expect(textsOf(world)).toHaveLength(1);
+  });
+
+  it('makes of two endpoints with one template ends both on what works', async () => {
+    const other = '7b3c9d1e';
+    await begin(
+      targetsFollowing(
+        `{ id: ${followerId}, rollout: { tag: production } }`,
+        `{ id: ${other}, rollout: { tag: production } }`,
+      ),
+    );
+    const second = world.runpod.addEndpoint({
+      id: other,
+      name: 'second',
+      image: endpoint.image,
+      registry: '6n2k8v4d',
+    });
+    world.runpod.startWorker(second);
+    await rollOut(world);
+    world.runpod.onImageChange = (changed, image) => {
+      const twin = changed === endpoint ? second : endpoint;
+      if (twin.image !== image) world.runpod.release(twin, image);
+    };
+    await pushBroken(world, 'cannot start');
+    for (let run = 0; run < 3; run += 1) {
+      await rollOut(world);
+      await world.clock.advance(minuteMs);
+    }
+    for (const each of [endpoint, second]) expect(each.image).toContain(firstDigest);
+    const digest = await pushImage(world);
+    await rollOut(world);
+    await world.clock.advance(minuteMs);
+    await rollOut(world);
+    for (const each of [endpoint, second]) expect(each.image).toContain(digest);
+  });
+});
+
 describe('an execution that crashes', () => {
   const states = ['PlanRollout', 'ApplyRollout', 'WatchRollout', 'RollBack', 'WatchRollBack', 'NotifyRollout'];
 
@@ -198,6 +270,17 @@ describe('an execution that crashes', () => {
     expect(current).toBeUndefined();
     expect(ended).toMatchObject({ verdict: state.includes('Back') ? 'broken' : 'proven', digest });
     expect(endpoint.image).toBe(ours(state.includes('Back') ? firstDigest : digest));
+  });
+
+  it('is told of where the message failed once', async () => {
+    await begin();
+    await pushImage(world);
+    world.faults.add({ on: /PATCH \/v2\/serverless/, does: { answer: { status: 403, body: '{}' } } });
+    world.faults.add({ on: /Publish/, does: { reset: true }, times: 6 });
+    await rollOut(world);
+    expect(textsOf(world)).toHaveLength(1);
+    await rollOut(world);
+    expect(textsOf(world)).toHaveLength(1);
   });
 
   it('by an error of Runpod’s is told once, and gone on with', async () => {

@@ -46,12 +46,13 @@ export const concludeBy = (
 
   /** Its time is up: later refreshes go on watching. After a day people are told, once. */
   async pending({ current, digest, appliedAt, why }: GivenImage): Promise<RolloutStep> {
-    const isTold = now() - appliedAt >= dayMs && current.dayTold !== true;
+    const { dayToldBy = order.attempt } = current;
+    const isTold = now() - appliedAt >= dayMs && dayToldBy === order.attempt;
     if (isTold) {
       await changeCurrent(memory, order, (found, all) => ({
         ...all,
         told: `unproved ${digest}`,
-        current: { ...found, dayTold: true },
+        current: { ...found, dayToldBy },
       }));
     }
     return end.step('unproved', why, current, isTold);

@@ -144,7 +144,7 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
     if (ended === undefined)
       return step('superseded', 'another execution goes on with this endpoint', undefined, false);
     const current = { image: ended.image, earlier: { image: record?.earlier.image ?? '', digest: '' } };
-    return step(ended.verdict, ended.why, current, ended.verdict === 'broken', ended.back);
+    return step(ended.verdict, ended.why, current, ended.isTold === true, ended.back);
   };
 
   const ended = async (
@@ -152,15 +152,16 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
     why: string,
     { back, change = (record) => record }: { back?: WayBack; change?: (record: RolloutRecord) => RolloutRecord } = {},
   ): Promise<RolloutStep> => {
+    // Whoever was told of trouble is told of its end.
+    let isTold = false;
     const { record, before } = await changeCurrent(memory, order, (_, found) => {
-      const { told: __, ...ended } = endRollout(change(found), verdict, why, now(), back);
+      isTold = verdict === 'broken' || (verdict === 'proven' && found.told !== undefined);
+      const { told: __, ...ended } = endRollout(change(found), verdict, why, now(), { back, isTold });
       if (verdict === 'proven') return ended;
       const told = verdict === 'broken' ? `refused ${found.current?.digest}` : found.told;
       return told === undefined ? ended : { ...ended, told };
     });
     if (before === undefined) return asOther(record);
-    // Whoever was told of trouble is told of its end.
-    const isTold = verdict === 'broken' || (verdict === 'proven' && before.told !== undefined);
     return step(verdict, why, before.current, isTold, back);
   };
 

@@ -57,8 +57,8 @@ const currentSchema = z.extend(pinnedSchema, {
   backVersion: z.optional(z.number()),
   /** Whether a person asked for it: then it goes before what is wanted, what was refused, and a hold. */
   isAsked: z.optional(z.boolean()),
-  /** Whether people were told that it has waited for a day. */
-  dayTold: z.optional(z.boolean()),
+  /** The attempt that told people that it has waited for a day. */
+  dayToldBy: z.optional(z.number()),
 });
 export type CurrentRollout = z.output<typeof currentSchema>;
 
@@ -69,6 +69,8 @@ const endedSchema = z.extend(pinnedSchema, {
   why: text,
   at: time,
   back: z.optional(z.enum(waysBack)),
+  /** Whether people hear of it from its execution. */
+  isTold: z.optional(z.literal(true)),
 });
 
 /** What is remembered of an endpoint's rollouts. */
@@ -90,7 +92,7 @@ export const rolloutRecordSchema = z.object({
   wanted: z.optional(z.object({ digest: text, image: text, since: time })),
   /** The trouble that people were told of last. */
   told: z.optional(text),
-  /** The refresh whose report tells of it, or of its end: asked once more after a crash, it tells so again. */
+  /** The execution that tells of it, or of its end: asked once more after a crash, it tells so again. */
   toldIn: z.optional(text),
 });
 export type RolloutRecord = z.output<typeof rolloutRecordSchema>;
@@ -175,14 +177,12 @@ export const endRollout = (
   verdict: RolloutVerdict,
   why: string,
   at: number,
-  back?: WayBack,
+  { back, isTold = false }: { readonly back?: WayBack | undefined; readonly isTold?: boolean } = {},
 ): RolloutRecord => {
   if (current === undefined) return record;
   const { image, digest, attempt } = current;
-  return {
-    ...record,
-    ended: { image, digest, attempt, verdict, why, at, ...(back === undefined ? {} : { back }) },
-  };
+  const more = { ...(back === undefined ? {} : { back }), ...(isTold ? { isTold } : {}) };
+  return { ...record, ended: { image, digest, attempt, verdict, why, at, ...more } };
 };
 
 /**
@@ -217,10 +217,18 @@ export const claim = (
   };
 };
 
-/** Says that people were told of an error that stopped the rollout under way; what it was before where they know it. */
-export const tellStopped = (record: RolloutRecord | undefined, error: string): RolloutRecord | undefined => {
+/**
+ * Says that people are told of an error that stopped the rollout under way. What it was before where they know it; an
+ * execution whose own message failed tells it again.
+ */
+export const tellStopped = (
+  record: RolloutRecord | undefined,
+  error: string,
+  execution: string,
+): RolloutRecord | undefined => {
   const told = `stopped ${record?.current?.digest} ${error}`;
-  return record === undefined || record.told === told ? record : { ...record, told };
+  if (record === undefined || (record.told === told && record.toldIn !== execution)) return record;
+  return { ...record, told, toldIn: execution };
 };
 
 const replacedByHand = 'it was replaced by hand at Runpod';
@@ -247,7 +255,7 @@ export const takeHandMadeChoice = (record: RolloutRecord, seen: SeenImage, now: 
   const { image, digest } = current?.earlier ?? earlier;
   const previous = digest === undefined || digest === seen.digest ? {} : { previous: { image, digest } };
   return {
-    ...endRollout(record, 'superseded', replacedByHand, now),
+    ...endRollout(record, 'superseded', replacedByHand, now, { isTold: true }),
     ...previous,
     refused,
     earlier: { ...seen, byHand: true },

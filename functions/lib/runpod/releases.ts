@@ -17,7 +17,8 @@ const releaseSchema = z.object({
   diff: z.nullish(listOf(z.object({ field: boundedText(191), old: z.unknown(), new: z.unknown() }), 1000)),
 });
 
-const releasesSchema = z.object({ releases: listOf(releaseSchema, 1000) });
+/** An endpoint that never had any may have none to list. */
+const releasesSchema = z.object({ releases: z.nullish(listOf(releaseSchema, 1000)) });
 
 /** A release that changed an endpoint's image. */
 export interface ImageRelease {
@@ -51,7 +52,7 @@ export const createListImageReleases =
       scope: 'for reading serverless endpoints',
     };
     const { releases } = await client.ask(call, releasesSchema);
-    const changes = releases.flatMap(({ version, createdAt, diff }): ImageRelease[] => {
+    const changes = (releases ?? []).flatMap(({ version, createdAt, diff }): ImageRelease[] => {
       const change = diff?.find(({ field }) => field === imageField);
       const image = textOf(change?.new);
       const created = Date.parse(createdAt ?? '');

@@ -334,7 +334,7 @@ describe('a rollout that is claimed', () => {
   });
 
   it('ends with a verdict, and what became of the way back', () => {
-    expect(endRollout(underWay('returning'), 'broken', 'it ends', now, 'works')).toMatchObject({
+    expect(endRollout(underWay('returning'), 'broken', 'it ends', now, { back: 'works' })).toMatchObject({
       ended: { verdict: 'broken', why: 'it ends', at: now, back: 'works' },
     });
     expect(endRollout(record, 'broken', 'it ends', now)).toEqual(record);
