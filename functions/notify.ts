@@ -87,7 +87,7 @@ export const createNotify = ({
     if (notice.kind === 'report') {
       const known = foldReport(notice.report, memories, alerts);
       const [remembered = known] = await Promise.all([
-        rememberReport(memory, notice.report, memories, alerts).catch(
+        rememberReport(memory, notice.report, memories, alerts, now).catch(
           failed('What the run came to cannot be remembered'),
         ),
         rememberNotified(notified, { table: read, parameter: before }, { report: notice.report, known, alerts }).catch(

@@ -1,4 +1,5 @@
 import { defined } from '../defined.ts';
+import { MemoryUnavailableError } from '../errors.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import { type Alert, knownAfter } from '../report/alerts.ts';
 import type { Outcome } from '../report/outcome.ts';
@@ -8,6 +9,8 @@ import { rememberRun, type TargetMemories, type TargetMemory, targetForm } from 
 
 /** DynamoDB answers in some ten milliseconds: a thousand targets take about a second. */
 const maxAtOnce = 32;
+/** A table that is slower is not waited for: people are told, and what they were told stands in the parameter as well. */
+const maxMs = 20_000;
 
 /** The alert about a target's trouble, or its end. */
 export const toldOf = (alerts: readonly Alert[], name: string): Alert | undefined =>
@@ -62,10 +65,14 @@ export const rememberReport = async (
   report: Report,
   memories: TargetMemories,
   alerts: readonly Alert[],
+  now: () => number,
 ): Promise<TargetMemories> => {
+  const giveUpAt = now() + maxMs;
   const gone = [...memories.keys()].filter((name) => isGone(report, name));
   const written = await mapConcurrent(report.targets, maxAtOnce, async (outcome) => {
     const { target } = outcome;
+    if (now() > giveUpAt)
+      throw new MemoryUnavailableError(`DynamoDB took more than ${maxMs / 1000} s to remember a run.`);
     const after = (before: TargetMemory | undefined): TargetMemory =>
       fold(before, memories.get(target) ?? before, outcome, report, alerts);
     return [target, (await memory.change(targetForm, target, after)) ?? after(undefined)] as const;

@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { awsClientDefaults } from '../../../../functions/lib/aws/client.ts';
 import { createMemory, type Memory, type MemoryForm } from '../../../../functions/lib/memory/memory.ts';
+import { rememberReport } from '../../../../functions/lib/memory/remember-report.ts';
 import { rememberToken, targetForm } from '../../../../functions/lib/memory/target-memory.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
+import type { Report } from '../../../../functions/lib/report/report.ts';
 import { World } from '../../../../simulator/world.ts';
 
 const countForm: MemoryForm<z.ZodMiniObject<{ count: z.ZodMiniNumber }>> = {
@@ -70,6 +72,38 @@ describe('an item that is none of ours', () => {
     await memory.change(countForm, what, () => ({ count: 1 }));
     await memory.change(countForm, what, (before) => ({ count: (before?.count ?? 0) + 1 }));
     expect(await memory.readAll(countForm, what)).toEqual(new Map([[what, { count: 2 }]]));
+  });
+});
+
+describe('what a run came to', () => {
+  it('is remembered of no more targets where the table takes too long, so that people can be told in time', async () => {
+    let now = 0;
+    const asked: string[] = [];
+    const slow: Memory = {
+      ...memory,
+      change: async (_form, name, change) => {
+        asked.push(name);
+        await Promise.resolve();
+        now += 100;
+        return change(undefined);
+      },
+    };
+    const names = Array.from({ length: 1000 }, (_, index) => `target-${index}`);
+    const report: Report = {
+      version: 1,
+      execution: 'x',
+      trigger: 'schedule',
+      startedAt: last.at,
+      endedAt: last.at,
+      outcome: 'succeeded',
+      targets: names.map((target) => ({ ...outcome, target })),
+    };
+    const remember = (of: Report) => rememberReport(slow, of, new Map(), [], () => now);
+    await expect(remember(report)).rejects.toMatchObject({ name: 'MemoryUnavailableError' });
+    expect(asked.length).toBeGreaterThanOrEqual(200);
+    expect(asked.length).toBeLessThan(300);
+    const few = { ...report, targets: report.targets.slice(0, 200) };
+    expect([...(await remember(few)).keys()]).toEqual(names.slice(0, 200));
   });
 });
 
