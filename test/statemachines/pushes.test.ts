@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
+import { matchesPattern, resourceOf } from '../../simulator/aws/triggers.ts';
 import { statesOf, World } from '../../simulator/world.ts';
 
 const minuteMs = 60_000;
@@ -53,6 +54,62 @@ describe('pushes to a registry', () => {
     expect(execution?.status).toBe('SUCCEEDED');
     expect(execution === undefined ? [] : namesIn(execution)).toEqual(['a', 'c']);
     expect(world.runpod.stored.map(({ credential }) => credential).toSorted()).toEqual(['cred-a', 'cred-c']);
+  });
+
+  it.each([
+    ['a push', {}, true],
+    [
+      'an image that was replicated from another region',
+      { 'detail-type': 'ECR Replication Action', action: 'REPLICATE' },
+      true,
+    ],
+    ['a child of an index, which has no tag', { tag: '' }, false],
+    ['an image that was deleted', { action: 'DELETE' }, false],
+    ['a push that failed', { result: 'FAILURE' }, false],
+    ['what a scan found', { 'detail-type': 'ECR Image Scan', action: undefined }, false],
+  ])('start a run for %s: %j', async (_what, {
+    action = 'PUSH',
+    result = 'SUCCESS',
+    tag = 'v1',
+    ...more
+  }: Record<string, string | undefined>, isStarted) => {
+    await begin();
+    // https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-eventbridge.html
+    const event = {
+      version: '0',
+      'detail-type': 'ECR Image Action',
+      source: 'aws.ecr',
+      account: '123456789012',
+      region: 'us-east-1',
+      detail: {
+        result,
+        'repository-name': 'team/b',
+        'image-digest': `sha256:${'0'.repeat(64)}`,
+        'source-account': '123456789012',
+        'source-region': 'us-west-2',
+        'action-type': action,
+        'image-tag': tag,
+      },
+      ...more,
+    };
+    expect(matchesPattern(resourceOf(world.iam, 'PushRule').properties.EventPattern, event)).toBe(isStarted);
+    if (!isStarted) return;
+    await world.invoke('start-refresh', event);
+    const [execution] = await pushTo();
+    expect(execution === undefined ? [] : namesIn(execution)).toEqual(['b']);
+  });
+
+  it('on either side of a window’s end, and twice, are each covered by a run, whichever is delivered first', async () => {
+    await begin();
+    const windowMs = 60_000;
+    const end = Math.ceil(world.clock.now() / windowMs) * windowMs;
+    await world.clock.advance(end - 1 - world.clock.now());
+    await world.deliverPush('team/a', 'v1');
+    await world.clock.advance(1);
+    await world.deliverPush('team/b', 'v1');
+    await world.deliverPush('team/a', 'v1');
+    const executions = await pushTo('team/b');
+    expect(executions.map(namesIn)).toEqual([['a'], ['a', 'b']]);
   });
 
   it('that concern nobody mint, store and tell nothing, in eight transitions at most', async () => {
