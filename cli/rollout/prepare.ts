@@ -6,7 +6,13 @@ import { createListRepositoryImages } from '../../functions/lib/ecr/repository-i
 import type { BasePlatform } from '../../functions/lib/platform.ts';
 import { digestOf } from '../../functions/lib/rollout/decide.ts';
 import type { RolloutMemory } from '../../functions/lib/rollout/memory.ts';
-import { firstRecord, pin, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
+import {
+  firstRecord,
+  isOfRollout,
+  pin,
+  type RolloutRecord,
+  takeHandMadeChoice,
+} from '../../functions/lib/rollout/record.ts';
 import type { RolloutSettings } from '../../functions/lib/rollout/settings.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
@@ -19,8 +25,8 @@ export interface Prepared {
   readonly target: Target;
   readonly settings: RolloutSettings;
   readonly wanted: { readonly digest: string; readonly image: string; readonly pushedAt: number };
-  /** What is remembered, with what the endpoint has now. */
-  readonly record: RolloutRecord;
+  /** What is remembered, with what the endpoint has now: another image than a rollout's was chosen by hand. */
+  readonly take: (before: RolloutRecord | undefined) => RolloutRecord;
 }
 
 /** The target that an endpoint belongs to: the one that names it, else the one whose credential it uses. */
@@ -60,11 +66,17 @@ export const prepare = async (
   const tag = found.digest === wanted ? found.tags[0] : wanted;
   const image = pin(endpoint.image, found.digest, tag);
 
-  const seenDigest = digestOf(endpoint.image, images);
-  const record = (await memory?.read(id)) ?? firstRecord({ image: endpoint.image });
-  const isSame = record.earlier.image === endpoint.image || record.current?.image === endpoint.image;
-  const earlierDigest = isSame ? (record.earlier.digest ?? seenDigest) : seenDigest;
-  if (earlierDigest === undefined || !images.some(({ digest }) => digest === earlierDigest)) {
+  const digest = digestOf(endpoint.image, images);
+  const seen = { image: endpoint.image, ...(digest === undefined ? {} : { digest }) };
+  const take = (before: RolloutRecord | undefined): RolloutRecord => {
+    if (before === undefined) return firstRecord(seen);
+    const { current, earlier } = before;
+    const isKnown = current === undefined ? earlier.image === seen.image : isOfRollout(current, seen.image);
+    return isKnown ? { ...before, earlier: { ...seen, ...earlier } } : takeHandMadeChoice(before, seen, platform.now());
+  };
+  const { current, earlier } = take(await memory?.read(id));
+  const back = current?.earlier ?? earlier;
+  if (!images.some((each) => each.digest === back.digest)) {
     throw new CommandError(
       `ECR holds no image to come back to: nothing that ${formatImageReference(reference)} stands for. Give the endpoint an image that is there by hand first.`,
     );
@@ -89,8 +101,6 @@ export const prepare = async (
     target,
     settings,
     wanted: { digest: found.digest, image, pushedAt: found.pushedAt },
-    record: isSame
-      ? { ...record, earlier: { ...record.earlier, digest: earlierDigest } }
-      : { ...record, earlier: { image: endpoint.image, digest: earlierDigest } },
+    take,
   };
 };

@@ -49,7 +49,7 @@ export const rollOutHere = async (
 ): Promise<Ending> => {
   const memory = createProcessMemory();
   const { id, wanted } = prepared;
-  const record = await memory.change(id, () => claim(prepared.record, wanted, clock.now(), true));
+  const record = await memory.change(id, () => claim(prepared.take(undefined), wanted, clock.now(), true));
   const attempt = record?.current?.attempt ?? 1;
   // No stack is beside that could refresh what waits for this endpoint.
   const rolloutPlatform = { ...platform, rolloutMemory: memory, startRefresh: async () => 'ended' as const };

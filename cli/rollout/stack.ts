@@ -21,12 +21,12 @@ export const rollOutByStack = async (
   clock: EngineClock,
   isAwaited: boolean,
 ): Promise<Ending> => {
-  const { id, wanted, record: seen, settings } = prepared;
+  const { id, wanted, take, settings } = prepared;
   const claimed = await memory.change(id, (before) => {
     if (before?.current?.phase === 'returning') {
       throw new CommandError(`Endpoint ${id} is being given its earlier image back. Try again when that has ended.`);
     }
-    const record = before === undefined ? seen : { ...before, earlier: seen.earlier };
+    const record = take(before);
     // What a person's choice replaces is not given again by itself, unless it is what the endpoint wants anyway; and the
     // choice is no longer refused.
     const isOwnWish = record.wanted?.digest === wanted.digest;

@@ -148,6 +148,24 @@ describe('a rollout from the command line, with a stack', () => {
     expect(endpoint.image).toContain(`@${before}`);
   });
 
+  it('gives what is asked for where somebody has changed by hand what was rolled out', async () => {
+    await begin(undefined, { isWarm: false });
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    world.push('team/worker', 'debug');
+    world.runpod.release(endpoint, `${registryHost}/team/worker:debug`);
+    world.push('team/worker', 'v2');
+    const wanted = await digestOfTag(world, 'v2');
+    await world.clock.advance(60_000);
+    await rollout('--endpoint', followerId, '--to', 'v2');
+    await settle(world);
+    expect(endpoint.image).toBe(pinned('v2', wanted));
+    expect(await rolloutRecord(world)).toMatchObject({
+      current: { digest: wanted, earlier: { digest: await digestOfTag(world, 'debug') } },
+      refused: [{ digest: await digestOfTag(world, 'production'), by: 'person' }, { by: 'person' }],
+    });
+  });
+
   it('tries again what was refused', async () => {
     await begin();
     world.push('team/worker', 'production');
