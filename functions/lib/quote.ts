@@ -21,14 +21,24 @@ const writingsOf = (secret: string): string[] => {
       .slice(before === 0 ? 0 : before + 1),
   );
   const hex = bytes.toString('hex');
-  const percent = hex.replace(/../g, '%$&');
   return [
     secret,
     ...base64,
     ...base64.map((text) => text.replaceAll('+', '-').replaceAll('/', '_')),
-    ...[hex, percent].flatMap((text) => [text, text.toUpperCase()]),
+    hex,
+    hex.toUpperCase(),
     encodeURIComponent(secret),
   ];
+};
+
+/** Text without what breaks up a secret: the ends of lines, and what stands between two bytes, as in `%65`, `65:79`, `\\x65` or `\\u0065`. */
+const unbroken = (text: string): string => text.replaceAll(/\\x|\\u00|&#x|[^A-Za-z0-9]/g, '');
+
+const repeats = (line: string, secret: string): boolean => {
+  const [whole, writings] = [unbroken(line), writingsOf(secret)];
+  return writings.some(
+    (writing) => line.includes(writing) || sharesRun(line, writing) || sharesRun(whole, unbroken(writing)),
+  );
 };
 
 /**
@@ -43,8 +53,7 @@ export const quote = (text: string, secrets: readonly string[] = []): string => 
     .slice(0, 4 * maxQuote)
     .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, ' ')
     .trim();
-  const given = secrets.filter((secret) => secret !== '');
-  if (given.flatMap(writingsOf).some((writing) => sharesRun(line, writing) || line.includes(writing))) {
+  if (secrets.some((secret) => secret !== '' && repeats(line, secret))) {
     return '[withheld: it repeats a secret]';
   }
   return line.length > maxQuote ? `${line.slice(0, maxQuote - 1)}…` : line;

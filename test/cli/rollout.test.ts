@@ -6,10 +6,12 @@ import {
   beginFollowing,
   digestOfTag,
   followerId,
+  followingTag,
   pinned,
   rollOut,
   rolloutRecord,
   settle,
+  targetsFollowing,
 } from '../support/rollouts.ts';
 
 let world: World;
@@ -164,6 +166,49 @@ describe('a rollout from the command line, with a stack', () => {
       current: { digest: wanted, earlier: { digest: await digestOfTag(world, 'debug') } },
       refused: [{ digest: await digestOfTag(world, 'production'), by: 'person' }, { by: 'person' }],
     });
+  });
+
+  it('does itself what the stack may not do: for a target that has no rollout', async () => {
+    const key = { name: '/runpod-ecr-refresh/other/api-key', value: 'rpa_OTHER0KEY' };
+    await begin(`${followingTag}
+  - name: other
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:${key.name}", registry: other-cred }
+`);
+    world.secrets.parameters.set(key.name, key.value);
+    world.runpod.keys.set(key.value, new Set(['*']));
+    world.runpod.addCredential('other-cred', 'other', { username: 'AWS', password: 'expired' });
+    await world.refresh();
+    const other = world.runpod.addEndpoint({
+      id: 'ep-other',
+      name: 'other',
+      image: endpoint.image,
+      registry: 'other-cred',
+    });
+    world.push('team/worker', 'v2');
+    await world.refresh();
+    world.runpod.startWorker(other);
+    await world.clock.advance(60_000);
+    const { code, printedErrors } = await rollout('--endpoint', 'ep-other', '--to', 'v2');
+    expect(printedErrors).toMatch(
+      /rolls out nothing of other, which has no rollout in targets\.yml: this command does it/,
+    );
+    expect(other.image).toBe(pinned('v2', await digestOfTag(world, 'v2')));
+    expect([code, world.rollouts.executions.size]).toEqual([0, 0]);
+  });
+
+  it('shows of an endpoint that follows nothing what is under way', async () => {
+    await begin(targetsFollowing(`{ id: ${followerId}, rollout: { tag: production } }`, 'ep-other'), { isWarm: false });
+    world.runpod.addEndpoint({ id: 'ep-other', name: 'other', image: endpoint.image, registry: '6n2k8v4d' });
+    world.push('team/worker', 'v2');
+    await rollout('--endpoint', 'ep-other', '--to', 'v2');
+    await world.clock.advance(60_000);
+    const { printed } = await rollout();
+    expect(printed).toMatch(/\nep-other follows nothing\n {2}under way: team\/worker:v2@\S+, watching since/);
+    expect(JSON.parse((await rollout('--json')).printed)).toMatchObject([
+      { endpoint: followerId },
+      { endpoint: 'ep-other', current: { phase: 'watching' } },
+    ]);
   });
 
   it('tries again what was refused', async () => {
