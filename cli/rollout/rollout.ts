@@ -97,20 +97,21 @@ export const rollout = async (
   }
 
   const id = back ?? retry ?? endpoint ?? '';
-  if (stack?.rolloutMachine === undefined || memory === undefined) {
-    if (to === undefined) needMemory();
+  const before = to === undefined ? await needMemory().read(id) : undefined;
+  const wanted =
+    back !== undefined ? takeBack(before, id) : retry !== undefined ? takeOffRefusals(before, id) : (to ?? '');
+  const prepared = await prepare(targets, id, wanted, platform, memory);
+  // The stack's functions may use the keys of targets with rollouts, and no others.
+  if (stack?.rolloutMachine === undefined || memory === undefined || followersOf([prepared.target]).length === 0) {
     terminal.printError(
-      'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.',
+      memory === undefined
+        ? 'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.'
+        : `The stack rolls out nothing of ${prepared.target.name}, which has no rollout in targets.yml: this command does it itself.`,
     );
-    const prepared = await prepare(targets, id, to ?? '', platform, undefined);
     const ending = await rollOutHere(prepared, platform, clock, interrupted, (text) => terminal.printError(text));
     printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);
   }
-  const before = await memory.read(id);
-  const wanted =
-    back !== undefined ? takeBack(before, id) : retry !== undefined ? takeOffRefusals(before, id) : (to ?? '');
-  const prepared = await prepare(targets, id, wanted, platform, memory);
   const ending = await rollOutByStack(prepared, memory, caller, stack.rolloutMachine, clock, options.wait === true);
   printEnding(prepared, ending, terminal, isJson);
   return options.wait === true ? exitCodeOf(ending.verdict) : exitCodes.well;

@@ -9,13 +9,9 @@ import { plain, type Terminal } from '../terminal.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(0, 16).replace('T', ' ');
 
-/** What there is to say of one endpoint. */
-const linesOf = (follower: Follower, image: string | undefined, record: RolloutRecord | undefined): string[] => {
-  const { id, settings } = follower;
-  const after = settings.after === undefined ? '' : `, after ${settings.after}`;
-  const lines = [`${id} follows ${describeFollowed(settings)}${after}`];
-  lines.push(`  runs    ${image === undefined ? 'Runpod has no such endpoint' : nameOf(image)}`);
-  if (record === undefined) return [...lines, '  nothing is remembered of it: no run has seen it yet'];
+/** What is remembered of an endpoint. */
+const rememberedLinesOf = (record: RolloutRecord): string[] => {
+  const lines: string[] = [];
   const { wanted, current, ended, refused, heldSince } = record;
   if (wanted !== undefined) lines.push(`  wants   ${nameOf(wanted.image)}`);
   if (current !== undefined)
@@ -29,7 +25,21 @@ const linesOf = (follower: Follower, image: string | undefined, record: RolloutR
   return lines;
 };
 
-/** Shows for each endpoint that follows something what runs, what is wanted, and what was refused and why. */
+/** What there is to say of one endpoint that follows something. */
+const linesOf = (follower: Follower, image: string | undefined, record: RolloutRecord | undefined): string[] => {
+  const { id, settings } = follower;
+  const after = settings.after === undefined ? '' : `, after ${settings.after}`;
+  return [
+    `${id} follows ${describeFollowed(settings)}${after}`,
+    `  runs    ${image === undefined ? 'Runpod has no such endpoint' : nameOf(image)}`,
+    ...(record === undefined ? ['  nothing is remembered of it: no run has seen it yet'] : rememberedLinesOf(record)),
+  ];
+};
+
+/**
+ * Shows for each endpoint that follows something what runs, what is wanted, and what was refused and why; and of others what
+ * is under way.
+ */
 export const showRollouts = async (
   followers: readonly Follower[],
   records: ReadonlyMap<string, RolloutRecord>,
@@ -38,6 +48,9 @@ export const showRollouts = async (
   isJson: boolean,
 ): Promise<void> => {
   const connect = connectRunpod(platform);
+  const unfollowed = [...records].filter(
+    ([id, { current }]) => current !== undefined && !followers.some((each) => each.id === id),
+  );
   const shown = await Promise.all(
     followers.map(async (follower) => {
       const management = createRunpodManagement(connect(follower.target.runpod.apiKey), platform.settings);
@@ -52,10 +65,13 @@ export const showRollouts = async (
       runs: image,
       ...record,
     }));
-    terminal.print(JSON.stringify(all, undefined, 2));
+    const others = unfollowed.map(([endpoint, record]) => ({ endpoint, ...record }));
+    terminal.print(JSON.stringify([...all, ...others], undefined, 2));
     return;
   }
   if (shown.length === 0) terminal.print('No endpoint of targets.yml has a rollout.');
   for (const { follower, image, record } of shown)
     for (const line of linesOf(follower, image, record)) terminal.print(plain(line));
+  for (const [id, record] of unfollowed)
+    for (const line of [`${id} follows nothing`, ...rememberedLinesOf(record)]) terminal.print(plain(line));
 };
