@@ -10,7 +10,7 @@ const sharesRun = (text: string, secret: string): boolean => {
 
 /**
  * A secret as it may be written down: as it is, in base64 (wherever in a text it began, as in `Basic` credentials), in
- * base64url, in hexadecimal, and percent-encoded.
+ * base64url, in hexadecimal, percent-encoded, and what it says where it is base64 itself, as a token of ECR's is.
  */
 const writingsOf = (secret: string): string[] => {
   const bytes = Buffer.from(secret);
@@ -28,6 +28,7 @@ const writingsOf = (secret: string): string[] => {
     hex,
     hex.toUpperCase(),
     encodeURIComponent(secret),
+    ...[Buffer.from(secret, 'base64').toString()].filter(({ length }) => length >= tellingRun),
   ];
 };
 
