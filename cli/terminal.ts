@@ -56,7 +56,7 @@ export const wrap = (text: string, columns: number, indent: string): string =>
     Math.max(20, columns - indent.length),
     { trim: false },
   )
-    .replaceAll(/ +\n/g, '\n')
+    .replaceAll(/(?<! ) +\n/g, '\n')
     .replaceAll('\n', `\n${indent}`)
     .replaceAll(new RegExp(`\n${indent} +`, 'g'), `\n${indent}`)
     .replaceAll('\u00a0', ' ');

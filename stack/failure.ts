@@ -34,7 +34,7 @@ export const isWithoutCredentials = (error: unknown): boolean =>
 
 /** The action that AWS refused, and to whom, by its own words; often another than the one that was asked for. */
 const refusedAction = (message: string): string | undefined => {
-  const found = /(\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: ([^\s"]+))?/.exec(message);
+  const found = /(?<!\S)(\S+) is not authorized to perform: ([\w-]+:\w+)(?: on resource: ([^\s"]+))?/.exec(message);
   if (found === null) return undefined;
   const [, who = '', action = '', resource] = found;
   return `${action}${resource === undefined || resource === '*' ? '' : ` on ${resource}`} to ${who}`;

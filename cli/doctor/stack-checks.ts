@@ -156,7 +156,7 @@ export const stackChecks = ({
           .filter(({ isOpen }) => isOpen)
           .map(({ name, description }) =>
             wrong(
-              `Alarm ${name} is open. ${description.replace(/\s*First:.*$/, '')}`,
+              `Alarm ${name} is open. ${description.replace(/(?<!\s)\s*First:.*$/, '')}`,
               `docs/runbook.md, ${name.slice(caller.stackName.length + 1)}.`,
             ),
           );

@@ -65,5 +65,5 @@ export const awsClause = (error: unknown): string => {
   const status = httpStatusOf(error);
   if (quotesTheAnswer(error)) return `${status === undefined ? '' : `${status} with `}something that is not JSON`;
   const name = error.name === 'Error' || error instanceof ExchangeError ? '' : `${error.name} `;
-  return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message.replace(/\s*Deserialization error: to see the raw response.*$/s, ''))}"`;
+  return `${status === undefined ? '' : `${status} `}${name}"${quote(error.message.replace(/(?<!\s)\s*Deserialization error: to see the raw response.*$/s, ''))}"`;
 };
