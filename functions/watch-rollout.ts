@@ -18,8 +18,10 @@ const minuteMs = 60_000;
 const maxWorkersRead = 10;
 
 /** When to look again: soon at first, then every minute. */
-const lookAfter = (elapsedMs: number, leftMs: number): number =>
-  Math.max(5, Math.ceil(Math.min(minuteMs, Math.max(15_000, elapsedMs / 10), leftMs) / 1000));
+const lookAfter = (elapsedMs: number, leftMs: number): number => {
+  const untilEndMs = leftMs > 0 ? leftMs : minuteMs;
+  return Math.max(5, Math.ceil(Math.min(minuteMs, Math.max(15_000, elapsedMs / 10), untilEndMs) / 1000));
+};
 
 /**
  * Looks once at how an endpoint's workers fare with the image that it was given, or given back. "Not yet" is an answer: the
@@ -62,6 +64,7 @@ export const createWatchRollout =
     const workers = await management.listWorkers(id);
     const ours = workers.filter((worker) => isOfRelease(worker, release)).slice(0, maxWorkersRead);
     const watched: Watched = order.step?.watched ?? { failed: [] };
+    const leftMs = appliedAt + proveWithinMinutes * minuteMs - now();
     const { canary, watched: submitted } = isBack
       ? { canary: undefined, watched }
       : await checkRolloutCanary(
@@ -71,6 +74,7 @@ export const createWatchRollout =
           watched,
           (worker) => ours.some((each) => each.id === worker),
           now(),
+          leftMs <= 0,
         );
     const { verdict, why, failed } = judgeWorkers({
       ...release,
@@ -81,8 +85,7 @@ export const createWatchRollout =
       now: now(),
     });
 
-    const leftMs = appliedAt + proveWithinMinutes * minuteMs - now();
-    if (verdict === 'pending' && leftMs > 0) {
+    if (verdict === 'pending' && (leftMs > 0 || canary?.state === 'running')) {
       const lookAfterSeconds = lookAfter(now() - appliedAt, leftMs);
       return { next: 'wait', lookAfterSeconds, watched: { ...submitted, failed: failed.slice(-10) } };
     }

@@ -589,6 +589,23 @@ describe('a watched rollout', () => {
     expect(runpod.submitted).toBe(2);
   });
 
+  it('waits for one canary job where its time is up, so that a later refresh can prove it', async () => {
+    const { runpod, deps } = await begin(watching);
+    runpod.image = imageOf(newDigest);
+    runpod.workers = [{ ...readyWorker(2, imageOf(newDigest)), status: 'INITIALIZING' }];
+    runpod.time = startedAt + 3 * 60 * minuteMs;
+    const watch = createWatchRollout(deps());
+    const asked = { ...order, canary: { input: { prompt: 'ping' } } };
+    const first = await watch(asked);
+    expect(first).toMatchObject({ next: 'wait', lookAfterSeconds: 60, watched: { jobId: 'job-1', jobs: 1 } });
+    const step = 'watched' in first ? { watched: first.watched } : {};
+    runpod.job = { status: 'FAILED' };
+    expect(await watch({ ...asked, step })).toMatchObject({ ending: { verdict: 'unproved' } });
+    expect(runpod.submitted).toBe(1);
+    runpod.job = { status: 'COMPLETED', workerId: 'w' };
+    expect(await watch({ ...asked, step })).toMatchObject({ ending: { verdict: 'proven' } });
+  });
+
   it('submits no job for a way back', async () => {
     const { runpod, deps } = await begin({ ...returning, backAt: startedAt, backVersion: 2 });
     runpod.image = imageOf(oldDigest);

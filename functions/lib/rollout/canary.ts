@@ -13,6 +13,7 @@ const maxJobs = 3;
  * a worker of the old version, or failed.
  *
  * @param isOfRelease whether a worker is of the new version
+ * @param isLate whether its time is up: then an execution waits for one job, and submits no other
  */
 export const checkRolloutCanary = async (
   jobs: RunpodJobs,
@@ -21,13 +22,16 @@ export const checkRolloutCanary = async (
   watched: Watched,
   isOfRelease: (workerId: string) => boolean,
   now: number,
+  isLate = false,
 ): Promise<{ readonly canary: CanaryView | undefined; readonly watched: Watched }> => {
   if (canary === undefined) return { canary: undefined, watched };
   const { jobId, jobUntil = 0, jobs: count = 0 } = watched;
   const job = jobId === undefined ? { endpoint: endpointId } : { endpoint: endpointId, jobId, giveUpAt: jobUntil };
   const view = await checkCanary(jobs, job, now);
   const isProof = view?.state === 'completed' && view.workerId !== undefined && isOfRelease(view.workerId);
-  if (isProof || view?.state === 'running' || count >= maxJobs) return { canary: view, watched };
+  if (isProof || view?.state === 'running' || count >= (isLate ? 1 : maxJobs)) {
+    return { canary: view, watched };
+  }
   try {
     const next = await jobs.submit(endpointId, canary.input, canaryTimeToLiveMs);
     return {
