@@ -40,7 +40,9 @@ const countRunning = async (stackName: string, configuration: AwsConfiguration):
 };
 
 /**
- * Stops what would end rollouts that are under way, which leave their endpoints on an image that nobody has proven.
+ * Stops what would end rollouts that are under way, which leave their endpoints on an image that nobody has proven. A
+ * refresh that runs meanwhile may begin another after this look: to keep it from that, the triggers would have to be disabled
+ * and each refresh waited for, and whatever ended the command then would leave the stack without runs.
  *
  * @throws {ConfigurationError} some are, or nobody may be asked
  */
