@@ -221,6 +221,28 @@ describe('notify of a run', () => {
       ]);
     });
 
+    it.each([
+      ['could not be read at first', 1],
+      ['cannot be read, while the table can', 9],
+    ])('writes what it knows where the parameter %s', async (_what, times) => {
+      const memory = createMemoryOf();
+      const notified = createNotifiedOf();
+      await notifierOf(memory, false, notified).handle({ kind: 'report', report: reportOf([failed('b')]) });
+      let reads = 0;
+      const unread: NotifiedStore = {
+        ...notified,
+        read: async () => {
+          reads += 1;
+          if (reads <= times) throw new Error('throttled');
+          return notified.read();
+        },
+      };
+      const { handle, seen } = notifierOf(memory, false, unread);
+      await handle({ kind: 'report', report: { ...reportOf([failed('a')]), trigger: 'push' } });
+      expect(seen.logged).toEqual(['What people were told cannot be read']);
+      expect([...(await notified.read()).keys()].toSorted()).toEqual(['a', 'b']);
+    });
+
     it('takes nothing away of what it could not read', async () => {
       const notified = createNotifiedOf(ofB);
       const unread = { ...notified, read: () => Promise.reject(new Error('throttled')) };
@@ -252,6 +274,32 @@ describe('notify of a run', () => {
       expect(await tell('11', failed('a'), memory, notified)).toBe(1);
       expect(await tell('12', good, memory, mute)).toBe(1);
       expect(await tell('13', good, memory, notified)).toBe(0);
+    });
+
+    it.each([
+      ['table and parameter', (memory: Memory) => memory],
+      ['the parameter alone', () => deaf],
+      ['a parameter that a table takes nothing beside', (memory: Memory) => ({ ...memory, change: deaf.change })],
+    ])('writes only where something changes, by %s', async (_what, of) => {
+      const memory = of(createMemoryOf());
+      const notified = createNotifiedOf();
+      let writes = 0;
+      const counting: NotifiedStore = {
+        ...notified,
+        write: (content) => {
+          writes += 1;
+          return notified.write(content);
+        },
+      };
+      const many = Array.from({ length: 200 }, (_, index) => failed(`target-with-quite-a-long-name-${index}`));
+      const tell = async (hour: string, ...outcomes: Outcome[]) => {
+        const report = { ...reportOf(outcomes), endedAt: `2026-11-23T${hour}:00:00Z` };
+        await notifierOf(memory, false, counting).handle({ kind: 'report', report });
+        return writes;
+      };
+      expect([await tell('00', good), await tell('01', good, degraded('b'))]).toEqual([0, 1]);
+      expect([await tell('02', good, degraded('b')), await tell('03', good, degraded('b'))]).toEqual([1, 1]);
+      expect([await tell('04', ...many), await tell('05', ...many)]).toEqual([2, 2]);
     });
 
     it('keeps the most severe of more troubles than the parameter holds, and asks the table for the others', async () => {
@@ -316,7 +364,10 @@ describe('notify of a run', () => {
       expect(after.seen.sent).toHaveLength(1);
     });
 
-    it('that has ended meanwhile is not unsaid, where the table takes nothing', async () => {
+    it.each([
+      ['of the same moment', '09', [failed('a')], { a: '09', b: '09' }],
+      ['that had nothing to tell of it', '08', [failed('a'), good('b')], { a: '08', b: '09' }],
+    ])('that has ended meanwhile is not unsaid by one %s, where the table takes nothing', async (_what, hour, outcomes, expected) => {
       const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
       const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
       const slow = notifierOf(full, false, {
@@ -327,8 +378,25 @@ describe('notify of a run', () => {
           return content;
         },
       });
-      await slow.handle(at('09', [failed('a')]));
-      expect([...(await notified.read()).keys()]).toEqual(['b', 'a']);
+      await slow.handle(at(hour, outcomes));
+      const known = [...(await notified.read())].map(([name, told]) => [
+        name,
+        told.notified === undefined ? '' : new Date(told.at).toISOString().slice(11, 13),
+      ]);
+      expect(Object.fromEntries(known)).toEqual(expected);
+    });
+
+    it('that ended later and is in the table does not unsay what was told after it, once the table takes nothing', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      const full: Memory = { ...memory, change: () => Promise.reject(new Error('full')) };
+      const tell = async (hour: string, outcome: Outcome, from: Memory) => {
+        const { handle, seen } = notifierOf(from, false, notified);
+        await handle(at(hour, [outcome]));
+        return seen.sent.length;
+      };
+      expect(await tell('12', good('a'), memory)).toBe(0);
+      expect(await tell('11', failed('a'), full)).toBe(1);
+      expect([await tell('15', failed('a'), full), await tell('18', good('a'), full)]).toEqual([0, 1]);
     });
 
     it('that ended later and was told of before does not unsay what was told after it, where the table takes nothing', async () => {

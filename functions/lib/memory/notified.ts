@@ -44,7 +44,6 @@ export interface NotifiedStore {
 
 /** A parameter of the Standard tier holds 4 KB: https://docs.aws.amazon.com/general/latest/gr/ssm.html#limits_ssm */
 const maxBytes = 4096;
-const dayMs = 24 * 3_600_000;
 /** The API's answer has little more than the value. */
 const maxAnswerBytes = 64 * 1024;
 
@@ -124,9 +123,8 @@ const contentAfter = (content: Notified, table: TargetMemories, { report, known,
   for (const { target } of report.targets) {
     const [notified, before] = [known.get(target)?.notified, after.get(target)];
     if ([before?.notified, shown.get(target)?.notified].every((each) => isDeepStrictEqual(each, notified))) continue;
-    // Of runs that overlap, one that ended later may have been told of before. What says to be of another day is of no run.
-    const others = [before?.at, toldByTable(table.get(target))?.at].filter((at) => at !== undefined);
-    const latest = Math.max(...others.filter((at) => at - endedAt < dayMs));
+    // Of runs that overlap, one that ended later may have been told of before.
+    const latest = Math.max(before?.at ?? 0, toldByTable(table.get(target))?.at ?? 0);
     if (latest <= endedAt) after.set(target, { at: endedAt, notified });
     else if (toldOf(alerts, target) !== undefined) after.set(target, { at: latest + 1000, notified });
   }
