@@ -11,7 +11,7 @@ const maxNameBytes = 191;
 /** One pod of an account's that lacks something must not keep the others from being seen, and deleted. */
 const podSchema = z.object({
   id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), boundedText(maxNameBytes)),
-  name: z.catch(z.string(), ''),
+  name: z.catch(boundedText(maxNameBytes), ''),
   /** PROVISIONING, STARTING, RUNNING, EXITED, ERROR or TERMINATED; others may come. */
   status: z.catch(boundedText(64), 'UNKNOWN'),
   /** The registry credential's id, or null. */
@@ -22,7 +22,7 @@ const podSchema = z.object({
 export type Pod = z.output<typeof podSchema>;
 
 const cpuSchema = z.object({
-  id: z.string().check(z.minLength(1), z.maxLength(maxNameBytes)),
+  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), boundedText(maxNameBytes)),
   vcpu: z.object({ min: z.number() }),
   price: z.object({ securePerVcpu: z.number() }),
 });
