@@ -20,7 +20,10 @@ export type StartExecution = (name: string, input: object) => Promise<StartAnswe
  *
  * @param stateMachineArn the machine's, or an alias's of it
  */
-export const createStartExecution = (settings: Settings, stateMachineArn: string): StartExecution => {
+export const createStartExecution = (
+  settings: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'aws'>,
+  stateMachineArn: string,
+): StartExecution => {
   const sfn = new SFNClient(awsClientDefaults(settings));
   const [, partition, , region, account, , machine] = stateMachineArn.split(':');
   const isRunning = async (name: string): Promise<boolean> => {

@@ -29,7 +29,10 @@ const maxPages = 110;
 const maxImagesMs = 60_000;
 
 /** Source: https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html */
-export const createListRepositoryImages = (settings: Settings, now: () => number): ListRepositoryImages => {
+export const createListRepositoryImages = (
+  settings: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'aws'>,
+  now: () => number,
+): ListRepositoryImages => {
   const defaults = awsClientDefaults(settings, maxBytes);
   return async (registry, repository) => {
     const asked = `ECR, asked for the images of ${repository},`;
