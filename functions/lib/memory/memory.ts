@@ -94,6 +94,8 @@ export const createMemory = (settings: Settings): Memory => {
       for (let page = 0; page < maxPages; page += 1) {
         const command = new QueryCommand({
           TableName,
+          // Else what was written a second ago may be missing: a push, or what people were told.
+          ConsistentRead: true,
           KeyConditionExpression:
             prefix === undefined ? '#kind = :kind' : '#kind = :kind AND begins_with(#name, :prefix)',
           ExpressionAttributeNames: { '#kind': 'kind', ...(prefix === undefined ? {} : { '#name': 'name' }) },

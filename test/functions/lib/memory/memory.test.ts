@@ -7,6 +7,7 @@ import { rememberReport } from '../../../../functions/lib/memory/remember-report
 import { rememberToken, targetForm } from '../../../../functions/lib/memory/target-memory.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
 import type { Report } from '../../../../functions/lib/report/report.ts';
+import { json, serve } from '../../../../simulator/loopback.ts';
 import { World } from '../../../../simulator/world.ts';
 
 const countForm: MemoryForm<z.ZodMiniObject<{ count: z.ZodMiniNumber }>> = {
@@ -55,6 +56,20 @@ describe('a change', () => {
     world.faults.clear();
     expect(tries).toBe(4);
   });
+});
+
+it('reads what was written before, and not what was a second ago', async () => {
+  const asked: object[] = [];
+  const { origin, close } = await serve(world.clock, world.faults, ({ body }) => {
+    asked.push(JSON.parse(body));
+    return json(200, { Items: [] });
+  });
+  const { settings } = world.platform();
+  const elsewhere = createMemory({ ...settings, aws: { ...settings.aws, endpoint: origin } });
+  await elsewhere.read(countForm, 'met');
+  await elsewhere.readAll(countForm);
+  expect(asked).toMatchObject([{ ConsistentRead: true }, { ConsistentRead: true }]);
+  await close();
 });
 
 describe('an item that is none of ours', () => {
