@@ -52,7 +52,8 @@ const push = async (real: Real, tag: string, recipe = {}): Promise<string> => {
   return digest;
 };
 
-const memoryOf = ({ world }: Real) => createMemory(world.platform().settings);
+/** With a patience of its own: the functions' is a fifth of a second, which a busy machine exceeds. */
+const memoryOf = ({ world }: Real) => createMemory({ ...world.platform().settings, UPSTREAM_TIMEOUT_SECONDS: 3 });
 
 /** A second after whatever was before it, so that each moment has an order. Where the memory was lost just then, it is a first sight. */
 const choose = async (real: Real, image: string): Promise<void> => {

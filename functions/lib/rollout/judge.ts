@@ -49,8 +49,8 @@ export const isOfRelease = (
 
 /** What keeps workers from running an image, and is the image's own fault: one worker's word is enough. */
 const faultsOfImage: readonly PullCause[] = ['missing', 'wrong-architecture', 'not-an-image', 'container-cannot-start'];
-/** What is nobody's fault who pushes images: a token, a registry or a network that has its moment. */
-const excused: readonly PullCause[] = ['refused', 'throttled', 'registry-unreachable'];
+/** What is nobody's fault who pushes images: a token, a registry, what it keeps layers in, or a network that has its moment. */
+const excused: readonly PullCause[] = ['refused', 'throttled', 'registry-unreachable', 'blob-store', 'upstream'];
 
 const beginPattern = /^start container for \S+ begin$/i;
 const resetPattern = /^(?:create|stop|remove) container\b/i;

@@ -117,6 +117,8 @@ describe('the workers of a new image', () => {
   it.each([
     ['throttling', 'toomanyrequests: Rate exceeded'],
     ['the network', 'Get "https://x": dial tcp: i/o timeout'],
+    ['a key of the registry’s', 'KMSException: kms key is disabled'],
+    ['what a cache pulls from', 'unable to pull through cache: upstream registry is unavailable'],
     ['a refused login', 'denied: Your authorization token has expired. Reauthenticate and try again.'],
   ])('never break it by %s, however many', (_, text) => {
     const workers = ['a', 'b', 'c'].map((id) => worker(id, 'UNHEALTHY', refusedBy(text)));
