@@ -31,8 +31,7 @@ export const createRollBack =
     const current = record?.current;
     if (current?.attempt !== order.attempt || current.phase !== 'returning') return end.asOther(record);
     const { image, earlier, brokenWhy = '' } = current;
-    const notOurs = (found: string) =>
-      end.with('broken', brokenWhy, { back: 'not ours', change: (all) => ({ ...all, earlier: { image: found } }) });
+    const notOurs = (found: string) => end.notOurs(brokenWhy, found);
 
     const seen = await lookAtEndpoint(runpod, id);
     if (seen === undefined) return end.gone();

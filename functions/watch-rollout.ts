@@ -50,12 +50,7 @@ export const createWatchRollout =
     const endpoint = await management.getEndpoint(id);
     if (endpoint === undefined) return end.gone();
     if (endpoint.image !== image) {
-      return isBack
-        ? end.with('broken', brokenWhy, {
-            back: 'not ours',
-            change: (all) => ({ ...all, earlier: { image: endpoint.image } }),
-          })
-        : end.byHand(endpoint.image);
+      return isBack ? end.notOurs(brokenWhy, endpoint.image) : end.byHand(endpoint.image);
     }
     if (isEndedByHold(record)) return end.leave('held', 'it was held', image);
     const known = isBack ? current.backVersion : current.version;

@@ -626,7 +626,7 @@ describe('a watched rollout', () => {
     expect(await createWatchRollout(deps())(order)).toMatchObject({
       ending: { verdict: 'broken', back: 'not ours', why: 'it does not start', isTold: true },
     });
-    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest) });
+    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest), byHand: true });
   });
 
   it('goes on where a person asked for it, held or not', async () => {
@@ -760,7 +760,7 @@ describe('the step that gives the earlier image back', () => {
     runpod.afterwards = () => runpod.change(imageOf(otherDigest));
     expect(await ending(createRollBack(deps())(order))).toMatchObject({ back: 'not ours' });
     expect([runpod.image, runpod.given]).toEqual([imageOf(otherDigest), [imageOf(oldDigest)]]);
-    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest) });
+    expect((await record())?.earlier).toEqual({ image: imageOf(otherDigest), byHand: true });
   });
 
   it.each([

@@ -157,6 +157,24 @@ describe('an endpoint that people change', () => {
     });
   });
 
+  it('keeps what was chosen while the earlier image came back, after a push that no run had seen', async () => {
+    await begin();
+    world.push('team/worker', 'debug');
+    await pushBroken(world, 'cannot start');
+    world.runpod.onImageChange = (_, image) => {
+      if (image !== ours(firstDigest)) return;
+      world.push('team/worker', 'production');
+      void world.clock.sleep(5000).then(() => world.runpod.release(endpoint, byHand));
+    };
+    await rollOut(world);
+    expect(await record()).toMatchObject({ ended: { verdict: 'broken', back: 'not ours' } });
+    for (let run = 0; run < 2; run += 1) {
+      await world.clock.advance(minuteMs);
+      await rollOut(world);
+    }
+    expect(endpoint.image).toBe(byHand);
+  });
+
   it('takes what was pushed after the choice, though no run was in between', async () => {
     await begin();
     world.push('team/worker', 'debug');

@@ -178,6 +178,10 @@ export const endBy = (memory: RolloutMemory, order: RolloutOrder, now: () => num
     leave: (verdict: RolloutVerdict, why: string, image: string): Promise<RolloutStep> =>
       ended(verdict, why, { change: (record) => leaveOn(record, image) }),
 
+    /** Somebody has given it another image while the earlier one was put back: that stays. */
+    notOurs: (why: string, image: string): Promise<RolloutStep> =>
+      ended('broken', why, { back: 'not ours', change: (record) => ({ ...record, earlier: { image, byHand: true } }) }),
+
     /** Somebody has given the endpoint an image of their choice: it stays, and what it replaced is not given again. */
     async byHand(image: string, why = 'it was replaced by hand at Runpod'): Promise<RolloutStep> {
       const { record, before } = await changeCurrent(memory, order, (_, found) =>
