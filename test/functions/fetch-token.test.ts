@@ -66,6 +66,8 @@ describe('fetch-token', () => {
   it.each([
     ['InvalidSignatureException', 'Set the clock of the machine that asks'],
     ['UnrecognizedClientException', 'AWS does not know these credentials'],
+    ['IncompleteSignature', 'The request came without its whole signature'],
+    ['MissingAuthenticationTokenException', 'The request came without its whole signature'],
     ['ExpiredTokenException', 'The session has ended: sign in again.'],
     ['AccessDeniedException', 'Allow ecr:GetAuthorizationToken on * to the role that mints.'],
   ])('has a remedy of its own for %s', async (name, remedy) => {

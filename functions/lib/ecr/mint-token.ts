@@ -36,6 +36,15 @@ export const remediesByName: readonly (readonly [names: readonly string[], remed
     ['UnrecognizedClientException', 'InvalidClientTokenId', 'AuthFailure'],
     'AWS does not know these credentials: they were deleted, or are of another partition. Sign in with others; a role that was deleted is there again after a deploy.',
   ],
+  [
+    [
+      'IncompleteSignature',
+      'IncompleteSignatureException',
+      'MissingAuthenticationToken',
+      'MissingAuthenticationTokenException',
+    ],
+    'The request came without its whole signature: let what stands between, such as a proxy, pass the Authorization header.',
+  ],
   [['ExpiredTokenException', 'ExpiredToken'], 'The session has ended: sign in again.'],
   [
     ['RegionDisabledException'],
