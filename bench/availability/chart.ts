@@ -1,6 +1,6 @@
 import type { YearResult } from './year.ts';
 
-const [width, labelWidth, valueWidth, rowHeight] = [960, 290, 180, 34];
+const [width, labelWidth, valueWidth, rowHeight] = [960, 310, 180, 34];
 const bandWidth = width - labelWidth - valueWidth;
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
 const [yearHours, maxBar] = [8760, 70];
@@ -14,11 +14,11 @@ const hours = (minutes: number): string => `${(minutes / 60).toLocaleString('en'
 const barOf = (minutes: number): string =>
   ((Math.log10(1 + minutes / 60) / Math.log10(1 + yearHours)) * maxBar).toFixed(1);
 
-/** Colours of a light page and of a dark one, which an SVG within an img follows as well. */
+/** Colours of a light page and of a dark one, which an SVG within an img follows as well; told apart by their lightness, too. */
 const style = `
-    .ground { fill: #fff } text { fill: #171b24 } .dim { fill: #545d70 } .well { fill: #2f9e6e } .lost { fill: #c4314b } .tick { stroke: #888 }
+    .ground { fill: #fff } text { fill: #171b24 } .dim { fill: #545d70 } .well { fill: #bfe3cf } .lost { fill: #a81e2c } .tick { stroke: #888 }
     @media (prefers-color-scheme: dark) {
-      .ground { fill: #12151c } text { fill: #e8ecf4 } .dim { fill: #a4aec2 } .well { fill: #1f6f4d } .lost { fill: #ff8a80 }
+      .ground { fill: #12151c } text { fill: #e8ecf4 } .dim { fill: #a4aec2 } .well { fill: #1d4a37 } .lost { fill: #ff9b92 }
     }
   `;
 
@@ -49,16 +49,16 @@ export const drawYear = (
   });
   const ticks = months.map((month, index) => {
     const at = x((index / months.length) * yearMs);
-    return `<path class="tick" d="M${at.toFixed(1)} ${bottom - 8}v6"/><text class="dim" x="${(at + 3).toFixed(1)}" y="${bottom + 10}" font-size="12">${month}</text>`;
+    return `<path class="tick" d="M${at.toFixed(1)} ${bottom - 8}v6"/><text class="dim" x="${(at + 3).toFixed(1)}" y="${bottom + 12}" font-size="14">${month}</text>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}" font-family="system-ui, sans-serif" font-size="14">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeXml(title)}" font-family="system-ui, sans-serif" font-size="15">
   <style>${style}</style>
   <rect class="ground" width="${width}" height="${height}"/>
   <text x="16" y="30" font-size="17" font-weight="600">${escapeXml(title)}</text>
-  <text class="dim" x="${valueX}" y="40" font-size="12">expired in all</text>
+  <text class="dim" x="${valueX}" y="38" font-size="14">expired in all</text>
   ${bands.join('\n  ')}
   ${ticks.join('\n  ')}
-  <text class="dim" x="${labelWidth}" y="${height - 12}" font-size="12">red: the token that Runpod holds is expired (at least 1.5 px wide; bars by the logarithm of their hours)</text>
+  <text class="dim" x="16" y="${height - 12}" font-size="14">Green: pulls work. Red: the token that Runpod holds is expired, at least 1.5 px wide. Bars: the logarithm of their hours.</text>
 </svg>
 `;
 };
