@@ -66,7 +66,8 @@ const openRun = async (): Promise<void> => {
       await new Promise((resolve) => setTimeout(resolve, textMs));
     }
   } catch {
-    // The connection says on the page what is wrong, and comes back.
+    // The connection says on the page what is wrong, and comes back; then it is opened again.
+    openedRun = '';
   } finally {
     isOpening = false;
   }

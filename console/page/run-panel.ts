@@ -76,7 +76,18 @@ export class RunPanel {
   async open(run: string, now: number): Promise<boolean> {
     const answer = await ask(`runs/${encodeURIComponent(run)}`);
     if (!answer.ok) {
-      byId('run-facts').replaceChildren(html('p', { class: 'dim' }, `${run}: ${await answer.text()}`));
+      this.#opened = undefined;
+      setText(byId('run-heading'), `Run ${run}`);
+      this.#drawPath();
+      this.#drawGraph();
+      this.#forgetState();
+      showList(
+        byId('run-facts'),
+        [await answer.text()],
+        () => 'facts',
+        (each) => each,
+        (each) => html('p', { class: 'dim' }, each),
+      );
       return false;
     }
     const before = this.#opened?.machine;
@@ -134,13 +145,12 @@ export class RunPanel {
   }
 
   #drawPath(): void {
-    const run = this.#opened;
-    if (run === undefined) return;
-    const states = new Map(run.states.map((state) => [state.id, state]));
-    const steps = paths[run.machine]
+    const { run: run_ = '', machine = 'guide', states: reached = [] } = this.#opened ?? {};
+    const states = new Map(reached.map((state) => [state.id, state]));
+    const steps = paths[machine]
       .filter(([id]) => states.has(id) || !detours.includes(id))
       .map(([id, word]) => ({ id, word, state: states.get(id) }));
-    const [run_, chosen] = [run.run, this.#chosen];
+    const chosen = this.#chosen;
     showList(
       byId('path'),
       steps,
