@@ -74,17 +74,25 @@ export class Lane {
   readonly element = html('div', { class: 'lane' });
   readonly #svg = svg('svg', { height, role: 'group', preserveAspectRatio: 'none' });
   readonly #elements = new Map<string, SVGElement>();
-  readonly #texts = new Map<string, string>();
-  readonly #tip: Tip;
+  readonly #texts = new WeakMap<EventTarget, string>();
   readonly #open: (run: string) => void;
   #used = new Set<string>();
   #order: string[] = [];
 
   constructor(tip: Tip, open: (run: string) => void) {
-    this.#tip = tip;
     this.#open = open;
-    this.element.append(this.#svg);
+    this.element.append(html('div', {}, this.#svg));
     this.#svg.addEventListener('keydown', (event) => this.#move(event));
+    // Once for the lane: listeners of each run's own would be most of what drawing a lane costs.
+    const show = ({ target }: Event): void => {
+      const text = target === null ? undefined : this.#texts.get(target);
+      if (target instanceof Element && text !== undefined) tip.show(target, text);
+    };
+    for (const type of ['pointerover', 'focusin']) this.#svg.addEventListener(type, show);
+    for (const type of ['pointerout', 'focusout']) this.#svg.addEventListener(type, () => tip.hide());
+    this.#svg.addEventListener('click', ({ target }) => {
+      if (target instanceof Element) open(target.getAttribute('data-run') ?? '');
+    });
   }
 
   #place(
@@ -116,16 +124,9 @@ export class Lane {
     const isNew = !this.#elements.has(key);
     const label = text.replaceAll('\n', '; ');
     const element = this.#place(key, name, { ...attributes, role: 'button', 'aria-label': label, 'data-run': run });
-    this.#texts.set(key, text);
+    this.#texts.set(element, text);
     this.#order.push(key);
-    if (!isNew) return;
-    set(element, { tabindex: -1 });
-    const show = (): void => this.#tip.show(element, this.#texts.get(key) ?? '');
-    element.addEventListener('pointerenter', show);
-    element.addEventListener('pointerleave', () => this.#tip.hide());
-    element.addEventListener('focus', show);
-    element.addEventListener('blur', () => this.#tip.hide());
-    element.addEventListener('click', () => this.#open(element.getAttribute('data-run') ?? ''));
+    if (isNew) set(element, { tabindex: -1 });
   }
 
   #move(event: KeyboardEvent): void {
@@ -265,7 +266,6 @@ export class Lane {
       if (this.#used.has(key)) continue;
       element.remove();
       this.#elements.delete(key);
-      this.#texts.delete(key);
     }
   }
 }

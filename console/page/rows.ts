@@ -25,6 +25,8 @@ const colours: Record<Standing, string> = {
 const everything = 'all';
 /** More rows than this are drawn closer together, so that forty are on two screens. */
 const looseRows = 20;
+/** Rows so far outside of the window are drawn before they come into it. */
+const aheadPx = 200;
 
 /** What lanes were last drawn from. */
 interface Picture {
@@ -43,7 +45,6 @@ interface Row {
   readonly left: HTMLElement;
   readonly why: HTMLElement;
   readonly end: HTMLElement;
-  isSeen: boolean;
   drawnAt: number;
 }
 
@@ -56,25 +57,18 @@ export class Rows {
   readonly #tip: Tip;
   readonly #open: (run: string) => void;
   readonly #redraw: () => void;
-  readonly #seen: IntersectionObserver;
   #shown: Standing | typeof everything = everything;
   #width = 0;
   #chosen = '';
   #axisKey = '';
   #picture: Picture | undefined;
+  /** Those that are listed, from top to bottom. */
+  #listed: readonly Row[] = [];
 
   constructor(tip: Tip, open: (run: string) => void, redraw: () => void) {
     [this.#tip, this.#open, this.#redraw] = [tip, open, redraw];
     this.#filter.addEventListener('input', redraw);
-    this.#seen = new IntersectionObserver((entries) => {
-      for (const { target, isIntersecting } of entries) {
-        const row = this.#rows.get(target.getAttribute('data-row') ?? '');
-        if (row === undefined) continue;
-        row.isSeen = isIntersecting;
-        // A row that is scrolled to is drawn alone: all of them, at each frame, would be half a frame late.
-        if (isIntersecting) this.#drawLane(row);
-      }
-    });
+    addEventListener('scroll', () => this.#drawInSight(), { passive: true });
     new ResizeObserver(([entry]) => {
       this.#width = Math.floor(entry?.contentRect.width ?? 0);
       redraw();
@@ -92,8 +86,7 @@ export class Rows {
       html('p', { class: 'end' }, end),
       why,
     );
-    this.#seen.observe(element);
-    return { id, element, lane, standing, left, why, end, isSeen: false, drawnAt: 0 };
+    return { id, element, lane, standing, left, why, end, drawnAt: 0 };
   }
 
   #drawCounts(standingById: ReadonlyMap<string, Standing>): void {
@@ -154,17 +147,39 @@ export class Rows {
     const isSpanNews = store.dirty.has('outages') || store.dirty.has('marks');
     if (isSpanNews) for (const row of this.#rows.values()) row.drawnAt = 0;
     this.#picture = { store, now, scale, stepMs };
+    const listed: Row[] = [];
     for (const each of shown) {
       const row = this.#rows.get(each.id);
       if (row === undefined) continue;
       this.#drawWords(row, each, store, standingById.get(each.id) ?? 'unknown', now);
-      this.#drawLane(row);
+      listed.push(row);
     }
+    this.#listed = listed;
+    this.#drawInSight();
   }
 
-  /** Draws a row's time, where it is in sight and anything in it has changed. */
+  /**
+   * Draws those that are in the window. They are found by halves: to have each of a thousand rows observed, by an
+   * IntersectionObserver or for `content-visibility: auto`, costs a browser half of each frame that is scrolled.
+   */
+  #drawInSight(): void {
+    let [from, to] = [0, this.#listed.length];
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      const bottom = this.#listed[middle]?.element.getBoundingClientRect().bottom ?? 0;
+      if (bottom < -aheadPx) from = middle + 1;
+      else to = middle;
+    }
+    const end = this.#listed.findIndex(
+      ({ element }, index) => index >= from && element.getBoundingClientRect().top > innerHeight + aheadPx,
+    );
+    // All are looked at before any is drawn, so that the page is laid out once.
+    for (const row of this.#listed.slice(from, end < 0 ? undefined : end)) this.#drawLane(row);
+  }
+
+  /** Draws a row's time, where anything in it has changed. */
   #drawLane(row: Row): void {
-    if (this.#picture === undefined || !row.isSeen || this.#width === 0) return;
+    if (this.#picture === undefined || this.#width === 0) return;
     const { store, now, scale, stepMs } = this.#picture;
     const refresher = store.get('refreshers', row.id);
     if (refresher === undefined) return;

@@ -167,9 +167,20 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await expect.poll(() => page.locator('#run-heading').innerText()).toBe('Run run-1');
     await page.click('#follow');
     await expect.poll(() => page.locator('#run-heading').innerText()).toBe(`Run ${newest}`);
+    // One that is forgotten says so, and shows nothing of another.
+    await page.evaluate(`(({ dataset }, element) => {
+      dataset.run = 'run-0';
+      element.dispatchEvent(new MouseEvent('click', { bubbles: true }));
+    })(...Array(2).fill(document.querySelector('[data-row="production"] .t-run')))`);
+    await expect.poll(() => page.locator('#run-facts').innerText()).toMatch(/^This run is not on record/);
+    expect(await page.locator('#run-heading').innerText()).toBe('Run run-0');
+    expect(await page.locator('#path .step').count()).toBe(0);
+    expect(errors.splice(0)).toEqual([expect.stringContaining('404')]);
     // The guide's failed run says why.
+    const why = all('runs').find(({ refresher }) => refresher === 'guide')?.error ?? 'a failure';
     await page.locator('[data-row="guide"] .t-run').first().click();
-    await expect.poll(() => page.locator('#run-facts').innerText()).toMatch(/failed.*Runpod answered \d+/s);
+    await expect.poll(() => page.locator('#run-facts').innerText()).toMatch(/^failed/);
+    expect(await page.locator('#run-facts').innerText()).toContain(why);
     expect(errors).toEqual([]);
   });
 
@@ -220,6 +231,15 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await expect.poll(() => page.locator('#rows > li').count()).toBe(1003);
     expect(await page.locator('#rows > li').first().getAttribute('data-row')).toMatch(/^target-777-/);
     expect(await page.locator('#counts button').first().innerText()).toBe('all 1003');
+    // Only what is in the window, or nearly, has its time drawn; what is scrolled to gets it.
+    const last = page.locator('#rows > li:has(h3:text-matches("^target-"))').last();
+    expect(await last.locator('.t-run').count()).toBe(0);
+    expect(await page.locator('.t-token').count()).toBeGreaterThan(5);
+    await last.scrollIntoViewIfNeeded();
+    await expect.poll(() => last.locator('.t-run').count()).toBe(1);
+    expect(await page.locator('.t-token').count()).toBeLessThan(200);
+    await last.locator('.t-run').hover();
+    await expect.poll(() => page.locator('#tip').innerText()).toMatch(/^target-.*, by schedule: succeeded/);
     await page.fill('#filter', 'target-55');
     await expect.poll(() => page.locator('#rows > li').count()).toBe(11);
     await page.fill('#filter', '');
