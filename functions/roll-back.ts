@@ -11,7 +11,6 @@ import {
 } from './lib/rollout/execution.ts';
 import type { RolloutPlatform } from './lib/rollout/memory.ts';
 import { type RolloutStep, stateSchema } from './lib/rollout/order.ts';
-import type { CurrentRollout } from './lib/rollout/record.ts';
 
 /**
  * Gives an endpoint its earlier image back, by its digest, where it still has ours.
@@ -35,24 +34,30 @@ export const createRollBack =
 
     const seen = await lookAtEndpoint(runpod, id);
     if (seen === undefined) return end.gone();
-    const { endpoint: before, releases: releasesBefore } = seen;
-    const releasedBefore = releasesBefore[0]?.createdAt;
+    const { endpoint: before, releases } = seen;
     const givenAt = now();
-    // An execution before this one may have come so far, or the earlier image was put back by hand.
-    let back: Pick<CurrentRollout, 'backAt' | 'backVersion'> = { backAt: current.backAt ?? givenAt };
+    let then: typeof seen | undefined = seen;
+    let releasedBefore = current.releasedBefore;
     if (before.image !== earlier.image) {
       if (before.image !== image) return notOurs(before.image);
-      const then = await giveImage(runpod, id, earlier.image, image);
-      if (then === undefined) return end.gone();
-      const { endpoint: after, releases } = then;
-      if (after.image !== earlier.image) return notOurs(after.image);
-      const release = releaseOf(releases, earlier.image, releasedBefore);
-      if (release?.old !== undefined && release.old !== image && release.old !== earlier.image) {
-        await runpod.changeImage(id, release.old);
-        return notOurs(release.old);
-      }
-      back = defined({ backAt: release?.createdAt ?? givenAt, backVersion: release?.version });
+      const { record: marked, before: ours } = await changeCurrent(memory, order, (found, all) => ({
+        ...all,
+        current: { ...found, backAt: givenAt },
+      }));
+      if (ours === undefined) return end.asOther(marked);
+      releasedBefore = releases[0]?.createdAt;
+      then = await giveImage(runpod, id, earlier.image, image);
     }
+    if (then === undefined) return end.gone();
+    if (then.endpoint.image !== earlier.image) return notOurs(then.endpoint.image);
+    // Without a try of ours before this one, the earlier image was put back by hand.
+    const isOurs = before.image !== earlier.image || current.backAt !== undefined;
+    const release = isOurs ? releaseOf(then.releases, earlier.image, releasedBefore) : undefined;
+    if (release?.old !== undefined && release.old !== image && release.old !== earlier.image) {
+      await runpod.changeImage(id, release.old);
+      return notOurs(release.old);
+    }
+    const back = defined({ backAt: release?.createdAt ?? current.backAt ?? givenAt, backVersion: release?.version });
     const { record: returned, before: ours } = await changeCurrent(memory, order, (found, all) => ({
       ...all,
       current: { ...found, ...back },

@@ -44,6 +44,8 @@ class Endpoint {
   isReleased = true;
   /** Whether Runpod, which says that it took a change, shows it. */
   isShown = true;
+  /** An image that Runpod does not take for a while. */
+  refuses: string | undefined;
   /** Whether Step Functions starts no refresh. */
   refreshesFail = false;
 
@@ -75,6 +77,7 @@ class Endpoint {
       return this.releases;
     },
     changeImage: async (_, image) => {
+      if (image === this.refuses) throw new RunpodUnavailableError('Runpod answered 500.');
       this.meanwhile?.();
       this.meanwhile = undefined;
       this.given.push(image);
@@ -675,6 +678,26 @@ describe('somebody else’s choice', () => {
     expect(await createRollBack(deps())(order)).toMatchObject({
       ending: { verdict: 'broken', back: 'not ours', isTold: true },
     });
+    expect(runpod.image).toBe(imageOf(otherDigest));
+  });
+});
+
+describe('a choice that was overwritten and could not be put back', () => {
+  it.each([
+    ['apply-rollout', {}, tagged, createApplyRollout],
+    ['roll-back', returning, imageOf(newDigest), createRollBack],
+  ] as const)('is put back by %s where it is asked once more', async (_name, current, image, create) => {
+    const { runpod, deps } = await begin(current);
+    runpod.image = image;
+    runpod.meanwhile = () => {
+      runpod.change(imageOf(otherDigest));
+      runpod.time += 1000;
+    };
+    runpod.refuses = imageOf(otherDigest);
+    const step = create(deps());
+    await expect(step(order)).rejects.toThrow(RunpodUnavailableError);
+    runpod.refuses = undefined;
+    expect(await step(order)).toMatchObject({ next: 'notify', ending: { isTold: true } });
     expect(runpod.image).toBe(imageOf(otherDigest));
   });
 });
