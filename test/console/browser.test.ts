@@ -98,7 +98,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(await rowOf('production')).toMatch(
       /^production ● well \d+ h \d+ min left, until .* UTC.* never without pulls in the/,
     );
-    expect(await rowOf('guide')).toMatch(/✕ failed expired .* ago.*Runpod answered \d+\..* without pulls in/);
+    expect(await rowOf('guide')).toMatch(/✕ failed expired .* ago.* without pulls in .*Runpod answered \d+\./);
     // People heard of it while there was time, of a run that gave up, of the time growing short, and when it was over.
     const told = await page.locator('#inbox h3').allInnerTexts();
     expect([told[0], told.at(-1)]).toEqual([
@@ -110,6 +110,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     }
     expect(new Set(told).size).toBe(told.length);
     await shoot('console-outage');
+    await isAccessible();
     expect(errors).toEqual([]);
   });
 
@@ -122,6 +123,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(await rowOf('guide')).toMatch(/15\d h \d+ min without pulls in 7 d/);
     expect(await rowOf('guide-repaired')).toMatch(/never without pulls/);
     await shoot('console-week');
+    await isAccessible();
     expect(errors).toEqual([]);
   });
 
@@ -151,6 +153,7 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     // A state of the other machine is none of this one's.
     expect(await page.locator('#state').innerText()).toBe('');
     await shoot('console-rollout');
+    await isAccessible();
     expect(errors).toEqual([]);
   });
 
@@ -473,6 +476,15 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     );
   };
 
+  /** Of whatever stands on the page at the end of a story, with the drawer and all states open. */
+  const isAccessible = async (): Promise<void> => {
+    for (const summary of ['#drawer summary', '#graph-box summary']) await page.click(summary);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(), colorScheme).toEqual([]);
+    }
+  };
+
   it.each<readonly [string, () => Promise<unknown>]>([
     [
       'a rollout that came back',
@@ -558,6 +570,36 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     expect(swatches).not.toContain(false);
     for (const row of await page.locator('#rows > li p b').allInnerTexts()) expect(row).toMatch(/^[✕■▲◆?●] \w/);
     for (const step of await page.locator('#path .step').allInnerTexts()) expect(step).toMatch(/^[·○●↻✕] /);
+    // Each way in which a row can stand, and each colour of a proof, has a shape of its own.
+    const { eventLog } = source;
+    const { now } = eventLog.scalars;
+    const states = {
+      failed: { endsAt: now + 8 * hourMs, proofs: { failed: 1 } },
+      expired: { endsAt: now - hourMs },
+      late: { endsAt: now + hourMs },
+      degraded: { endsAt: now + 8 * hourMs, proofs: { degraded: 1 } },
+      unknown: {},
+      well: { endsAt: now + 8 * hourMs, proofs: { tested: 1 } },
+    };
+    for (const [id, state] of Object.entries(states))
+      eventLog.put('refreshers', { id, title: id, isOurs: true, ...state });
+    for (const proof of ['failed', 'degraded', 'observed', 'tested'])
+      eventLog.put('endpoints', { id: proof, refresher: 'late', name: '', proof, at: now - hourMs });
+    eventLog.flush();
+    const shapes = new Set<string>();
+    for (const id of Object.keys(states)) {
+      await expect.poll(() => page.locator(`[data-row="${id}"] p b`).innerText()).toMatch(new RegExp(`^. ${id}$`));
+      shapes.add((await page.locator(`[data-row="${id}"] p b`).innerText()).slice(0, 1));
+    }
+    expect(shapes.size).toBe(Object.keys(states).length);
+    await page.click('#tab-endpoints');
+    for (const [proof, shape] of [
+      ['failed', '✕'],
+      ['degraded', '◆'],
+      ['observed', '●'],
+      ['tested', '●'],
+    ])
+      await expect.poll(() => page.locator(`#endpoints b:text-is("${shape} ${proof}")`).count()).toBeGreaterThan(0);
     expect(await page.locator('#mark').innerText()).toMatch(/^[●▲✕]/);
     expect(await violations()).toEqual([]);
   });
