@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
+import { commandTrigger, heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
 import { isPodTrouble } from './conclude-pod.ts';
 import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 import { messageOfError, sectionOfError } from './platform-errors.ts';
@@ -123,7 +123,7 @@ const troubleAlert = (outcome: Outcome, memories: TargetMemories, now: number, s
     const severity = severityOf(end, now, scheduleMs);
     // It does not become less urgent by itself: the memory failed, and now it says again when the token ends.
     const isTold =
-      severity === known?.severity || (known?.severity === 'critical' && memory?.last?.outcome.refreshed !== true);
+      severity === known?.severity || (known?.severity === 'critical' && memory?.last?.trigger !== commandTrigger);
     if (isKnown && isTold) return [];
     const section = sectionOfError(outcome.error?.name ?? 'TargetLostError');
     const until = deadline(end, now);
