@@ -15,7 +15,7 @@ import { type FirstSteps, readFirstSteps } from './lib/report/runbook.ts';
 import { isStopTold } from './lib/rollout/stopped.ts';
 
 /** What notify needs from outside. */
-interface NotifyDeps extends Pick<Platform, 'now' | 'log' | 'meter'> {
+interface NotifyDeps extends Pick<Platform, 'now' | 'sleep' | 'log' | 'meter'> {
   readonly publish: Publish;
   readonly memory: Memory;
   readonly notified: NotifiedStore;
@@ -33,6 +33,9 @@ interface NotifyOutput {
   readonly published: number;
 }
 
+/** Longer than what a run that ends in the same moment takes from reading the parameter to writing it. */
+const minPauseMs = 500;
+
 /**
  * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered; and, for those who
  * asked for it, how every target has fared in the last day. Remembers what a run came to, and what people know of it.
@@ -44,6 +47,7 @@ export const createNotify = ({
   memory,
   notified,
   now,
+  sleep,
   scheduleMs,
   runbook,
   firstSteps,
@@ -90,9 +94,9 @@ export const createNotify = ({
         rememberReport(memory, notice.report, memories, alerts, now).catch(
           failed('What the run came to cannot be remembered'),
         ),
-        rememberNotified(notified, { table: read, parameter: before }, { report: notice.report, known, alerts }).catch(
-          failed('What people were told cannot be remembered'),
-        ),
+        rememberNotified(notified, { table: read, parameter: before }, { report: notice.report, known, alerts }, () =>
+          sleep(minPauseMs * (1 + Math.random())),
+        ).catch(failed('What people were told cannot be remembered')),
       ]);
       measureTokens(meter, remembered, now(), hasTargetAlarms);
     }
@@ -100,7 +104,13 @@ export const createNotify = ({
   };
 };
 
-export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'settings' | 'now' | 'log' | 'meter'>) => {
+export const buildNotify = ({
+  settings,
+  now,
+  sleep,
+  log,
+  meter,
+}: Pick<Platform, 'settings' | 'now' | 'sleep' | 'log' | 'meter'>) => {
   const runbook = settings.RUNBOOK_URL ?? '';
   const topics = { alert: requireSetting(settings, 'ALERT_TOPIC_ARN'), chat: settings.CHAT_TOPIC_ARN };
   return createNotify({
@@ -108,6 +118,7 @@ export const buildNotify = ({ settings, now, log, meter }: Pick<Platform, 'setti
     memory: createMemory(settings),
     notified: createNotifiedStore(settings),
     now,
+    sleep,
     scheduleMs: settings.SCHEDULE_HOURS * 3_600_000,
     runbook,
     firstSteps: runbook === '' ? readFirstSteps(log) : {},

@@ -374,7 +374,7 @@ describe('the functions', () => {
     'plan-retry': { aws: 0 },
     'conclude-target': { aws: 0 },
     report: { aws: 0 },
-    // What people were told is read and written beside the table; two topics.
+    // The table and the parameter are read; beside the table the parameter is read and written, twice; two topics.
     notify: { aws: 2, seconds: 5 * memorySeconds },
   };
 

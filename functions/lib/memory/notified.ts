@@ -137,9 +137,12 @@ interface ReadBefore {
   readonly parameter: Notified | undefined;
 }
 
+const maxWrites = 2;
+
 /**
  * Writes what people know of the targets now, unless the parameter says so already. It has no conditional write, so it is
- * read once more right before, that a run which ended meanwhile is not unsaid.
+ * read once more right before, that a run which ended meanwhile is not unsaid; and once more after a pause, for one that
+ * ended in the same moment may have unsaid this.
  *
  * @throws {MemoryUnavailableError}
  */
@@ -147,16 +150,21 @@ export const rememberNotified = async (
   store: NotifiedStore,
   { table, parameter }: ReadBefore,
   run: ToldRun,
+  pause: () => Promise<void>,
 ): Promise<void> => {
   const after = (content: Notified): Notified => contentAfter(content, table ?? new Map(), run);
   const isSaid = (content: Notified): boolean => writeContent(after(content)) === writeContent(content);
   if (parameter !== undefined && isSaid(parameter)) return;
-  const content = await store.read().catch((error: unknown) => {
-    // Whoever could read neither would take away what is known of other targets.
-    if (table === undefined) throw error;
-    return parameter ?? new Map();
-  });
-  await store.write(after(content));
+  for (let writes = 0; writes < maxWrites; writes += 1) {
+    if (writes > 0) await pause();
+    const content = await store.read().catch((error: unknown) => {
+      // Whoever could read neither would take away what is known of other targets.
+      if (table === undefined) throw error;
+      return parameter ?? new Map();
+    });
+    if (isSaid(content)) return;
+    await store.write(after(content));
+  }
 };
 
 const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
