@@ -198,6 +198,18 @@ describe('notify of a run', () => {
       expect(await tellFrom(notified, failed('a'))).toBe(1);
     });
 
+    it('is not told again as less urgent once the table is back, which missed that trouble', async () => {
+      const [memory, notified] = [createMemoryOf(), createNotifiedOf()];
+      const tell = async (hour: string, outcome: Outcome, table: Memory) => {
+        const { handle, seen } = notifierOf(table, false, notified);
+        await handle({ kind: 'report', report: { ...reportOf([outcome]), endedAt: `2026-11-23T${hour}:00:00Z` } });
+        return seen.sent.map(({ subject }) => subject.replace(/].*$/, ']'));
+      };
+      expect(await tell('06', good, memory)).toEqual([]);
+      expect(await tell('09', failed('a'), deaf)).toEqual(['[CRITICAL]']);
+      expect(await tell('12', failed('a'), memory)).toEqual([]);
+    });
+
     it('knows of the targets that a push’s run did not concern, and forgets those that have gone', async () => {
       const notified = createNotifiedOf();
       await tellFrom(notified, failed('a'), failed('b'));
