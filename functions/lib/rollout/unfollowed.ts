@@ -36,8 +36,9 @@ export const endUnfollowed = async (
     return { ...endRollout(left, verdict, leftTexts[phase](nameOf(image)), now), toldIn: execution };
   };
   const outcomes: RolloutOutcome[] = [];
-  for (const id of (await memory.readAll()).keys()) {
-    if (followers.some((each) => each.id === id)) continue;
+  for (const [id, { current, toldIn: lastToldIn }] of await memory.readAll()) {
+    const isOver = current === undefined && lastToldIn !== execution;
+    if (isOver || followers.some((each) => each.id === id)) continue;
     const { ended, toldIn } = (await memory.change(id, end)) ?? {};
     if (toldIn === execution && ended !== undefined) {
       outcomes.push({ endpoint: id, state: 'unwatched', why: ended.why, isTold: true });
