@@ -34,7 +34,7 @@ interface NotifyOutput {
 }
 
 /** Longer than what a run that ends in the same moment takes from reading the parameter to writing it. */
-const minPauseMs = 500;
+const pauseMs = 1000;
 
 /**
  * Tells people what changed for them: what failed, is delayed or degraded, and what has recovered; and, for those who
@@ -95,7 +95,7 @@ export const createNotify = ({
           failed('What the run came to cannot be remembered'),
         ),
         rememberNotified(notified, { table: read, parameter: before }, { report: notice.report, known, alerts }, () =>
-          sleep(minPauseMs * (1 + Math.random())),
+          sleep(pauseMs),
         ).catch(failed('What people were told cannot be remembered')),
       ]);
       measureTokens(meter, remembered, now(), hasTargetAlarms);
