@@ -207,14 +207,22 @@ export class StepFunctions {
         const arn = String(executionArn);
         const isChild = arn.includes(`/${this.#children.map}:`);
         const shown = this.#find(isChild ? this.#parentOf(arn) : arn)
-          .events.filter((event) => event.type === 'StateEntered' || event.type === 'StateExited')
+          .events.filter(
+            (event) => event.type === 'StateEntered' || event.type === 'StateExited' || event.type === 'StateFailed',
+          )
+          .filter(({ type, state }) => type !== 'StateFailed' || state.type === 'Task')
           .filter(({ state }) => this.#children.states.has(state.name) === isChild)
           .map((event, index) => {
             const { name, type, input } = event.state;
+            const common = { id: index + 1, previousEventId: index, timestamp: event.timestamp / 1000 };
+            if (event.type === 'StateFailed')
+              return {
+                ...common,
+                type: 'TaskFailed',
+                taskFailedEventDetails: { error: event.Error, cause: event.Cause },
+              };
             return {
-              id: index + 1,
-              previousEventId: index,
-              timestamp: event.timestamp / 1000,
+              ...common,
               type: `${type}${event.type}`,
               ...(event.type === 'StateEntered'
                 ? { stateEnteredEventDetails: { name, input: JSON.stringify(input) } }

@@ -93,7 +93,7 @@ describe('the live console', () => {
       'active',
     ]);
     // Those within the Map are in executions of their own.
-    expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['done', undefined]);
+    expect([phases.get('DiscoverEndpoints'), phases.get('FetchToken')]).toEqual(['caught', undefined]);
     expect(record?.details.get('Report')).toMatchObject({ output: { report: { outcome: 'failed' } } });
     expect(record?.opened).toMatchObject({
       status: 'FAILED',
