@@ -48,6 +48,14 @@ interface ReadDetail {
 /** Steps that most runs do not have: they are shown of those that do. */
 const detours: readonly string[] = ['WaitForUpstream'];
 
+/** Nothing is at work in a run that has ended: a state that was entered and not left is the one that it ended in. */
+const settled = (run: OpenedRun): OpenedRun => ({
+  ...run,
+  states: run.states.map((state) =>
+    run.endedAt !== undefined && state.phase === 'active' ? { ...state, phase: 'caught' } : state,
+  ),
+});
+
 /** The chosen run: what it came to, its path, and the states of its machine. */
 export class RunPanel {
   readonly #graphs: Partial<Record<OpenedRun['machine'], Workflow>> = {};
@@ -91,7 +99,7 @@ export class RunPanel {
       return false;
     }
     const before = this.#opened?.machine;
-    this.#opened = (await answer.json()) as OpenedRun;
+    this.#opened = settled((await answer.json()) as OpenedRun);
     if (before !== undefined && before !== this.#opened.machine) this.#forgetState();
     this.#drawFacts(this.#opened, now);
     this.#drawPath();

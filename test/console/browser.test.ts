@@ -184,6 +184,17 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     await page.locator('[data-row="guide"] .t-run').first().click();
     await expect.poll(() => page.locator('#run-facts').innerText()).toMatch(/^failed/);
     expect(await page.locator('#run-facts').innerText()).toContain(why);
+    // Nothing is at work in a run that failed: it ended where it failed.
+    await turn('runpod 503');
+    await turn('speed 3600');
+    await until(() => all('runs').some(({ refresher, status }) => refresher === 'production' && status === 'FAILED'));
+    await turn('speed 0');
+    await page.locator('[data-row="production"] .t-run.failed').first().click();
+    await page.click('#graph-box summary');
+    await expect
+      .poll(() => page.locator('.node[data-state="RefreshFailed"] text').textContent())
+      .toBe('✕ RefreshFailed');
+    expect(await page.locator('.node.active').count()).toBe(0);
     expect(errors).toEqual([]);
   });
 
