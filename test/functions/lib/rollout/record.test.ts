@@ -33,8 +33,8 @@ const currentOf = ({ current }: RolloutRecord): CurrentRollout => {
 describe('what is remembered of an endpoint’s images', () => {
   it('are two hundred, each once, the latest word last', () => {
     const many = Array.from({ length: 200 }, (_, index) => ({ image: 'i', digest: String(index), at: index }));
-    const again = remember(many, { image: 'i', digest: '0', at: 300 });
-    expect(again).toEqual([...many.slice(1), { image: 'i', digest: '0', at: 300 }]);
+    const again = remember(many, { image: 'i', digest: '7', at: 300 });
+    expect(again).toEqual([...many.slice(0, 7), ...many.slice(8), { image: 'i', digest: '7', at: 300 }]);
     expect(remember(many, { image: 'i', digest: 'new', at: 300 })).toHaveLength(200);
     expect(give({ ...first, given: many }, b, now).given).toEqual([...many.slice(1), { ...b, at: now }]);
   });
