@@ -46,6 +46,8 @@ const inputSchema = z.object({
   delay: z.optional(z.object({ rounds: z.number() })),
   /** There once people have been notified that the target is delayed. */
   notified: z.optional(z.object({ published: z.catch(z.number(), 1) })),
+  /** Why that failed. People may have been told nevertheless: SNS may take a message and lose its answer. */
+  notifyFailure: z.optional(z.unknown()),
   failure: z.optional(failureSchema),
 });
 
@@ -68,6 +70,7 @@ export const createConcludeTarget =
             input.images,
           );
     const isFailed = stored === undefined && failure !== undefined;
+    const isDelayTold = (input.notified?.published ?? 0) > 0 || input.notifyFailure !== undefined;
     const outcome = defined({
       target: input.name,
       refreshed: stored !== undefined,
@@ -92,7 +95,7 @@ export const createConcludeTarget =
           : [`Nothing was rolled out: ${messageOfFailure(input.rolloutFailure)}`]),
       ]),
       delayedRounds: input.delay?.rounds,
-      delayTold: (input.notified?.published ?? 0) > 0 ? true : undefined,
+      delayTold: isDelayTold ? true : undefined,
     });
     return boundOutcome(outcome, input.outcomeBytes);
   };

@@ -257,6 +257,14 @@ describe('conclude-target', () => {
     expect(outcome).not.toHaveProperty('error');
   });
 
+  it('counts a delay as told of where nobody knows whether people were, and not where nothing was new to them', async () => {
+    const state = { discovered, stored, watch: settled };
+    const notifyFailure = { Error: 'NotificationError', Cause: 'SNS did not answer.' };
+    expect(await conclude({ ...state, notifyFailure })).toMatchObject({ delayTold: true });
+    expect(await conclude({ ...state, notified: { published: 0 } })).not.toHaveProperty('delayTold');
+    expect(await conclude(state)).not.toHaveProperty('delayTold');
+  });
+
   it('sums up a target that failed', async () => {
     expect(await conclude({ failure: { Error: 'E', Cause: 'It broke.' } })).toEqual({
       target: 'a',
