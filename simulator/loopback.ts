@@ -46,6 +46,8 @@ interface Fault {
 /** Which faults are switched on. */
 export class Faults {
   readonly #faults: Fault[] = [];
+  /** What was done as asked, while whoever asked did not learn it. */
+  readonly unanswered: string[] = [];
 
   /** Switches a fault on. The answer switches it off again. */
   add(fault: Fault): () => void {
@@ -63,6 +65,7 @@ export class Faults {
   take(description: string): FaultEffect | undefined {
     const fault = this.#faults.find(({ on, times }) => on.test(description) && times !== 0);
     if (fault?.times !== undefined) fault.times -= 1;
+    if (fault !== undefined && 'lost' in fault.does) this.unanswered.push(description);
     return fault?.does;
   }
 }
