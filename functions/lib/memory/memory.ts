@@ -55,7 +55,11 @@ const maxBytes = 2 * 1024 * 1024;
 const maxPages = 50;
 const maxTries = 4;
 /** Nothing waits long for the memory: what it knows is of less worth than a token in time. */
-export const maxTimeoutSeconds = 3;
+const maxTimeoutSeconds = 3;
+
+/** What the clients of stores that remember are made with. */
+export const memoryClientDefaults = ({ UPSTREAM_TIMEOUT_SECONDS, aws = {} }: Settings, maxBytes: number) =>
+  awsClientDefaults({ UPSTREAM_TIMEOUT_SECONDS: Math.min(UPSTREAM_TIMEOUT_SECONDS, maxTimeoutSeconds), aws }, maxBytes);
 
 const itemSchema = z.object({ name: z.object({ S: z.string() }), record: z.object({ S: z.string() }) });
 /** By itself: an item whose record is none of ours can still be written over. */
@@ -66,10 +70,8 @@ const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
 
 /** Reads and writes the table with the AWS SDK. */
 export const createMemory = (settings: Settings): Memory => {
-  const { UPSTREAM_TIMEOUT_SECONDS, aws = {} } = settings;
-  const timeout = Math.min(UPSTREAM_TIMEOUT_SECONDS, maxTimeoutSeconds);
   const TableName = requireSetting(settings, 'MEMORY_TABLE');
-  const client = new DynamoDBClient(awsClientDefaults({ UPSTREAM_TIMEOUT_SECONDS: timeout, aws }, maxBytes));
+  const client = new DynamoDBClient(memoryClientDefaults(settings, maxBytes));
 
   const keyOf = (kind: MemoryKind, name: string) => ({ kind: { S: kind }, name: { S: name } });
 

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import { GetParameterCommand, PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm';
 import * as z from 'zod/mini';
-import { awsCause, awsClause, awsClientDefaults } from '../aws/client.ts';
+import { awsCause, awsClause } from '../aws/client.ts';
 import { defined } from '../defined.ts';
 import { requireSetting, type Settings } from '../env.ts';
 import { MemoryUnavailableError } from '../errors.ts';
 import { parseJson } from '../json.ts';
 import type { Alert } from '../report/alerts.ts';
 import type { Report } from '../report/report.ts';
-import { maxTimeoutSeconds } from './memory.ts';
+import { memoryClientDefaults } from './memory.ts';
 import { isGone, toldOf } from './remember-report.ts';
 import { type TargetMemories, type TargetMemory, toldAt } from './target-memory.ts';
 
@@ -172,10 +172,8 @@ const unavailable = (what: string, error: unknown): MemoryUnavailableError =>
 
 /** Reads and writes the parameter with the AWS SDK. */
 export const createNotifiedStore = (settings: Settings): NotifiedStore => {
-  const { UPSTREAM_TIMEOUT_SECONDS, aws = {} } = settings;
-  const timeout = Math.min(UPSTREAM_TIMEOUT_SECONDS, maxTimeoutSeconds);
   const Name = requireSetting(settings, 'NOTIFIED_PARAMETER');
-  const client = new SSMClient(awsClientDefaults({ UPSTREAM_TIMEOUT_SECONDS: timeout, aws }, maxAnswerBytes));
+  const client = new SSMClient(memoryClientDefaults(settings, maxAnswerBytes));
   return {
     async read() {
       const { Parameter } = await client.send(new GetParameterCommand({ Name })).catch((error: unknown) => {
