@@ -76,7 +76,7 @@ const show = (results: readonly YearResult[]): void => {
   ]);
   const all = [['', 'expired', 'notified after, at worst', 'warned before, at worst', 'calls'], ...rows];
   for (const [name = '', ...cells] of all) {
-    write(`  ${name.padEnd(42)}${cells.map((cell, index) => cell.padStart([9, 22, 25, 10][index] ?? 0)).join('')}`);
+    write(`  ${name.padEnd(42)}${cells.map((cell, index) => cell.padStart([9, 26, 25, 10][index] ?? 0)).join('')}`);
   }
 };
 
