@@ -41,7 +41,7 @@ export const runCold = async (
 
 const caller = fileURLToPath(new URL('cold-call.mjs', import.meta.url));
 
-/** Calls a packaged function once, in a process of its own that has deployed functions' options. */
+/** Calls a packaged function once, in a process of its own. */
 export const callCold = (
   packaged: Packaged,
   name: FunctionName,
@@ -49,10 +49,7 @@ export const callCold = (
   environment: Record<string, string | undefined>,
 ): Promise<ColdCall | undefined> => {
   const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
-  return runCold(process.execPath, [caller, pathToFileURL(bundle).href, JSON.stringify(event)], {
-    ...environment,
-    NODE_OPTIONS: '--enable-source-maps',
-  });
+  return runCold(process.execPath, [caller, pathToFileURL(bundle).href, JSON.stringify(event)], environment);
 };
 
 /** A packaged function in a process of its own that stays, as Lambda keeps one for the next call. */
@@ -69,7 +66,7 @@ export const startWarm = async (
 ): Promise<WarmFunction> => {
   const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
   const child = fork(fileURLToPath(new URL('warm-calls.mjs', import.meta.url)), [pathToFileURL(bundle).href], {
-    env: { ...environment, NODE_OPTIONS: '--enable-source-maps' },
+    env: environment,
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
   });
   const answer = async (): Promise<unknown> => {

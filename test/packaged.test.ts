@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -89,6 +89,20 @@ describe('what serverless package made', () => {
       console.log(process.moduleLoadList.filter((each) => each.includes('undici')).join());`;
     const words = ['--input-type=module', '--eval', script];
     expect(execFileSync(process.execPath, words, { encoding: 'utf8' }).trim()).toBe('');
+  });
+
+  it('logs errors with the places in the sources that they come from', () => {
+    const bundle = pathToFileURL(join(packaged.unpack('plan-retry'), 'functions', 'plan-retry.mjs')).href;
+    const script = `const { handler } = await import(${JSON.stringify(bundle)});
+      await handler({ giveUpAt: 'never' }, { functionName: 'plan-retry', awsRequestId: 'r' }).catch(() => {});`;
+    const words = ['--input-type=module', '--eval', script];
+    const { stderr } = spawnSync(process.execPath, words, { encoding: 'utf8', env: { STACK_NAME: stackName } });
+    const { error } = JSON.parse(stderr) as { readonly error: { readonly name: string; readonly stack: string } };
+    expect(error.name).toBe('InvalidInputError');
+    const [, ...calls] = error.stack.split('\n');
+    expect(calls.filter((call) => call.includes('plan-retry'))).toEqual([
+      expect.stringMatching(/^ {4}at functions\/plan-retry\.ts:\d+:\d+$/),
+    ]);
   });
 
   it('keeps the names of its errors through the minifier', async () => {
