@@ -172,11 +172,11 @@ The address that is printed opens the page once.`,
   npm run alert -- --kind failed --to arn:aws:sns:us-east-1:123456789012:runpod-ecr-refresh-prod-alerts
                                                       sends it to the deployed topic, marked as a rehearsal`,
   )
-    .option('--kind <kind>', 'delayed, failed, degraded, recovered, rollout or digest')
+    .option('--kind <kind>', 'delayed, failed, degraded, recovered, left, rollout or digest')
     .option('--severity <severity>', 'critical, warning or info')
     .option('--to <reader>', "who would get it; an SNS topic's ARN really gets it", 'you@example.com')
     .option('--html <file>', 'the file to write the page to')
-    .option('--runbook <url>', 'where links lead (default: none; alerts then say what docs/runbook.md says)', '')
+    .option('--runbook <url>', 'where links lead (default: none; alerts then say what docs/runbook.md says)')
     .option('--profile <name>', 'the AWS profile to use (default: AWS_PROFILE)')
     .action(perform(async () => (await import('./alert/alert.ts')).alert));
 

@@ -16,7 +16,7 @@ interface AlertOptions extends CommonOptions {
   readonly severity?: string;
   readonly to: string;
   readonly html?: string;
-  readonly runbook: string;
+  readonly runbook?: string;
   readonly profile?: string;
 }
 
@@ -90,7 +90,7 @@ ${sections.join('\n')}
 `;
 };
 
-const contextOf = (runbook: string) => ({
+const contextOf = (runbook = '') => ({
   execution,
   runbook,
   firstSteps: parseFirstSteps(readFileSync(new URL('../../docs/runbook.md', import.meta.url), 'utf8')),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { composeRehearsals } from '../../cli/alert/rehearsals.ts';
+import { alertKinds } from '../../functions/lib/report/alerts.ts';
 import { writeMessages } from '../../functions/lib/report/messages.ts';
 import { World } from '../../simulator/world.ts';
 import { run } from '../support/command.ts';
@@ -32,12 +33,14 @@ describe('each kind of alert in each severity', () => {
       'failed critical',
       'degraded warning',
       'recovered info',
+      'left warning',
       'rollout critical',
       'rollout warning',
       'digest info',
       'digest warning',
       'digest critical',
     ]);
+    expect([...new Set(rehearsals.map(({ kind }) => kind))]).toEqual([...alertKinds]);
   });
 
   it.each(
@@ -109,7 +112,10 @@ describe('npm run alert', () => {
   });
 
   it.each([
-    [['--kind', 'odd'], '--kind: expected one of delayed, failed, degraded, recovered, rollout, digest, found "odd".'],
+    [
+      ['--kind', 'odd'],
+      '--kind: expected one of delayed, failed, degraded, recovered, left, rollout, digest, found "odd".',
+    ],
     [['--kind', 'recovered', '--severity', 'critical'], '--severity: expected one of info, found "critical".'],
     [['--to', 'nobody'], '--to: expected an email address'],
     [['--to', 'arn:aws:sns:us-east-1:123456789012:alerts'], '--kind: say which alert'],

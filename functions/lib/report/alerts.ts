@@ -5,9 +5,12 @@ import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 import { messageOfError, sectionOfError } from './platform-errors.ts';
 import type { Report } from './report.ts';
 
+/** Kinds of what people are told. */
+export const alertKinds = ['delayed', 'failed', 'degraded', 'recovered', 'left', 'rollout', 'digest'] as const;
+
 /** What people are told. */
 export interface Alert {
-  readonly kind: 'delayed' | 'failed' | 'degraded' | 'recovered' | 'digest' | 'rollout' | 'left';
+  readonly kind: (typeof alertKinds)[number];
   readonly severity: 'critical' | 'warning' | 'info';
   readonly target: string;
   /** The runbook's section: an error's name, or the kind of trouble. */
