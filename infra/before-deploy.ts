@@ -16,7 +16,7 @@ interface DeployedTemplate {
 }
 
 /** What to do before a stack is deployed. */
-export interface BeforeDeploy {
+interface BeforeDeploy {
   readonly stackName: string;
   /** The template that is to be deployed. */
   readonly template: DeployedTemplate;

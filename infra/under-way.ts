@@ -6,7 +6,7 @@ import { ConfigurationError } from '../functions/lib/errors.ts';
 export type AwsConfiguration = ConstructorParameters<typeof CloudFormationClient>[0] & { readonly region: string };
 
 /** What would end rollouts that are under way. */
-export interface RolloutsEnd {
+interface RolloutsEnd {
   readonly stackName: string;
   /** What would end them, to stand before "would stop": `this deploy, which takes rollouts away,`. */
   readonly what: string;

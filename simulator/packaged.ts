@@ -101,9 +101,6 @@ const run = (project: string, words: readonly string[]) =>
     },
   });
 
-/** Runs serverless in this project. */
-export const serverless = (...words: string[]) => alone(() => run(root, words));
-
 /** The stage that is packaged: no source names it, so that whatever bears it has it from the stage alone. */
 export const packagedStage = 'packaged-once';
 

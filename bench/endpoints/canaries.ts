@@ -2,7 +2,7 @@ import { targetsWithPod } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
 
 /** What one check of a canary takes beyond a run without any. */
-export interface MeasuredCanary {
+interface MeasuredCanary {
   readonly kind: 'pod' | 'job';
   /** Requests to Runpod. */
   readonly calls: number;

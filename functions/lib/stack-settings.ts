@@ -78,7 +78,6 @@ const pagerSchema = addressOf(
 
 /** Who is told of one stage; a pager is an https URL or the secret that holds it. */
 const alertFields = { email: z.optional(z.array(emailSchema)), pager: z.optional(z.array(pagerSchema)) };
-export type Listeners = z.output<z.ZodMiniObject<typeof alertFields>>;
 
 export const alertNames: readonly string[] = Object.keys(alertFields);
 

@@ -10,7 +10,7 @@ interface SimulatedAlarm {
 }
 
 /** A subscription to a topic, confirmed or not yet. */
-export interface Subscription {
+interface Subscription {
   readonly topicArn: string;
   readonly protocol: string;
   readonly endpoint: string;

@@ -22,7 +22,7 @@ export interface Execution {
 }
 
 /** A Distributed Map, and the states within it, whose events are in executions of their own. */
-export interface Children {
+interface Children {
   readonly map: string;
   readonly states: ReadonlySet<string>;
 }

@@ -5,7 +5,7 @@ import { parseEcrHost } from './host.ts';
 import type { ImageReference } from './image-reference.ts';
 
 /** When each tagged image of a repository was pushed last: digest and epoch milliseconds. */
-export type Pushes = ReadonlyMap<string, number>;
+type Pushes = ReadonlyMap<string, number>;
 
 /**
  * Lists the tagged pushes to an image's repository.

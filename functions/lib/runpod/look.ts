@@ -27,7 +27,7 @@ interface LookView extends Omit<EndpointView, 'workers' | 'canary' | 'now'> {
 }
 
 /** What a look at an endpoint came to, and while it is pending, when to look again and at which workers. */
-export interface Look {
+interface Look {
   readonly verdict: EndpointVerdict;
   /** Epoch milliseconds. */
   readonly nextAt: number;
