@@ -1,7 +1,5 @@
+import { comfortableMs } from '../functions/lib/report/comfortable.ts';
 import type { ShownRefresher } from './view.ts';
-
-/** With less than this left, a person should know: as `npm run status` has it. */
-export const comfortableMs = 3 * 3_600_000;
 
 /** How a row stands, the worst first. */
 export const standings = ['failed', 'expired', 'late', 'degraded', 'unknown', 'well'] as const;

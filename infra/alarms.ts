@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { comfortableMs } from '../functions/lib/report/comfortable.ts';
 import type { Target } from '../functions/lib/targets.ts';
 
 const periodsPerHour = 12;
@@ -37,7 +38,7 @@ const tokenAlarm = (stackName: string, firstSteps: string, target: string | unde
     Period: 300,
     EvaluationPeriods: 1,
     ComparisonOperator: 'LessThanThreshold',
-    Threshold: 3 * 3600,
+    Threshold: comfortableMs / 1000,
     TreatMissingData: 'ignore', // it is measured at every run, and stands until the next one
   },
 });

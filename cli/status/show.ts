@@ -1,4 +1,5 @@
 import { span } from '../../functions/lib/report/alerts.ts';
+import { comfortableMs } from '../../functions/lib/report/comfortable.ts';
 import type { CanaryPodOutcome, EndpointOutcome } from '../../functions/lib/report/outcome.ts';
 import { colourOfProof } from '../../stack/proof-colour.ts';
 import type { CommandRunStatus, RunStatus, Status, TargetStatus } from '../../stack/status.ts';
@@ -6,8 +7,6 @@ import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
 
 const hourMs = 3_600_000;
 const lifeMs = 12 * hourMs;
-/** With less than this left, a person should know. */
-const comfortableMs = 3 * hourMs;
 
 const time = (text: string): string => `${text.slice(11, 16)} UTC`;
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { commandTrigger, heldUntil, type TargetMemories, type TargetMemory } from '../memory/target-memory.ts';
+import { comfortableMs } from './comfortable.ts';
 import { isPodTrouble } from './conclude-pod.ts';
 import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 import { messageOfError, sectionOfError } from './platform-errors.ts';
@@ -59,9 +60,6 @@ export const deadline = (end: number | undefined, now: number): string => {
     ? `Pulls keep working until ${at}, ${span(end - now)} from now.`
     : `Pulls stopped working at ${at}, ${span(now - end)} ago.`;
 };
-
-/** With more time than this, a run that is late may still make it while people sleep. */
-const comfortableMs = 3 * 3_600_000;
 
 /** Warning while the next run can still make it, critical when it cannot. */
 const severityOf = (end: number | undefined, now: number, scheduleMs: number): Alert['severity'] =>
