@@ -8,6 +8,7 @@ import type { Settings } from '../functions/lib/env.ts';
 import { RunpodUnavailableError } from '../functions/lib/errors.ts';
 import { send, sendUntil } from '../functions/lib/http.ts';
 import { listOf } from '../functions/lib/json-parts.ts';
+import { maxNameBytes } from '../functions/lib/runpod/bounds.ts';
 import {
   type ConnectRunpod,
   createConnectRunpod,
@@ -17,6 +18,7 @@ import {
   refusalOf,
   under,
 } from '../functions/lib/runpod/client.ts';
+import { maxItems } from '../functions/lib/runpod/pages.ts';
 
 /**
  * Makes Runpod clients for a person's command.
@@ -32,8 +34,7 @@ export const connect = (settings: Settings, readApiKey: ReadApiKey, signal?: Abo
     timeoutMs: settings.UPSTREAM_TIMEOUT_SECONDS * 1000,
   });
 
-const maxItems = 10_000;
-const nameSchema = boundedText(191);
+const nameSchema = boundedText(maxNameBytes);
 const credentialSchema = z.object({ id: nameSchema, name: nameSchema });
 const endpointSchema = z.object({ id: nameSchema, registry: z._default(z.nullable(nameSchema), null) });
 

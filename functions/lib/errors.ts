@@ -121,6 +121,10 @@ export const passingErrors = [
   SecretStoreUnavailableError,
 ] as const;
 
+/** Whether asking again may help. */
+export const isPassingError = (error: unknown): boolean =>
+  passingErrors.some((ErrorClass) => error instanceof ErrorClass);
+
 /** Errors that need a person. */
 export const refusedErrors = [
   EcrAccessDeniedError,
@@ -138,7 +142,7 @@ export const refusedErrors = [
 export const ourErrors = [ConfigurationError, InvalidInputError] as const;
 
 /** Errors of the Lambdas around the refresh. */
-export const surroundingErrors = [NotificationError, RefreshNotStartedError, MemoryUnavailableError] as const;
+const surroundingErrors = [NotificationError, RefreshNotStartedError, MemoryUnavailableError] as const;
 
 /** The names of all of them. */
 export const errorNames: ReadonlySet<string> = new Set(

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import * as errors from '../../functions/lib/errors.ts';
+import { errorNames } from '../../functions/lib/errors.ts';
 import type { Message } from '../../simulator/aws/sns.ts';
 import { endpointSecret } from '../../simulator/runpod/views.ts';
 import { keyMark, passwordMark, type Real } from './commands.ts';
@@ -9,14 +9,7 @@ const tokenLifeMs = 12 * 60 * minuteMs;
 /** 15 minutes between minting and storing, and what the functions' clock may be wrong by meanwhile. */
 const maxAgeMs = 25 * minuteMs;
 
-const knownErrors = new Set([
-  ...[...errors.passingErrors, ...errors.refusedErrors, ...errors.ourErrors, ...errors.surroundingErrors].map(
-    (ErrorClass) => new ErrorClass('').name as string,
-  ),
-  'EndpointNotPullingError',
-  'TargetLostError',
-  'Lambda.Unknown',
-]);
+const knownErrors = new Set([...errorNames, 'EndpointNotPullingError', 'TargetLostError', 'Lambda.Unknown']);
 
 interface Notified {
   readonly at: number;

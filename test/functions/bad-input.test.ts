@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FetchTokenOutput } from '../../functions/fetch-token.ts';
-import * as errors from '../../functions/lib/errors.ts';
+import { errorNames } from '../../functions/lib/errors.ts';
 import { type FunctionName, functionNames } from '../../runner/functions.ts';
 import { executionArn, fetchToken, inputs, targetsWithRollout } from '../../simulator/inputs.ts';
 import { World } from '../../simulator/world.ts';
@@ -9,12 +9,6 @@ import { World } from '../../simulator/world.ts';
 const marks = ['rpa_KeySentinelThatMustNeverBeSeen', 'PasswordSentinelThatMustNeverBeSeen'] as const;
 const [keyMark, passwordMark] = marks;
 const hostMark = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
-
-const ourNames = new Set(
-  [...errors.passingErrors, ...errors.refusedErrors, ...errors.ourErrors, ...errors.surroundingErrors].map(
-    (ErrorClass) => new ErrorClass('').name as string,
-  ),
-);
 
 let world: World;
 let token: FetchTokenOutput;
@@ -91,7 +85,7 @@ const endOf = async (call: Promise<unknown>): Promise<{ name: string; message: s
     (output) => ({ name: 'fine', message: JSON.stringify(output) ?? '' }),
     (error: Error) => ({ name: error.name, message: error.message }),
   );
-  if (end.name !== 'fine') expect([...ourNames], `${end.name}: ${end.message}`).toContain(end.name);
+  if (end.name !== 'fine') expect([...errorNames], `${end.name}: ${end.message}`).toContain(end.name);
   for (const mark of marks) expect(end.message.slice(0, 100_000)).not.toContain(mark);
   return end;
 };

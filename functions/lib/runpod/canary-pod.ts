@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
-import { passingErrors, RunpodRateLimitedError, RunpodRequestRejectedError } from '../errors.ts';
+import { isPassingError, RunpodRateLimitedError, RunpodRequestRejectedError } from '../errors.ts';
 import { isoSeconds, moment } from '../platform.ts';
 import { type CanaryPodOutcome, canaryPodOutcomeSchema } from '../report/outcome.ts';
 import type { CpuFlavour, Pod, PodRefusal, RunpodPods } from './pods.ts';
@@ -152,7 +152,7 @@ export const createPod = async (
       refusals.push(created);
       if (!created.isOfFlavour) break;
     } catch (error) {
-      if (!isPassing(error) || error instanceof RunpodRateLimitedError) throw error;
+      if (!isPassingError(error) || error instanceof RunpodRateLimitedError) throw error;
       // It may be there: it is looked for by its name, and never created a second time.
       return { kind: 'pending', pod: { name: wanted.name, startedAt }, recheckAfterSeconds: lookSeconds };
     }
@@ -168,7 +168,6 @@ export const createPod = async (
   };
 };
 
-const isPassing = (error: unknown): boolean => passingErrors.some((ErrorClass) => error instanceof ErrorClass);
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What a pod that is no longer listed is said to be. */
@@ -290,7 +289,7 @@ export const lookAtPod = async (
     return { kind: 'ended', outcome: found, wasCreated: true };
   } catch (error) {
     // "Something else is changing it" passes, too; that the key lacks the right does not.
-    const mayPass = isPassing(error) || error instanceof RunpodRequestRejectedError;
+    const mayPass = isPassingError(error) || error instanceof RunpodRequestRejectedError;
     if (mayPass && now() < endBy + deletingMs) return pending(lookSeconds);
     const seen = found ?? notTried('not-asked', 'Runpod could not be asked how the canary pod fares.');
     const evidence = `${seen.evidence ?? ''} The pod could not be deleted (${messageOf(error)}): it costs until the next run, which tries again.`;

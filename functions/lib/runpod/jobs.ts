@@ -1,13 +1,14 @@
 import * as z from 'zod/mini';
 import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
+import { givenIdSchema, maxNameBytes } from './bounds.ts';
 import { type RunpodClient, under } from './client.ts';
 
-const submittedSchema = z.object({ id: z.pipe(z.string().check(z.minLength(1), z.maxLength(191)), boundedText(191)) });
+const submittedSchema = z.object({ id: givenIdSchema });
 const statusSchema = z.object({
   /** IN_QUEUE, IN_PROGRESS, COMPLETED, FAILED, CANCELLED or TIMED_OUT; others may come. */
   status: boundedText(64),
-  workerId: z.optional(z.nullable(boundedText(191))),
+  workerId: z.optional(z.nullable(boundedText(maxNameBytes))),
 });
 /** Where a job stands. */
 type JobStatus = z.output<typeof statusSchema>;

@@ -2,7 +2,7 @@ import type * as z from 'zod/mini';
 import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
 import { type TriedImages, trialOf } from '../ecr/tried-images.ts';
-import { passingErrors, RunpodRateLimitedError } from '../errors.ts';
+import { isPassingError, RunpodRateLimitedError } from '../errors.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import type { EndpointOutcome } from '../report/outcome.ts';
 import type { Target } from '../targets.ts';
@@ -42,9 +42,6 @@ const longestWaitSeconds = 120;
 const maxNameBytes = 60;
 
 const seconds = (milliseconds: number): number => Math.ceil(milliseconds / 1000);
-
-/** Whether asking again may help. */
-const isPassing = (error: unknown): boolean => passingErrors.some((ErrorClass) => error instanceof ErrorClass);
 
 /**
  * Looks at a target's endpoints: first at those that have not been looked at, then at those that are pending and due. In
@@ -117,7 +114,7 @@ export const lookAtAll = async (
       isLimited ||= error instanceof RunpodRateLimitedError;
       const { name, message } = error instanceof Error ? error : new Error(String(error));
       const isOver = now() >= patienceEnd({ firstLookAt, propagationMs });
-      if (!isPassing(error) || isOver) settle({ endpoint: id, ...notAsked(name, message) });
+      if (!isPassingError(error) || isOver) settle({ endpoint: id, ...notAsked(name, message) });
       else wait(defined({ id, since, due: seconds(now()) + quietSeconds, watching: earlier?.watching, error: name }));
     }
   };

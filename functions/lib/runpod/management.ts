@@ -3,6 +3,7 @@ import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
+import { givenIdSchema, maxImageBytes, maxNameBytes } from './bounds.ts';
 import {
   credentialNotFound,
   isOperationMissing,
@@ -12,11 +13,6 @@ import {
   under,
 } from './client.ts';
 import { maxItems, readList } from './pages.ts';
-
-/** Runpod's ids have some ten characters, and its names no documented maximum: what is longer is cut. */
-const maxNameBytes = 191;
-/** A registry's host, a repository's name, a tag and a digest, each as long as it may be, are somewhat shorter. */
-const maxImageBytes = 512;
 
 const idSchema = boundedText(maxNameBytes);
 
@@ -34,7 +30,7 @@ const workerLimits = z.pipe(
 
 /** A serverless endpoint, as far as it concerns pulling its image. Its `env` holds secrets and is never kept. */
 export const endpointSchema = z.object({
-  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), idSchema),
+  id: givenIdSchema,
   name: textOr(''),
   image: textOr('', maxImageBytes),
   /** The registry credential's id, or null. */

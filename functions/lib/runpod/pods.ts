@@ -3,14 +3,13 @@ import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
+import { givenIdSchema, maxNameBytes } from './bounds.ts';
 import { clauseOf, deleteAt, type RunpodCall, type RunpodClient, refusalOf, under } from './client.ts';
 import { maxItems, readList } from './pages.ts';
 
-const maxNameBytes = 191;
-
 /** One pod of an account's that lacks something must not keep the others from being seen, and deleted. */
 const podSchema = z.object({
-  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), boundedText(maxNameBytes)),
+  id: givenIdSchema,
   name: z.catch(boundedText(maxNameBytes), ''),
   /** PROVISIONING, STARTING, RUNNING, EXITED, ERROR or TERMINATED; others may come. */
   status: z.catch(boundedText(64), 'UNKNOWN'),
@@ -22,7 +21,7 @@ const podSchema = z.object({
 export type Pod = z.output<typeof podSchema>;
 
 const cpuSchema = z.object({
-  id: z.pipe(z.string().check(z.minLength(1), z.maxLength(maxNameBytes)), boundedText(maxNameBytes)),
+  id: givenIdSchema,
   vcpu: z.object({ min: z.number() }),
   price: z.object({ securePerVcpu: z.number() }),
 });

@@ -3,18 +3,16 @@ import { boundedText } from '../bounded-text.ts';
 import type { Settings } from '../env.ts';
 import { RunpodUnavailableError } from '../errors.ts';
 import { listOf } from '../json-parts.ts';
+import { maxImageBytes, maxNameBytes } from './bounds.ts';
 import { type RunpodClient, under } from './client.ts';
 import { endpointSchema, unlessOdd } from './management.ts';
-
-/** Of an image's reference, as of an endpoint's. */
-const maxImageBytes = 512;
 
 const releaseSchema = z.object({
   /** Runpod may not number it. */
   version: unlessOdd(z.number()),
   /** ISO 8601. */
   createdAt: unlessOdd(boundedText(64)),
-  diff: z.nullish(listOf(z.object({ field: boundedText(191), old: z.unknown(), new: z.unknown() }), 1000)),
+  diff: z.nullish(listOf(z.object({ field: boundedText(maxNameBytes), old: z.unknown(), new: z.unknown() }), 1000)),
 });
 
 /** An endpoint that never had any may have none to list. */
