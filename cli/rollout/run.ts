@@ -1,5 +1,5 @@
+import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
 import type { BasePlatform } from '../../functions/lib/platform.ts';
-import { nameOf } from '../../functions/lib/rollout/decide.ts';
 import { createProcessMemory } from '../../functions/lib/rollout/memory.ts';
 import { orderOf } from '../../functions/lib/rollout/order.ts';
 import { claim, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
@@ -21,11 +21,11 @@ export const endingOf = (id: string, record: RolloutRecord | undefined, attempt:
   if (current?.attempt === attempt && current.phase === 'watching') {
     return {
       verdict: 'unproved',
-      text: `! ${id} has ${nameOf(current.image)}, and no worker has shown yet that it works.`,
+      text: `! ${id} has ${nameOfImage(current.image)}, and no worker has shown yet that it works.`,
     };
   }
   if (ended?.attempt !== attempt) return { verdict: 'stopped', text: `✗ ${id}: the rollout was stopped by an error.` };
-  const image = nameOf(ended.image);
+  const image = nameOfImage(ended.image);
   switch (ended.verdict) {
     case 'proven':
       return { verdict: 'proven', text: `✓ ${id} runs ${image}: ${ended.why}.` };
@@ -80,7 +80,7 @@ export const rollOutHere = async (
   signal.addEventListener('abort', stop);
   for await (const event of execution.events) {
     if (event.type !== 'StateEntered') continue;
-    if (event.state.name === 'ApplyRollout') tell(`Giving ${id} ${nameOf(wanted.image)} …`);
+    if (event.state.name === 'ApplyRollout') tell(`Giving ${id} ${nameOfImage(wanted.image)} …`);
     if (event.state.name === 'WaitToLook') tell('Waiting for a worker to show that it works …');
     if (event.state.name === 'RollBack') tell('It does not work: the earlier image goes back …');
   }

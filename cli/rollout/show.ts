@@ -1,5 +1,5 @@
+import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
 import type { BasePlatform } from '../../functions/lib/platform.ts';
-import { nameOf } from '../../functions/lib/rollout/decide.ts';
 import type { Follower } from '../../functions/lib/rollout/followers.ts';
 import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import { describeFollowed } from '../../functions/lib/rollout/settings.ts';
@@ -13,14 +13,14 @@ const iso = (milliseconds: number): string => new Date(milliseconds).toISOString
 const rememberedLinesOf = (record: RolloutRecord): string[] => {
   const lines: string[] = [];
   const { wanted, current, ended, refused, heldSince } = record;
-  if (wanted !== undefined) lines.push(`  wants   ${nameOf(wanted.image)}`);
+  if (wanted !== undefined) lines.push(`  wants   ${nameOfImage(wanted.image)}`);
   if (current !== undefined)
-    lines.push(`  under way: ${nameOf(current.image)}, ${current.phase} since ${iso(current.startedAt)}`);
+    lines.push(`  under way: ${nameOfImage(current.image)}, ${current.phase} since ${iso(current.startedAt)}`);
   if (heldSince !== undefined) lines.push(`  held since ${iso(heldSince)}`);
   if (ended !== undefined)
-    lines.push(`  last    ${nameOf(ended.image)} ${ended.verdict} at ${iso(ended.at)}: ${ended.why}`);
+    lines.push(`  last    ${nameOfImage(ended.image)} ${ended.verdict} at ${iso(ended.at)}: ${ended.why}`);
   for (const each of refused.slice(-5).toReversed()) {
-    lines.push(`  refused ${nameOf(each.image)} at ${iso(each.at)}: ${each.why}`);
+    lines.push(`  refused ${nameOfImage(each.image)} at ${iso(each.at)}: ${each.why}`);
   }
   return lines;
 };
@@ -31,7 +31,7 @@ const linesOf = (follower: Follower, image: string | undefined, record: RolloutR
   const after = settings.after === undefined ? '' : `, after ${settings.after}`;
   return [
     `${id} follows ${describeFollowed(settings)}${after}`,
-    `  runs    ${image === undefined ? 'Runpod has no such endpoint' : nameOf(image)}`,
+    `  runs    ${image === undefined ? 'Runpod has no such endpoint' : nameOfImage(image)}`,
     ...(record === undefined ? ['  nothing is remembered of it: no run has seen it yet'] : rememberedLinesOf(record)),
   ];
 };

@@ -1,5 +1,5 @@
 import { createStartExecution } from '../../functions/lib/aws/start-execution.ts';
-import { nameOf } from '../../functions/lib/rollout/decide.ts';
+import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
 import type { RolloutMemory } from '../../functions/lib/rollout/memory.ts';
 import { executionNameOf, orderOf } from '../../functions/lib/rollout/order.ts';
 import { claim, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts';
@@ -37,7 +37,7 @@ export const rollOutByStack = async (
   const attempt = claimed?.current?.attempt ?? 0;
   const order = orderOf(prepared, wanted.digest, attempt);
   await createStartExecution(caller.settings, machineArn)(executionNameOf(order), order);
-  const name = nameOf(wanted.image);
+  const name = nameOfImage(wanted.image);
   if (!isAwaited) return { verdict: 'started', text: `${id} is given ${name}. npm run rollout shows how it fares.` };
   const giveUpAt = clock.now() + (settings.proveWithinMinutes + 60) * minuteMs;
   for (;;) {

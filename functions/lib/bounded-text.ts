@@ -5,6 +5,10 @@ const bytesInJson = (text: string): number => Buffer.byteLength(JSON.stringify(t
 const mark = '…';
 const markBytes = bytesInJson(mark);
 
+/** Cuts text to a length; what was cut ends in the mark. */
+export const cutText = (text: string, maxLength: number, ending = mark): string =>
+  text.length <= maxLength ? text : `${text.slice(0, maxLength - ending.length)}${ending}`;
+
 /** Cuts text to a number of bytes as JSON has them, between characters. What was cut ends in `…`. */
 export const cutToBytes = (text: string, maxBytes: number): string => {
   // A character of text is at least a byte of JSON: no more of it can fit.

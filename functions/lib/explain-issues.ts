@@ -1,16 +1,15 @@
 import * as z from 'zod/mini';
+import { cutText } from './bounded-text.ts';
 
 const maxText = 60;
 const maxKeys = 10;
-
-const cut = (text: string): string => (text.length > maxText ? `${text.slice(0, maxText - 1)}…` : text);
 
 const describe = (value: unknown): string => {
   if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (typeof value === 'object') return 'a mapping';
-  return cut(JSON.stringify(value));
+  return cutText(JSON.stringify(value), maxText);
 };
 
 /** Writes a path as a person would: `targets[2].ecr.region`. */
@@ -25,7 +24,7 @@ const unknownKeys = (keys: readonly string[]): string => {
   const more = keys.length > maxKeys ? ` and ${keys.length - maxKeys} more` : '';
   return `${keys
     .slice(0, maxKeys)
-    .map((key) => cut(JSON.stringify(key)))
+    .map((key) => cutText(JSON.stringify(key), maxText))
     .join(', ')}${more}`;
 };
 

@@ -8,3 +8,6 @@ export const parseJson = (json: string | Uint8Array | undefined): unknown => {
     return undefined;
   }
 };
+
+/** How many bytes a value takes as JSON. */
+export const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));

@@ -1,8 +1,7 @@
+import { bytesOf } from '../../functions/lib/json.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Execution } from '../../simulator/aws/step-functions.ts';
 import type { World } from '../../simulator/world.ts';
-
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 /** What a run of many targets may meet, and how it then ends. */
 export const troubles: ReadonlyArray<{

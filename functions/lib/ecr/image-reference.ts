@@ -103,3 +103,9 @@ export const nameImage = ({ registry, repository, tag, digest }: ImageReference)
   const pinned = digest === undefined ? '' : `@${digest.slice(0, 'sha256:'.length + shownDigits)}`;
   return `${name}${tag === undefined ? '' : `:${tag}`}${pinned}`;
 };
+
+/** The same of an image as Runpod writes it; what is no reference names itself. */
+export const nameOfImage = (image: string): string => {
+  const reference = parseImageReference(image);
+  return reference === undefined ? image : nameImage(reference);
+};

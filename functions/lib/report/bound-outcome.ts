@@ -1,10 +1,7 @@
+import { cutText } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
+import { bytesOf } from '../json.ts';
 import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
-
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
-
-const cut = (value: string, length: number): string =>
-  value.length <= length ? value : `${value.slice(0, length - 1)}…`;
 
 const inTrouble = ({ proof }: EndpointOutcome): boolean => proof === 'failed' || proof === 'degraded';
 
@@ -13,12 +10,12 @@ const shorten = ({ endpoint, proof, reason, evidence = '' }: EndpointOutcome, le
   endpoint,
   proof,
   reason,
-  evidence: cut(evidence, length),
+  evidence: cutText(evidence, length),
 });
 
 const shortenPod = ({ line: _, evidence = '', ...pod }: CanaryPodOutcome, length: number): CanaryPodOutcome => ({
   ...pod,
-  evidence: cut(evidence, length),
+  evidence: cutText(evidence, length),
 });
 
 /** Reductions, mildest first. What people must act on goes last. A field that is undefined is none in JSON. */
@@ -37,21 +34,21 @@ const reductions: ReadonlyArray<(outcome: Outcome) => Outcome> = [
     ...outcome,
     canaryPod: outcome.canaryPod && shortenPod(outcome.canaryPod, 200),
     rollouts: outcome.rollouts?.filter(({ isTold }) => isTold === true).slice(0, 3),
-    warnings: outcome.warnings?.slice(0, 2).map((each) => cut(each, 200)),
+    warnings: outcome.warnings?.slice(0, 2).map((each) => cutText(each, 200)),
     unmanaged: outcome.unmanaged?.slice(0, 5),
-    left: outcome.left?.slice(0, 5).map(({ endpoint, evidence }) => ({ endpoint, evidence: cut(evidence, 200) })),
+    left: outcome.left?.slice(0, 5).map(({ endpoint, evidence }) => ({ endpoint, evidence: cutText(evidence, 200) })),
     endpoints: outcome.endpoints.filter(inTrouble).map((each) => shorten(each, 200)),
   }),
   ({ warnings: _, missingWays: __, unmanaged: ___, left: ____, ...outcome }) => ({
     ...outcome,
-    error: outcome.error && { ...outcome.error, message: cut(outcome.error.message, 200) },
+    error: outcome.error && { ...outcome.error, message: cutText(outcome.error.message, 200) },
     canaryPod: outcome.canaryPod && shortenPod(outcome.canaryPod, 60),
     endpoints: outcome.endpoints.slice(0, 3).map((each) => shorten(each, 60)),
   }),
   ({ way: _, storedAt: __, delayedRounds: ___, seconds: ____, rollouts: _____, canaryPod, ...outcome }) => ({
     ...outcome,
     canaryPod: canaryPod && { proof: canaryPod.proof, reason: canaryPod.reason },
-    error: outcome.error && { name: cut(outcome.error.name, 32), message: '' },
+    error: outcome.error && { name: cutText(outcome.error.name, 32), message: '' },
     endpoints: [],
   }),
 ];

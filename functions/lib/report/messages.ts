@@ -1,4 +1,4 @@
-import { cutToBytes } from '../bounded-text.ts';
+import { cutText, cutToBytes } from '../bounded-text.ts';
 import type { Alert } from './alerts.ts';
 import { chatText, mailText, smsText } from './plain-text.ts';
 import { type FirstSteps, whatToDo } from './runbook.ts';
@@ -52,16 +52,13 @@ const headlineOf = (first: Alert, others: number): string => {
   return first.kind === 'digest' ? `daily digest of ${first.target}${more}` : `${first.target}${more} ${first.kind}`;
 };
 
-const cut = (text: string, length: number, mark = '…'): string =>
-  text.length <= length ? text : `${text.slice(0, length - mark.length)}${mark}`;
-
 const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ').trim();
 
 /** The deadline comes first where there is one: the rest of the text may not fit. */
 const smsOf = ({ kind, severity, target, text, deadline }: Alert): string => {
   const words =
     deadline === undefined ? text : `${target}: ${deadline} ${text.replace(`${target}: `, '').replace(deadline, '')}`;
-  return cut(smsText(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`)), maxSms, '...');
+  return cutText(smsText(oneLine(`${severity.toUpperCase()} ${kind}: ${words}`)), maxSms, '...');
 };
 
 const ascii = (text: string): string => oneLine(text.normalize('NFKD').replaceAll(/[^\x20-\x7e]/g, '?'));
@@ -123,14 +120,14 @@ export const writeMessages = (
   const [first = alerts[0], ...others] = sorted;
   const named = sorted.slice(0, namedAlerts);
   const rest = sorted.length - named.length;
-  const subject = cut(
+  const subject = cutText(
     `[${first.severity.toUpperCase()}] runpod-ecr-refresh: ${headlineOf(first, others.length)}`,
     maxSubject,
     '...',
   );
   const counted = rest === 0 ? [] : [`And ${rest} more targets. The execution's report names them all.`];
   const toDo = ({ section }: Alert): string => whatToDo(section, runbook, firstSteps);
-  const texts = named.map((alert) => cut(oneLine(alert.text), maxText));
+  const texts = named.map((alert) => cutText(oneLine(alert.text), maxText));
   return {
     subject: ascii(subject),
     email: [

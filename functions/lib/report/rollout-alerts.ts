@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { nameOf } from '../rollout/decide.ts';
+import { nameOfImage } from '../ecr/image-reference.ts';
 import { verdicts, waysBack } from '../rollout/record.ts';
 import type { Alert } from './alerts.ts';
 import { failureSchema, messageOfFailure } from './cause.ts';
@@ -53,7 +53,7 @@ const backTexts = {
 export const composeRollout = ({ target, endpoint, ending }: RolloutNotice): Alert[] => {
   const { verdict, why, back = 'not ours', isTold } = ending;
   if (!isTold) return [];
-  const [image, earlier] = [nameOf(ending.image), nameOf(ending.earlier)];
+  const [image, earlier] = [nameOfImage(ending.image), nameOfImage(ending.earlier)];
   const where = `${target}: endpoint ${endpoint}`;
   switch (verdict) {
     case 'broken':

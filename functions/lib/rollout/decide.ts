@@ -1,5 +1,5 @@
 import type SemVer from 'semver/classes/semver.js';
-import { nameImage, parseImageReference } from '../ecr/image-reference.ts';
+import { nameOfImage, parseImageReference } from '../ecr/image-reference.ts';
 import type { RepositoryImage } from '../ecr/repository-images.ts';
 import {
   endRollout,
@@ -116,12 +116,6 @@ const dayMs = 24 * 3_600_000;
 const changedAt = ({ given, current, ended }: RolloutRecord): number =>
   Math.max(given.at(-1)?.at ?? 0, current?.backAt ?? 0, ended?.at ?? 0);
 
-/** An image as people call it. */
-export const nameOf = (image: string): string => {
-  const reference = parseImageReference(image);
-  return reference === undefined ? image : nameImage(reference);
-};
-
 /**
  * Decides what a run does about an endpoint that follows something. Pure: the same view gives the same decision.
  *
@@ -146,7 +140,7 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
   const wish = desired === undefined ? {} : { wanted: { digest: desired.digest, image: desired.image, since } };
   if (before === undefined) {
     const record = { ...firstRecord(seen), ...wish };
-    return { state: 'recorded', why: `it has ${nameOf(image)}`, record, ...(wanted && { wanted }) };
+    return { state: 'recorded', why: `it has ${nameOfImage(image)}`, record, ...(wanted && { wanted }) };
   }
   const isNews = seenAt > changedAt(before);
   const take = (): RolloutRecord => {
@@ -180,15 +174,15 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
     current.isAsked !== true &&
     current.phase !== 'returning';
   if (current !== undefined && (!isSuperseded || !mayBeGiven(record, now))) {
-    return decide('rolling', `${nameOf(current.image)} is under way`, { next: 'continue' });
+    return decide('rolling', `${nameOfImage(current.image)} is under way`, { next: 'continue' });
   }
   if (wanted === undefined) {
     if ('problem' in own) return decide('no image', own.problem);
-    if (own.digest === earlier.digest) return decide('current', `it has ${nameOf(image)}`);
+    if (own.digest === earlier.digest) return decide('current', `it has ${nameOfImage(image)}`);
     const why = 'problem' in found ? found.problem : '';
     return decide('waiting', why, now - since < dayMs ? {} : { trouble: `waiting ${own.digest}` });
   }
-  const name = nameOf(wanted.image);
+  const name = nameOfImage(wanted.image);
   if (wanted.digest === earlier.digest && current === undefined) return decide('current', `it has ${name}`);
   if (heldSince !== undefined) return decide('held', `it is held since ${new Date(heldSince).toISOString()}`);
   if (refusal !== undefined) return decide('refused', `${name} was refused: ${refusal.why}`);
@@ -196,7 +190,7 @@ export const decideRollout = (before: RolloutRecord | undefined, view: RolloutVi
     const lacks = earlier.digest === undefined ? 'no image' : 'no longer the image';
     return decide(
       'no way back',
-      `${name} is not rolled out: ECR holds ${lacks} to come back to (${nameOf(earlier.image)})`,
+      `${name} is not rolled out: ECR holds ${lacks} to come back to (${nameOfImage(earlier.image)})`,
       { trouble: `no way back ${wanted.digest}` },
     );
   }

@@ -1,13 +1,13 @@
 import type { RegistryToken } from '../aws/seal.ts';
 import type { StartExecution } from '../aws/start-execution.ts';
 import { defined } from '../defined.ts';
-import { type ImageReference, parseImageReference } from '../ecr/image-reference.ts';
+import { type ImageReference, nameOfImage, parseImageReference } from '../ecr/image-reference.ts';
 import type { RegistryClient } from '../ecr/pull.ts';
 import { PullError } from '../ecr/registry.ts';
 import type { ListRepositoryImages } from '../ecr/repository-images.ts';
 import type { Log } from '../platform.ts';
 import type { RolloutOutcome } from '../report/outcome.ts';
-import { type Decision, decideRollout, nameOf, type RolloutView } from './decide.ts';
+import { type Decision, decideRollout, type RolloutView } from './decide.ts';
 import type { Follower } from './followers.ts';
 import type { RolloutMemory } from './memory.ts';
 import { executionNameOf, orderOf } from './order.ts';
@@ -33,7 +33,7 @@ const maxStarts = 5;
 const withhold = ({ next: _, ...decision }: Decision, why: string, trouble?: string): Decision => {
   const { current } = decision.record;
   if (current === undefined) return { ...decision, state: 'no image', why, ...(trouble !== undefined && { trouble }) };
-  return { ...decision, state: 'rolling', why: `${nameOf(current.image)} is under way; ${why}`, next: 'continue' };
+  return { ...decision, state: 'rolling', why: `${nameOfImage(current.image)} is under way; ${why}`, next: 'continue' };
 };
 
 /** Makes what finds the image that an endpoint wants, tries it with a token, claims its rollout and starts it. */
@@ -116,7 +116,7 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       if (decision.next === 'begin' && wanted?.digest !== tried?.digest) {
         decision = withhold(decision, 'what is wanted now is tried by the next run');
       } else if (decision.next === 'begin' && problem !== undefined) {
-        const why = `${nameOf(wanted?.image ?? '')} is not rolled out: ${problem}`;
+        const why = `${nameOfImage(wanted?.image ?? '')} is not rolled out: ${problem}`;
         decision = withhold(decision, why, `not pullable ${wanted?.digest}`);
       }
       const { trouble } = decision;
@@ -140,8 +140,8 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       endpoint: id,
       state,
       why: trouble,
-      runs: nameOf(image),
-      wanted: wanted === undefined ? undefined : nameOf(wanted.image),
+      runs: nameOfImage(image),
+      wanted: wanted === undefined ? undefined : nameOfImage(wanted.image),
       isTold: isTold || undefined,
     });
   };

@@ -1,4 +1,4 @@
-import { nameImage, parseImageReference } from '../ecr/image-reference.ts';
+import { nameOfImage } from '../ecr/image-reference.ts';
 import { quote } from '../quote.ts';
 import type { CanaryView, WatchedWorker } from '../runpod/endpoint-proof.ts';
 import type { LogLine } from '../runpod/log-line.ts';
@@ -126,11 +126,6 @@ const shownBy = ({ worker, log }: WatchedWorker, { digest, appliedAt, now }: Wat
   return { kind: worker.status === 'RUNNING' || now - ranSince >= settledMs ? 'works' : 'starting' };
 };
 
-const nameOf = (image: string): string => {
-  const reference = parseImageReference(image);
-  return reference === undefined ? image : nameImage(reference);
-};
-
 /** How many workers must fail, and none work, before the image is blamed for what no log explains. */
 const failuresToBelieve = 2;
 
@@ -159,7 +154,7 @@ export const judgeWorkers = (view: WatchView): WorkersVerdict => {
   if (completed !== undefined) return answer('proven', `${canary?.clause}, of the new version`);
   const works = shown.find(({ id, shown: each }) => each.kind === 'works' && id !== failedCanary?.id);
   if (works !== undefined && canary?.state !== 'running') {
-    return answer('proven', `worker ${works.id} pulled ${nameOf(view.image)} and is ready`);
+    return answer('proven', `worker ${works.id} pulled ${nameOfImage(view.image)} and is ready`);
   }
   const fault = shown.flatMap(({ shown: each }) => (each.kind === 'image fault' ? [each.why] : []))[0];
   if (fault !== undefined && works === undefined) return answer('broken', fault);

@@ -1,5 +1,5 @@
+import { nameOfImage } from '../ecr/image-reference.ts';
 import type { RolloutOutcome } from '../report/outcome.ts';
-import { nameOf } from './decide.ts';
 import type { Follower } from './followers.ts';
 import type { RolloutMemory } from './memory.ts';
 import { type CurrentRollout, endRollout, leaveOn, type RolloutRecord } from './record.ts';
@@ -33,7 +33,7 @@ export const endUnfollowed = async (
     const { phase, image } = current;
     const left = phase === 'watching' ? leaveOn(record, image) : record;
     const verdict = phase === 'returning' ? 'broken' : 'unproved';
-    return { ...endRollout(left, verdict, leftTexts[phase](nameOf(image)), now), toldIn: execution };
+    return { ...endRollout(left, verdict, leftTexts[phase](nameOfImage(image)), now), toldIn: execution };
   };
   const outcomes: RolloutOutcome[] = [];
   for (const [id, { current, toldIn: lastToldIn }] of await memory.readAll()) {

@@ -3,6 +3,7 @@ import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
 import { type TriedImages, trialOf } from '../ecr/tried-images.ts';
 import { isPassingError, RunpodRateLimitedError } from '../errors.ts';
+import { bytesOf } from '../json.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import type { EndpointOutcome } from '../report/outcome.ts';
 import type { Target } from '../targets.ts';
@@ -12,7 +13,7 @@ import { notAsked, patienceEnd } from './endpoint-proof.ts';
 import { lookAtEndpoint, type WatchedRunpod } from './look.ts';
 import type { Endpoint } from './management.ts';
 import type { Pace } from './pace.ts';
-import { addSettled, boundPending, bytesOf, maxPendingBytes, type PendingEndpoint, type Watch } from './watch.ts';
+import { addSettled, boundPending, maxPendingBytes, type PendingEndpoint, type Watch } from './watch.ts';
 
 /** What is known when a target's endpoints are looked at. Times are epoch milliseconds. */
 interface LookAtAllView {

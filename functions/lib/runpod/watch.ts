@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
+import { bytesOf } from '../json.ts';
 import { type EndpointOutcome, endpointOutcomeSchema, finalProofs } from '../report/outcome.ts';
 
 /** An endpoint that has not settled. Moments are epoch seconds: a thousand of these must fit a state. */
@@ -48,8 +49,6 @@ const maxOutcomeBytes = 48 * 1024;
 export const maxPendingBytes = 96 * 1024;
 const maxEvidenceBytes = 600;
 const maxLineBytes = 300;
-
-export const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 const rank = ({ proof }: EndpointOutcome): number => finalProofs.indexOf(proof);
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { bytesOf } from '../../../../functions/lib/json.ts';
 import { boundOutcome } from '../../../../functions/lib/report/bound-outcome.ts';
 import { type Outcome, outcomeSchema } from '../../../../functions/lib/report/outcome.ts';
 
@@ -38,8 +39,6 @@ const outcome: Outcome = {
   delayedRounds: 3,
   delayTold: true,
 };
-
-const bytesOf = (value: unknown): number => Buffer.byteLength(JSON.stringify(value));
 
 describe('a bounded outcome', () => {
   it.each([
