@@ -65,23 +65,51 @@ describe('the README', () => {
     // 260 words a minute: Brysbaert 2019, https://doi.org/10.1016/j.jml.2019.104047
     expect(words.length).toBeLessThan(5 * 260);
   });
+});
 
-  it.each(['README.md', 'CONTRIBUTING.md'])('and CONTRIBUTING.md name only commands that there are: %s', (document) => {
-    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-    const named = [...read(document).matchAll(/npm run ([\w:]+)/g)].map(([, name]) => name ?? '');
-    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+describe('the changelog', () => {
+  it('has the day of each release', () => {
+    const releases = [...read('CHANGELOG.md').matchAll(/^## (.+)$/gm)].map(([, heading = '']) => heading);
+    expect(releases.length).toBeGreaterThan(1);
+    expect(
+      releases.filter((each) => each !== 'Unreleased' && !/^\d+\.\d+\.\d+ \(\d{4}-\d\d-\d\d\)$/.test(each)),
+    ).toEqual([]);
   });
 });
 
+/** A heading's anchor, as GitHub makes it. */
+const anchorOf = (heading: string): string =>
+  heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+    .replaceAll(' ', '-');
+
 describe('every document', () => {
   const documents = [
-    'README.md',
-    ...readdirSync(join(root, 'docs'), { recursive: true }).map((name) => join('docs', String(name))),
+    ...readdirSync(root),
+    ...['docs', '.github'].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true }).map((name) => join(folder, String(name))),
+    ),
   ].filter((name) => name.endsWith('.md'));
+  /** What of a link's text is shown, and so is in the heading's anchor. */
+  const anchorsOf = (document: string): string[] =>
+    [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      anchorOf(heading.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')),
+    );
 
   it.each(documents)('%s links only to what is there', (document) => {
-    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, path]) => path ?? '');
-    expect(links.filter((path) => !existsSync(join(root, dirname(document), path)))).toEqual([]);
+    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)];
+    const missing = links.filter(([, path = '', anchor]) => {
+      const file = path === '' ? document : join(dirname(document), path);
+      return !existsSync(join(root, file)) || (anchor !== undefined && !anchorsOf(file).includes(anchor));
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
+  });
+
+  it.each(documents)('%s names only commands that there are', (document) => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const named = [...read(document).matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name ?? '');
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
   });
 
   it('gives each dependency its line', () => {
