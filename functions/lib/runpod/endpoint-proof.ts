@@ -199,7 +199,7 @@ const fromWorkers = (view: EndpointView, logs: WorkerLogs): EndpointVerdict | un
     return {
       proof: 'degraded',
       reason: 'unhealthy',
-      evidence: `Worker ${unhealthy.worker.id} is unhealthy, and its log does not blame the login. Look at the endpoint's logs.`,
+      evidence: `Worker ${unhealthy.worker.id} is unhealthy, and its log does not blame the token. Look at the endpoint's logs.`,
       worker: unhealthy.worker.id,
     };
   }
@@ -234,7 +234,7 @@ const fromCanary = ({ canary }: EndpointView): EndpointVerdict | undefined => {
   return {
     proof: 'degraded',
     reason: 'canary-failed',
-    evidence: `The canary job failed, and no worker's log blames the login: ${canary.clause}. Look at the endpoint's logs.`,
+    evidence: `The canary job failed, and no worker's log blames the token: ${canary.clause}. Look at the endpoint's logs.`,
   };
 };
 
