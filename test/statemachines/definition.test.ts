@@ -233,7 +233,7 @@ describe('what becomes of an error', () => {
 });
 
 describe('a run', () => {
-  it('ends after 4 h 50 min, before the next begins at the default schedule', () => {
+  it('ends after 4 h 50 min, whatever hangs', () => {
     expect(definition.TimeoutSeconds).toBe(4 * 3600 + 50 * 60);
   });
 
