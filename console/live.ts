@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CloudWatchClient, GetMetricDataCommand } from '@aws-sdk/client-cloudwatch';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
 import { defined } from '../functions/lib/defined.ts';
@@ -25,8 +24,6 @@ import type { OpenedRun } from './view.ts';
 /** Milliseconds between two checks: a check is about thirty calls to AWS. */
 const usualCheckMs = 10_000;
 const clockMs = 1_000;
-const metricNames = ['TokenSecondsLeft', 'RefreshSeconds'] as const;
-const serviceOf = { TokenSecondsLeft: 'notify', RefreshSeconds: 'report' } as const;
 
 const waitSchema = z.object({
   failure: z.optional(z.object({ Error: z.string() })),
@@ -120,7 +117,6 @@ export class LiveSource implements Source {
       readRuns(this.#caller, this.#stack),
       readSurroundings(this.#caller),
       this.#readRollouts(),
-      this.#showMetrics(),
     ]);
     const { alarms, schedule } = surroundings;
     for (const { name, isOpen, description } of alarms)
@@ -288,39 +284,6 @@ export class LiveSource implements Source {
         current.digest,
         defined({ image: current.image, earlier: current.earlier.image, startedAt: current.startedAt, back }),
       );
-    }
-  }
-
-  async #showMetrics(): Promise<void> {
-    const now = Date.now();
-    const command = new GetMetricDataCommand({
-      StartTime: new Date(now - 12 * 3_600_000),
-      EndTime: new Date(now),
-      ScanBy: 'TimestampDescending',
-      MetricDataQueries: metricNames.map((name) => ({
-        Id: name.charAt(0).toLowerCase() + name.slice(1),
-        Label: name,
-        MetricStat: {
-          Metric: {
-            Namespace: 'RunpodEcrRefresh',
-            MetricName: name,
-            Dimensions: [
-              { Name: 'service', Value: serviceOf[name] },
-              { Name: 'Stack', Value: this.#caller.stackName },
-            ],
-          },
-          Period: 300,
-          Stat: name === 'TokenSecondsLeft' ? 'Minimum' : 'Maximum',
-        },
-      })),
-    });
-    const { MetricDataResults = [] } = await new CloudWatchClient(this.#caller.aws)
-      .send(command)
-      .catch((error: unknown) => {
-        throw awsFailure('show the metrics', 'cloudwatch:GetMetricData', error);
-      });
-    for (const { Label: id = '', Values: [value] = [], Timestamps: [at] = [] } of MetricDataResults) {
-      if (value !== undefined && at !== undefined) this.eventLog.put('metrics', { id, value, at: at.getTime() });
     }
   }
 

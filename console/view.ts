@@ -107,13 +107,6 @@ interface ShownAlarm {
   readonly link?: string;
 }
 
-/** What CloudWatch measured last. */
-interface ShownMetric {
-  readonly id: string;
-  readonly value: number;
-  readonly at: number;
-}
-
 type Phase = 'idle' | 'active' | 'done' | 'retried' | 'caught';
 
 /** A state of a run. */
@@ -159,7 +152,6 @@ export interface Collections {
   readonly workers: ShownWorker;
   readonly mails: ShownMail;
   readonly alarms: ShownAlarm;
-  readonly metrics: ShownMetric;
   readonly rollouts: ShownRollout;
 }
 export type CollectionName = keyof Collections;

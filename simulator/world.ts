@@ -185,7 +185,6 @@ export class World {
       Object.fromEntries(Object.entries(iam.stack.outputs).map(([name, value]) => [name, String(value)])),
       alarms.map(({ logicalId }) => logicalId),
     );
-    this.deployment.measurements = () => this.measurements;
     this.apiKey = options.apiKey ?? 'rpa_EmbeddedKeyEmbeddedKeyEmbeddedKey1';
     const callees = {
       functionArn: (name: string) => this.#functionArn(name),

@@ -19,12 +19,6 @@ interface Subscription {
   isEnded?: boolean;
 }
 
-interface MetricQuery {
-  readonly Id: string;
-  readonly Label: string;
-  readonly MetricStat: { readonly Metric: { readonly MetricName: string } };
-}
-
 /** The stack as it was deployed, by what CloudFormation, Scheduler, EventBridge, CloudWatch and SNS say of it. */
 export class Deployment {
   /** CloudFormation's status; `undefined` where there is no such stack. */
@@ -34,8 +28,6 @@ export class Deployment {
   readonly rule = { state: 'ENABLED' };
   readonly alarms: SimulatedAlarm[];
   readonly subscriptions: Subscription[] = [];
-  /** What the functions have measured, oldest first. */
-  measurements: () => ReadonlyArray<{ readonly name: string; readonly value: number; readonly at: number }> = () => [];
   readonly #name: string;
   readonly #region: string;
   readonly #clock: WorldClock;
@@ -97,19 +89,6 @@ export class Deployment {
         }
         return { Name, State: this.rule.state };
       },
-      'GraniteServiceVersion20100801.GetMetricData': ({ MetricDataQueries = [] }) => ({
-        MetricDataResults: (MetricDataQueries as MetricQuery[]).map(({ Id, Label, MetricStat }) => {
-          const own = this.measurements().filter(({ name }) => name === MetricStat.Metric.MetricName);
-          const newestFirst = own.toReversed();
-          return {
-            Id,
-            Label,
-            StatusCode: 'Complete',
-            Values: newestFirst.map(({ value }) => value),
-            Timestamps: newestFirst.map(({ at }) => at / 1000),
-          };
-        }),
-      }),
       'GraniteServiceVersion20100801.DescribeAlarms': ({ AlarmNamePrefix = '' }) => ({
         MetricAlarms: (this.status === undefined ? [] : this.alarms)
           .filter(({ name }) => name.startsWith(String(AlarmNamePrefix)))

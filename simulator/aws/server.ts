@@ -59,7 +59,7 @@ const callerOf = ({ headers }: LoopbackRequest): AwsCaller => {
   return { accessKeyId, region, service };
 };
 
-/** `cloudwatch:GetMetricData`: IAM's name of an operation, of which CloudWatch's endpoint alone is called otherwise. */
+/** `cloudwatch:DescribeAlarms`: IAM's name of an operation, of which CloudWatch's endpoint alone is called otherwise. */
 const actionOf = ({ service }: AwsCaller, operation: string): string =>
   `${service === 'monitoring' ? 'cloudwatch' : service}:${operation}`;
 

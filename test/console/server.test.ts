@@ -201,7 +201,11 @@ describe('the events', () => {
     });
     for (let batch = 0; batch < 30; batch += 1) {
       for (let index = 0; index < 5; index += 1) {
-        source.eventLog.put('metrics', { id: `late-${batch}-${index}-${'x'.repeat(100_000)}`, value: 0, at: 0 });
+        source.eventLog.put('alarms', {
+          id: `late-${batch}-${index}-${'x'.repeat(100_000)}`,
+          isOpen: false,
+          description: '',
+        });
       }
       source.eventLog.flush();
       await setImmediate();
@@ -215,8 +219,8 @@ describe('the events', () => {
       if (heard.has('late-29-4-')) break;
     }
     expect(heard.size).toBe(150);
-    for (const { id } of source.eventLog.all('metrics'))
-      if (id.startsWith('late-')) source.eventLog.remove('metrics', id);
+    for (const { id } of source.eventLog.all('alarms'))
+      if (id.startsWith('late-')) source.eventLog.remove('alarms', id);
   });
 });
 
