@@ -155,10 +155,6 @@ export const operations = {
   listMapRuns: operation<{ executionArn: string }>(servicePage('stepfunctions'), ({ executionArn }) => [
     check('states:ListMapRuns', executionArn),
   ]),
-  stopExecution: operation<{ executionArn: string } & WithKey>(
-    stepFunctionsPage('encryption-at-rest'),
-    ({ executionArn, keyArn }, place) => readingExecution('states:StopExecution', executionArn, keyArn, place),
-  ),
 
   // Step Functions, as an execution's own role
   /** Every state's input and output, of a run and of its children. */
@@ -188,9 +184,6 @@ export const operations = {
       check('states:StopExecution', executionArn),
     ],
   ),
-  redriveChildExecution: operation<{ executionArn: string }>(stepFunctionsPage('redrive-map-run'), (input) => [
-    check('states:RedriveExecution', input.executionArn),
-  ]),
   invokeFunction: operation<{ functionArn: string }>(stepFunctionsPage('lambda-iam'), ({ functionArn }) => [
     check('lambda:InvokeFunction', functionArn),
   ]),
@@ -303,13 +296,6 @@ export const operations = {
   getAuthorizationToken: operation<object>(servicePage('amazonelasticcontainerregistry'), () => [
     check('ecr:GetAuthorizationToken', '*'),
   ]),
-  pullImage: operation<{ repositoryArn: string }>(
-    'https://docs.aws.amazon.com/AmazonECR/latest/userguide/repository-policy-examples.html',
-    ({ repositoryArn }) => [
-      check('ecr:BatchGetImage', repositoryArn),
-      check('ecr:GetDownloadUrlForLayer', repositoryArn),
-    ],
-  ),
   getManifest: onRepository('ecr:BatchGetImage'),
   getLayer: onRepository('ecr:GetDownloadUrlForLayer'),
   describeImages: onRepository('ecr:DescribeImages'),
@@ -453,15 +439,6 @@ export const operations = {
   ),
 
   // The rest
-  putEvents: operation<{ busArn: string; source: string; detailType: string }>(
-    servicePage('amazoneventbridge'),
-    ({ busArn, source, detailType }) => [
-      check('events:PutEvents', busArn, { 'events:source': source, 'events:detail-type': detailType }),
-    ],
-  ),
-  putMetricData: operation<{ namespace: string }>(servicePage('amazoncloudwatch'), ({ namespace }) => [
-    check('cloudwatch:PutMetricData', '*', { 'cloudwatch:namespace': namespace }),
-  ]),
   writeLog: operation<{ logGroup: string; logStream: string }>(
     servicePage('amazoncloudwatchlogs'),
     ({ logGroup, logStream }, { account, region, partition }) => {
