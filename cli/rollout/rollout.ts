@@ -33,9 +33,15 @@ const onlyOne = (options: RolloutOptions): void => {
     throw new UsageError('--endpoint: expected what it gets, with --to, found nothing.');
 };
 
-/** How a rollout that was waited for ended, as an exit code: 0 proven, 3 unproved, 1 everything else. */
-const exitCodeOf = (verdict: string): number =>
-  verdict === 'proven' ? exitCodes.well : verdict === 'unproved' ? exitCodes.unproved : exitCodes.trouble;
+const codes: Readonly<Record<string, number>> = {
+  started: exitCodes.well,
+  proven: exitCodes.well,
+  unproved: exitCodes.unproved,
+  interrupted: exitCodes.interrupted,
+};
+
+/** How a rollout ended, as an exit code: 0 started or proven, 3 unproved, 130 no longer waited for, 1 everything else. */
+const exitCodeOf = (verdict: string): number => codes[verdict] ?? exitCodes.trouble;
 
 /** Prints how a rollout ended; as JSON without the mark that its sentence begins with. */
 const printEnding = (
@@ -49,12 +55,7 @@ const printEnding = (
   terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : text);
 };
 
-/** Shows rollouts, or does with one what is asked for. @returns the exit code */
-export const rollout = async (
-  options: RolloutOptions,
-  context: CommandContext,
-  terminal: Terminal,
-): Promise<number> => {
+const perform = async (options: RolloutOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
   onlyOne(options);
   const { json: isJson = false } = options;
   const { clock = wallClock, interrupted } = context;
@@ -112,7 +113,30 @@ export const rollout = async (
     printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);
   }
-  const ending = await rollOutByStack(prepared, memory, caller, stack.rolloutMachine, clock, options.wait === true);
+  const ending = await rollOutByStack(
+    prepared,
+    memory,
+    caller,
+    stack.rolloutMachine,
+    clock,
+    options.wait === true,
+    interrupted,
+  );
   printEnding(prepared, ending, terminal, isJson);
-  return options.wait === true ? exitCodeOf(ending.verdict) : exitCodes.well;
+  return exitCodeOf(ending.verdict);
+};
+
+/** Shows rollouts, or does with one what is asked for. @returns the exit code */
+export const rollout = async (
+  options: RolloutOptions,
+  context: CommandContext,
+  terminal: Terminal,
+): Promise<number> => {
+  try {
+    return await perform(options, context, terminal);
+  } catch (error) {
+    if (!context.interrupted.aborted) throw error;
+    terminal.printError('Stopped. npm run rollout shows what was done.');
+    return exitCodes.interrupted;
+  }
 };

@@ -87,6 +87,11 @@ export const rollOutHere = async (
   await execution.result.catch(() => undefined);
   signal.removeEventListener('abort', stop);
   const ending = endingOf(id, await memory.read(id), attempt);
-  if (signal.aborted) throw new CommandError(`Interrupted. Look at what ${id} has in the Runpod console.`);
+  if (signal.aborted) {
+    return {
+      verdict: 'interrupted',
+      text: `! Stopped: ${id} has one of the two images, and nobody watches it. See which: npm run rollout.`,
+    };
+  }
   return ending.verdict === 'stopped' ? { ...ending, text: `${ending.text} ${failures.at(-1) ?? ''}`.trim() } : ending;
 };

@@ -6,6 +6,7 @@ import { claim, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts
 import type { EngineClock } from '../../runner/engine.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
+import { wait } from '../wait.ts';
 import type { Prepared } from './prepare.ts';
 import { type Ending, endingOf } from './run.ts';
 
@@ -20,6 +21,7 @@ export const rollOutByStack = async (
   machineArn: string,
   clock: EngineClock,
   isAwaited: boolean,
+  signal: AbortSignal,
 ): Promise<Ending> => {
   const { id, wanted, take, settings } = prepared;
   const claimed = await memory.change(id, (before) => {
@@ -36,22 +38,34 @@ export const rollOutByStack = async (
   });
   const attempt = claimed?.current?.attempt ?? 0;
   const order = orderOf(prepared, wanted.digest, attempt);
-  await createStartExecution(caller.settings, machineArn)(executionNameOf(order), order);
   const name = nameOfImage(wanted.image);
-  if (!isAwaited) return { verdict: 'started', text: `${id} is given ${name}. npm run rollout shows how it fares.` };
-  const giveUpAt = clock.now() + (settings.proveWithinMinutes + 60) * minuteMs;
-  for (;;) {
-    await new Promise<void>((resolve) => {
-      clock.setTimeout(resolve, lookEveryMs);
-    });
-    const record = await memory.read(id);
-    const { current, ended } = record ?? {};
-    const appliedAt = current?.attempt === attempt && current.phase === 'watching' ? current.appliedAt : undefined;
-    const isOver =
-      (ended?.attempt ?? 0) >= attempt ||
-      (current?.attempt ?? 0) > attempt ||
-      (appliedAt !== undefined && clock.now() > appliedAt + settings.proveWithinMinutes * minuteMs + minuteMs) ||
-      clock.now() > giveUpAt;
-    if (isOver) return endingOf(id, record, attempt);
+  const awaitEnd = async (): Promise<Ending> => {
+    const giveUpAt = clock.now() + (settings.proveWithinMinutes + 60) * minuteMs;
+    for (;;) {
+      await wait(lookEveryMs, clock, signal);
+      signal.throwIfAborted();
+      const record = await memory.read(id);
+      const { current, ended } = record ?? {};
+      const appliedAt = current?.attempt === attempt && current.phase === 'watching' ? current.appliedAt : undefined;
+      const isOver =
+        (ended?.attempt ?? 0) >= attempt ||
+        (current?.attempt ?? 0) > attempt ||
+        (appliedAt !== undefined && clock.now() > appliedAt + settings.proveWithinMinutes * minuteMs + minuteMs) ||
+        clock.now() > giveUpAt;
+      if (isOver) return endingOf(id, record, attempt);
+    }
+  };
+  try {
+    await createStartExecution(caller.settings, machineArn)(executionNameOf(order), order);
+    return isAwaited
+      ? await awaitEnd()
+      : { verdict: 'started', text: `${id} is given ${name}. npm run rollout shows how it fares.` };
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    // Once it is claimed, a run of the stack begins with it where nobody else has.
+    return {
+      verdict: 'interrupted',
+      text: `! Stopped waiting: ${id} is given ${name} all the same. npm run rollout shows how it fares.`,
+    };
   }
 };

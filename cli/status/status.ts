@@ -1,11 +1,12 @@
 import { defined } from '../../functions/lib/defined.ts';
 import { span } from '../../functions/lib/report/alerts.ts';
-import { type EngineClock, wallClock } from '../../runner/engine.ts';
+import { wallClock } from '../../runner/engine.ts';
 import { type Caller, type CallerOptions, readCaller } from '../../stack/caller.ts';
 import { describeFailure, exitCodes } from '../../stack/failure.ts';
 import { readStatus, type Status } from '../../stack/status.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import { plain, type Terminal, truncate, wrap } from '../terminal.ts';
+import { wait } from '../wait.ts';
 import { showStatus } from './show.ts';
 
 interface StatusOptions extends CallerOptions, CommonOptions {
@@ -15,18 +16,6 @@ interface StatusOptions extends CallerOptions, CommonOptions {
 }
 
 const watchMs = 10_000;
-
-/** Waits, or until Ctrl-C. */
-const wait = (milliseconds: number, clock: EngineClock, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    const end = (): void => {
-      clock.clearTimeout(timer);
-      signal.removeEventListener('abort', end);
-      resolve();
-    };
-    const timer = clock.setTimeout(end, milliseconds);
-    signal.addEventListener('abort', end);
-  });
 
 /** How old a picture is, in the unit that says it best. */
 const age = (milliseconds: number): string =>

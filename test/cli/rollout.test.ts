@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { registryHost, type World } from '../../simulator/world.ts';
-import { run } from '../support/command.ts';
+import { keys, run, runOnScreen } from '../support/command.ts';
+import { whenAsked } from '../support/failures.ts';
 import {
   beginFollowing,
   digestOfTag,
@@ -24,6 +25,7 @@ afterEach(() => world.end());
 
 const rollout = (...words: string[]) =>
   world.clock.until(run(world, ['rollout', ...words], { clock: world.clock, now: world.clock.now }));
+const onScreen = (...words: string[]) => runOnScreen(world, ['rollout', ...words], { clock: world.clock });
 
 describe('a rollout from the command line, without a stack', () => {
   const beginAlone = async (options: { readonly isWarm?: boolean } = {}): Promise<string> => {
@@ -63,6 +65,17 @@ describe('a rollout from the command line, without a stack', () => {
     expect(printed).toMatch(/! 4m7x2k9q has team\/worker:v2@\S+, and no worker has shown yet that it works\./);
     expect(endpoint.image).toBe(pinned('v2', digest));
     expect(code).toBe(3);
+  });
+
+  it('ends with 130 at Ctrl-C, and says where to look', async () => {
+    await beginAlone({ isWarm: false });
+    const session = onScreen('--endpoint', followerId, '--to', 'v2', '--wait');
+    await world.clock.until(session.shows('Waiting for a worker'));
+    session.type(keys.interrupt);
+    expect(await world.clock.until(session.ended)).toBe(130);
+    expect(session.screen().at(-1)).toContain(
+      '! Stopped: 4m7x2k9q has one of the two images, and nobody watches it. See which: npm run rollout.',
+    );
   });
 
   it('takes back what does not work, and ends with 1', async () => {
@@ -120,6 +133,30 @@ describe('a rollout from the command line, with a stack', () => {
     await rollout('--resume', followerId);
     await rollOut(world);
     expect(endpoint.image).toBe(pinned('production', await digestOfTag(world, 'production')));
+  });
+
+  it('ends with 130 at Ctrl-C, while the stack goes on', async () => {
+    await begin(undefined, { isWarm: false });
+    world.push('team/worker', 'v2');
+    const session = onScreen('--endpoint', followerId, '--to', 'v2', '--wait');
+    await world.clock.until(expect.poll(async () => world.rollouts.executions.size).toBe(1));
+    await world.clock.advance(30_000);
+    session.type(keys.interrupt);
+    expect(await world.clock.until(session.ended)).toBe(130);
+    expect(session.screen().join('')).toMatch(
+      /! Stopped waiting: 4m7x2k9q is given team\/worker:v2@\S+ all the same\./,
+    );
+    expect((await rolloutRecord(world)).current).toMatchObject({ phase: 'watching' });
+  });
+
+  it('ends with 130 at Ctrl-C while it asks', async () => {
+    await begin();
+    const { asked } = whenAsked(world.faults, /GET \/v2\/serverless/, { hang: true });
+    const session = onScreen();
+    await asked;
+    session.type(keys.interrupt);
+    expect(await world.clock.until(session.ended)).toBe(130);
+    expect(session.screen().at(-1)).toContain('Stopped. npm run rollout shows what was done.');
   });
 
   it('gives back what the endpoint had before, and it stays so', async () => {
