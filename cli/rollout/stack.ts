@@ -44,7 +44,11 @@ export const rollOutByStack = async (
     for (;;) {
       await wait(lookEveryMs, clock, signal);
       signal.throwIfAborted();
-      const record = await memory.read(id);
+      // A table that fails for a moment says nothing of how the rollout fares.
+      const record = await memory.read(id).catch((error: unknown) => {
+        if (signal.aborted || clock.now() > giveUpAt) throw error;
+        return undefined;
+      });
       const { current, ended } = record ?? {};
       const appliedAt = current?.attempt === attempt && current.phase === 'watching' ? current.appliedAt : undefined;
       const isOver =

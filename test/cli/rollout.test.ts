@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { registryHost, type World } from '../../simulator/world.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
-import { whenAsked } from '../support/failures.ts';
+import { awsRefuses, whenAsked } from '../support/failures.ts';
 import {
   beginFollowing,
   digestOfTag,
@@ -157,6 +157,16 @@ describe('a rollout from the command line, with a stack', () => {
     session.type(keys.interrupt);
     expect(await world.clock.until(session.ended)).toBe(130);
     expect(session.screen().at(-1)).toContain('Stopped. npm run rollout shows what was done.');
+  });
+
+  it('goes on waiting while the memory fails for a while', async () => {
+    await begin();
+    world.push('team/worker', 'v2');
+    const begunAt = world.clock.now();
+    const isForAWhile = () => world.clock.now() > begunAt && world.clock.now() < begunAt + 20_000;
+    const on = { test: (request: string) => /GetItem/.test(request) && isForAWhile() };
+    world.faults.add({ on, does: awsRefuses });
+    expect((await rollout('--endpoint', followerId, '--to', 'v2', '--wait')).code).toBe(0);
   });
 
   it('gives back what the endpoint had before, and it stays so', async () => {
