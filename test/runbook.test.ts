@@ -45,6 +45,9 @@ afterEach(() => world?.end());
 
 const hourMs = 3_600_000;
 
+/** Which of a section's commands its test has run. */
+const followed = new Set<string>();
+
 /** Runs one of the section's commands. `pick` is an option that no other of them has, or its last word. */
 const follow = async (
   section: string,
@@ -56,6 +59,7 @@ const follow = async (
     (command) => command.at(-1) === pick || (pick.startsWith('--') && command.includes(pick)),
   );
   expect(found, `the command with ${pick} in section ${section}`).toHaveLength(1);
+  followed.add(found.join());
   return world.clock.until(
     run(world, [...(found[0] ?? []), ...more], { clock: world.clock, folder, environment, ...defined({ input }) }),
   );
@@ -267,5 +271,9 @@ describe('what the runbook says to do', () => {
     expect(Object.keys(waysOut).toSorted()).toEqual(withCommands.toSorted());
   });
 
-  it.each(withCommands)('leads out of %s', (section) => waysOut[section]?.(section));
+  it.each(withCommands)('leads out of %s, by each of its commands', async (section) => {
+    followed.clear();
+    await waysOut[section]?.(section);
+    expect(followed).toEqual(new Set(commandsOf(section).map(String)));
+  });
 });
