@@ -106,6 +106,10 @@ describe('every document', () => {
     expect(missing.map(([link]) => link)).toEqual([]);
   });
 
+  it.each(documents)('%s begins no sentence within a block of code', (document) => {
+    expect([...read(document).matchAll(/^```\n\n?[a-z].*/gm)].map(([line]) => line)).toEqual([]);
+  });
+
   it.each(documents)('%s names only commands that there are', (document) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...read(document).matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name ?? '');
