@@ -1,5 +1,6 @@
 import { followersOf } from '../../functions/lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutMemory } from '../../functions/lib/rollout/memory.ts';
+import { runpodId } from '../../functions/lib/runpod/id.ts';
 import { readTargets } from '../../functions/lib/targets.ts';
 import { wallClock } from '../../runner/engine.ts';
 import { type CallerOptions, readCaller } from '../../stack/caller.ts';
@@ -24,13 +25,26 @@ interface RolloutOptions extends CallerOptions, CommonOptions {
   readonly wait?: boolean;
 }
 
-const onlyOne = (options: RolloutOptions): void => {
+const tagOrDigest = /^(?:\w[\w.-]{0,127}|sha256:[0-9a-f]{64})$/;
+
+/** @throws {UsageError} */
+const checkOptions = (options: RolloutOptions): void => {
+  for (const name of ['hold', 'resume', 'back', 'retry', 'endpoint'] as const) {
+    const id = options[name];
+    if (id === undefined || runpodId.safeParse(id).success) continue;
+    throw new UsageError(`--${name}: expected an endpoint's id, such as 4m7x2k9q, found ${JSON.stringify(id)}.`);
+  }
+  if (options.to !== undefined && !tagOrDigest.test(options.to))
+    throw new UsageError(`--to: expected a tag, such as v1.4.2, or a digest, found ${JSON.stringify(options.to)}.`);
+
   const given = (['hold', 'resume', 'back', 'retry', 'to'] as const).filter((name) => options[name] !== undefined);
   if (given.length > 1) throw new UsageError(`--${given[1]}: expected one thing to do, found --${given[0]}, too.`);
   if (options.to !== undefined && options.endpoint === undefined)
     throw new UsageError('--to: expected the endpoint that gets it, with --endpoint, found nothing.');
   if (options.endpoint !== undefined && options.to === undefined)
     throw new UsageError('--endpoint: expected what it gets, with --to, found nothing.');
+  if (options.wait === true && options.to === undefined && options.back === undefined && options.retry === undefined)
+    throw new UsageError('--wait: expected a rollout to wait for, by --to, --back or --retry, found none.');
 };
 
 const codes: Readonly<Record<string, number>> = {
@@ -56,7 +70,7 @@ const printEnding = (
 };
 
 const perform = async (options: RolloutOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
-  onlyOne(options);
+  checkOptions(options);
   const { json: isJson = false } = options;
   const { clock = wallClock, interrupted } = context;
   const caller = readCaller(options, interruptible(context));

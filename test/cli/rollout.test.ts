@@ -100,12 +100,24 @@ describe('a rollout from the command line, without a stack', () => {
     expect(endpoint.image).toBe(`${registryHost}/team/worker:production`);
   });
 
-  it.each([
+  it.each<readonly [readonly string[], RegExp]>([
     [['--to', 'v2'], /--to: expected the endpoint/],
     [['--endpoint', followerId], /--endpoint: expected what it gets/],
     [['--hold', 'a', '--back', 'b'], /--back: expected one thing to do, found --hold, too/],
+    ...['--hold', '--resume', '--back', '--retry'].map(
+      (option) =>
+        [[option, ''], new RegExp(`^${option}: expected an endpoint's id, such as 4m7x2k9q, found ""`)] as const,
+    ),
+    [
+      ['--endpoint', '../keys', '--to', 'v2'],
+      /^--endpoint: expected an endpoint's id, such as \w+, found "\.\.\/keys"/,
+    ],
+    [['--endpoint', followerId, '--to', ''], /^--to: expected a tag, such as v1\.4\.2, or a digest, found ""/],
+    [['--endpoint', followerId, '--to', 'v1 '], /^--to: expected a tag/],
+    [['--wait'], /^--wait: expected a rollout to wait for, by --to, --back or --retry, found none/],
+    [['--hold', followerId, '--wait'], /^--wait: expected a rollout to wait for/],
   ])('refuses %j', async (words, message) => {
-    await beginAlone();
+    await begin();
     const { code, printedErrors } = await rollout(...words);
     expect(printedErrors).toMatch(message);
     expect(code).toBe(2);
