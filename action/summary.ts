@@ -28,6 +28,7 @@ const refreshSchema = z.extend(reportSchema, {
   targets: z.array(z.extend(outcomeSchema, { would: z.optional(text) })),
 });
 const rolloutSchema = z.object({ endpoint: text, image: text, verdict: text, sentence: text });
+const heldSchema = z.object({ endpoint: text, isHeld: z.boolean(), sentence: text });
 const rolloutsSchema = z.array(z.object({ endpoint: text, runs: z.optional(text) }));
 const doctorSchema = z.object({
   findings: z.array(z.object({ group: text, title: text, mark: text, text, remedy: z.optional(text) })),
@@ -105,6 +106,8 @@ export const summarise = (command: ActionCommand, { code, printed, lastError }: 
     ];
     return { outcome: verdict, sentence, table, sections: [] };
   }
+  const held = heldSchema.safeParse(report).data;
+  if (held !== undefined) return { outcome, sentence: held.sentence, table: [], sections: [] };
   const all = rolloutsSchema.safeParse(report).data;
   const table = [['endpoint', 'runs'], ...(all ?? []).map(({ endpoint, runs = 'nothing' }) => [endpoint, runs])];
   if (all !== undefined) return { outcome, sentence: `${all.length} endpoints follow something.`, table, sections: [] };

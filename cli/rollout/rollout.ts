@@ -91,17 +91,22 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
   const { hold, resume, back, retry, to, endpoint } = options;
   if (hold !== undefined || resume !== undefined) {
     const id = hold ?? resume ?? '';
+    const isHeld = hold !== undefined;
     const after = await needMemory().change(id, (before) => {
       if (before === undefined) return before;
-      const { heldSince: _, ...rest } = before;
-      return hold === undefined ? rest : { ...rest, heldSince: clock.now() };
+      const { heldSince = clock.now(), ...rest } = before;
+      return isHeld ? { ...rest, heldSince } : rest;
     });
-    if (after === undefined) throw new CommandError(`Nothing is remembered of endpoint ${id}: no run has seen it yet.`);
-    terminal.print(
-      hold === undefined
-        ? `${id} follows again what targets.yml says: the next run gives it what it wants.`
-        : `${id} is held: it is given nothing any more, until npm run rollout -- --resume ${id}.`,
-    );
+    if (after === undefined) {
+      throw new CommandError(
+        `Nothing is remembered of endpoint ${id}: no run has seen it yet. npm run rollout shows which follow something.`,
+      );
+    }
+    const sentence = isHeld
+      ? `${id} is held: it is given nothing any more, until npm run rollout -- --resume ${id}.`
+      : `${id} follows again what targets.yml says: the next run gives it what it wants.`;
+    const printed = { version: 1, endpoint: id, isHeld, sentence };
+    terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : sentence);
     return exitCodes.well;
   }
   if (to === undefined && back === undefined && retry === undefined) {

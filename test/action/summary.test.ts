@@ -50,6 +50,12 @@ describe('what is said of a command', () => {
     });
   });
 
+  it('of a hold is its sentence', () => {
+    const printed = JSON.stringify({ version: 1, endpoint: 'ep', isHeld: true, sentence: 'ep is held.' });
+    const said = summarise('rollout', { code: 0, printed, lastError: '' });
+    expect(said).toMatchObject({ outcome: 'succeeded', sentence: 'ep is held.' });
+  });
+
   it.each([
     [
       { code: 0, printed: 'It is held.\n', lastError: '' },

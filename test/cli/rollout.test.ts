@@ -136,6 +136,35 @@ describe('a rollout from the command line, with a stack', () => {
     expect(code).toBe(0);
   });
 
+  it('says as JSON that an endpoint is held or let go, for machines', async () => {
+    await begin();
+    expect(JSON.parse((await rollout('--hold', followerId, '--json')).printed)).toEqual({
+      version: 1,
+      endpoint: followerId,
+      isHeld: true,
+      sentence: '4m7x2k9q is held: it is given nothing any more, until npm run rollout -- --resume 4m7x2k9q.',
+    });
+    expect(JSON.parse((await rollout('--resume', followerId, '--json')).printed)).toMatchObject({ isHeld: false });
+  });
+
+  it('says still since when an endpoint is held that is held once more', async () => {
+    await begin();
+    await rollout('--hold', followerId);
+    const { heldSince } = await rolloutRecord(world);
+    await world.clock.advance(60_000);
+    await rollout('--hold', followerId);
+    expect((await rolloutRecord(world)).heldSince).toBe(heldSince);
+  });
+
+  it('cannot hold an endpoint that no run has seen, and says where those are', async () => {
+    await begin();
+    const { code, printedErrors } = await rollout('--hold', 'unknown');
+    expect([code, printedErrors]).toEqual([
+      1,
+      'Nothing is remembered of endpoint unknown: no run has seen it yet. npm run rollout shows which follow something.\n',
+    ]);
+  });
+
   it('holds an endpoint, and lets it go', async () => {
     await begin();
     expect((await rollout('--hold', followerId)).code).toBe(0);
