@@ -29,7 +29,7 @@ const refreshSchema = z.extend(reportSchema, {
 });
 const rolloutSchema = z.object({ endpoint: text, image: text, verdict: text, sentence: text });
 const heldSchema = z.object({ endpoint: text, isHeld: z.boolean(), sentence: text });
-const rolloutsSchema = z.array(z.object({ endpoint: text, runs: z.optional(text) }));
+const rolloutsSchema = z.array(z.object({ endpoint: text, runs: z.optional(text), problem: z.optional(text) }));
 const doctorSchema = z.object({
   findings: z.array(z.object({ group: text, title: text, mark: text, text, remedy: z.optional(text) })),
 });
@@ -109,7 +109,8 @@ export const summarise = (command: ActionCommand, { code, printed, lastError }: 
   const held = heldSchema.safeParse(report).data;
   if (held !== undefined) return { outcome, sentence: held.sentence, table: [], sections: [] };
   const all = rolloutsSchema.safeParse(report).data;
-  const table = [['endpoint', 'runs'], ...(all ?? []).map(({ endpoint, runs = 'nothing' }) => [endpoint, runs])];
+  const rows = (all ?? []).map(({ endpoint, problem = 'nothing', runs = problem }) => [endpoint, runs]);
+  const table = [['endpoint', 'runs'], ...rows];
   if (all !== undefined) return { outcome, sentence: `${all.length} endpoints follow something.`, table, sections: [] };
   const said = code === 0 ? printed.trim() : lastError;
   const sentence = said === '' ? `The command ended with ${code ?? 'a signal'} and said nothing.` : said;

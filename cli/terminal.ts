@@ -71,6 +71,10 @@ export const wrapLines = (text: string, columns: number): string =>
     })
     .join('\n');
 
+/** The same on a terminal. Whoever reads lines through a pipe gets a sentence on one. */
+export const wrapForPerson = (text: string, indent: string, { isLive, columns }: Terminal): string =>
+  isLive ? wrap(text, columns(), indent) : text;
+
 const colours = new RegExp(`${'\x1b'}\\[[\\d;]*m`, 'g');
 
 /** How long a terminal may take to hand over what was typed into it. */

@@ -8,7 +8,7 @@ import { CommandError, exitCodes, UsageError } from '../../stack/failure.ts';
 import { deployCommand, readStack } from '../../stack/stack.ts';
 import { type CommandContext, type CommonOptions, interruptible } from '../context.ts';
 import { ownPlatform } from '../refresh/run.ts';
-import type { Terminal } from '../terminal.ts';
+import { type Terminal, wrapForPerson } from '../terminal.ts';
 import { takeBack, takeOffRefusals } from './changes.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type Ending, rollOutHere } from './run.ts';
@@ -66,7 +66,7 @@ const printEnding = (
 ): void => {
   const sentence = text.replace(/^[✓!✗] /u, '');
   const printed = { version: 1, endpoint: id, image: wanted.image, verdict, sentence };
-  terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : text);
+  terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : wrapForPerson(text, '  ', terminal));
 };
 
 const perform = async (options: RolloutOptions, context: CommandContext, terminal: Terminal): Promise<number> => {
@@ -106,14 +106,14 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
       ? `${id} is held: it is given nothing any more, until npm run rollout -- --resume ${id}.`
       : `${id} follows again what targets.yml says: the next run gives it what it wants.`;
     const printed = { version: 1, endpoint: id, isHeld, sentence };
-    terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : sentence);
+    terminal.print(isJson ? JSON.stringify(printed, undefined, 2) : wrapForPerson(sentence, '  ', terminal));
     return exitCodes.well;
   }
   if (to === undefined && back === undefined && retry === undefined) {
-    const records = memory === undefined ? new Map() : await memory.readAll();
+    const records = await memory?.readAll();
     if (memory === undefined) terminal.printError('There is no stack that remembers: what was refused is not known.');
-    await showRollouts(followersOf(targets), records, platform, terminal, isJson);
-    return exitCodes.well;
+    const isKnown = await showRollouts(followersOf(targets), records, platform, interrupted, terminal, isJson);
+    return isKnown ? exitCodes.well : exitCodes.trouble;
   }
 
   const id = back ?? retry ?? endpoint ?? '';
@@ -123,12 +123,13 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
   const prepared = await prepare(targets, id, wanted, platform, memory);
   // The stack's functions may use the keys of targets with rollouts, and no others.
   if (stack?.rolloutMachine === undefined || memory === undefined || followersOf([prepared.target]).length === 0) {
-    terminal.printError(
-      memory === undefined
+    const notice =
+      stack?.rolloutMachine === undefined
         ? 'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.'
-        : `The stack rolls out nothing of ${prepared.target.name}, which has no rollout in targets.yml: this command does it itself.`,
-    );
-    const ending = await rollOutHere(prepared, platform, clock, interrupted, (text) => terminal.printError(text));
+        : `The stack rolls out nothing of ${prepared.target.name}, which has no rollout in targets.yml: this command does it itself.`;
+    const tell = (text: string): void => terminal.printError(wrapForPerson(text, '  ', terminal));
+    tell(notice);
+    const ending = await rollOutHere(prepared, platform, clock, interrupted, tell);
     printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);
   }

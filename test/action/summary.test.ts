@@ -50,6 +50,20 @@ describe('what is said of a command', () => {
     });
   });
 
+  it('of rollouts is what each endpoint runs, or why that is not known', () => {
+    const printed = JSON.stringify([
+      { endpoint: 'a', runs: 'v1' },
+      { endpoint: 'b', problem: 'No.' },
+      { endpoint: 'c' },
+    ]);
+    const { table } = summarise('rollout', { code: 1, printed, lastError: '' });
+    expect(table.slice(1)).toEqual([
+      ['a', 'v1'],
+      ['b', 'No.'],
+      ['c', 'nothing'],
+    ]);
+  });
+
   it('of a hold is its sentence', () => {
     const printed = JSON.stringify({ version: 1, endpoint: 'ep', isHeld: true, sentence: 'ep is held.' });
     const said = summarise('rollout', { code: 0, printed, lastError: '' });

@@ -9,6 +9,7 @@ import {
   followerId,
   followingTag,
   pinned,
+  pushBroken,
   rollOut,
   rolloutRecord,
   settle,
@@ -65,6 +66,14 @@ describe('a rollout from the command line, without a stack', () => {
     expect(printed).toMatch(/! 4m7x2k9q has team\/worker:v2@\S+, and no worker has shown yet that it works\./);
     expect(endpoint.image).toBe(pinned('v2', digest));
     expect(code).toBe(3);
+  });
+
+  it('shows what runs, and says nothing of what nobody remembers', async () => {
+    await beginAlone();
+    const { code, printed, printedErrors } = await rollout();
+    expect(printedErrors).toMatch(/There is no stack that remembers/);
+    expect(printed).toBe('4m7x2k9q follows tag production\n  runs    team/worker:production\n');
+    expect(code).toBe(0);
   });
 
   it('ends with 130 at Ctrl-C, and says where to look', async () => {
@@ -134,6 +143,63 @@ describe('a rollout from the command line, with a stack', () => {
     expect(printed).toMatch(/^4m7x2k9q follows tag production\n {2}runs {4}team\/worker:production@/);
     expect(printed).toMatch(/ {2}refused team\/worker:production@\S+ at \S+ \S+: worker \w+ logged/);
     expect(code).toBe(0);
+  });
+
+  it('shows that what was put back does not start either', async () => {
+    await begin();
+    world.runpod.programFaults.set(await digestOfTag(world, 'production'), 'cannot start');
+    await pushBroken(world, 'cannot start');
+    await rollOut(world);
+    expect((await rollout()).printed).toMatch(
+      /\n {2}last .* broken at .*: worker \w+ logged .*; the earlier image is back, and does not start either\n/,
+    );
+  });
+
+  it('shows why an image is being taken back', async () => {
+    await begin();
+    await pushBroken(world, 'cannot start');
+    world.runpod.onImageChange = () =>
+      void world.faults.add({ on: /PATCH/, does: { answer: { status: 503, body: '{}' } } });
+    await world.refresh();
+    await world.clock.advance(90_000);
+    expect((await rollout()).printed).toMatch(/\n {2}under way: .*, returning since .*: worker \w+ logged/);
+  });
+
+  it('shows what one key may see, and what is remembered, where another key is refused', async () => {
+    await begin(`${followingTag}
+  - name: other
+    ecr: { region: us-east-1 }
+    runpod: { apiKey: "ssm:/runpod-ecr-refresh/other/api-key", registry: other-cred }
+    endpoints: [{ id: ep-other, rollout: { tag: production } }]
+`);
+    world.secrets.parameters.set('/runpod-ecr-refresh/other/api-key', 'rpa_REFUSED');
+    const { code, printed } = await rollout();
+    expect(printed).toMatch(/^4m7x2k9q follows tag production\n {2}runs {4}team\/worker:production\n/);
+    expect(printed).toMatch(
+      /\nep-other follows tag production\n {2}runs {4}cannot be said: Runpod refused the API key .*\n {2}nothing is remembered/,
+    );
+    expect(code).toBe(1);
+    expect(JSON.parse((await rollout('--json')).printed)).toMatchObject([
+      { runs: endpoint.image },
+      { endpoint: 'ep-other', problem: expect.stringMatching(/^Runpod refused the API key/) },
+    ]);
+  });
+
+  it('breaks no word of it at the end of a terminal’s line', async () => {
+    await begin();
+    await pushBroken(world, 'cannot start');
+    await rollOut(world);
+    const session = onScreen();
+    expect(await world.clock.until(session.ended)).toBe(0);
+    const lines = session.screen();
+    expect(lines.filter((line) => line.length > 90)).not.toEqual([]);
+    const whole = (await rollout()).printed.replaceAll(/\s+/g, ' ').trim();
+    expect(
+      lines
+        .map((line) => line.trim())
+        .join(' ')
+        .replaceAll(/\s+/g, ' '),
+    ).toBe(whole);
   });
 
   it('says as JSON that an endpoint is held or let go, for machines', async () => {
