@@ -110,6 +110,14 @@ describe('every document', () => {
     expect([...read(document).matchAll(/^```\n\n?[a-z].*/gm)].map(([line]) => line)).toEqual([]);
   });
 
+  it.each(documents)('%s names only files of ours that there are', (document) => {
+    const rooms = 'action|bench|cli|console|docs|functions|infra|packaging|runner|simulator|stack|statemachines|test';
+    const named = [...read(document).matchAll(new RegExp(`[\\s\`(]((?:${rooms})/[\\w./-]*\\w)`, 'g'))].map(
+      ([, path = '']) => path,
+    );
+    expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
   it.each(documents)('%s names only commands that there are', (document) => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = [...read(document).matchAll(/npm run (?:-s )?([\w:]+)/g)].map(([, name]) => name ?? '');
