@@ -35,7 +35,7 @@ export const endingOf = (id: string, record: RolloutRecord | undefined, attempt:
         text: `✗ ${id} refused ${image}: ${ended.why}. Its earlier image ${ended.back === 'not ours' ? 'was not put back, for it has another one by now' : ended.back === 'broken' ? 'is back, and does not start either' : 'is back'}.`,
       };
     default:
-      return { verdict: ended.verdict, text: `✗ ${id} was not given ${image}: ${ended.why}.` };
+      return { verdict: ended.verdict, text: `✗ ${id}: the rollout of ${image} was ${ended.verdict}: ${ended.why}.` };
   }
 };
 

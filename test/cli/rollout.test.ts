@@ -322,6 +322,21 @@ describe('a rollout from the command line, with a stack', () => {
     });
   });
 
+  it('ends with 1 where somebody changes the image by hand, and says so', async () => {
+    await begin(undefined, { isWarm: false });
+    world.push('team/worker', 'debug');
+    world.push('team/worker', 'v2');
+    world.runpod.onImageChange = () => {
+      world.runpod.onImageChange = () => {};
+      void world.clock.sleep(20_000).then(() => world.runpod.release(endpoint, `${registryHost}/team/worker:debug`));
+    };
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(
+      /^✗ 4m7x2k9q: the rollout of team\/worker:v2@\S+ was superseded: it was replaced by hand at/,
+    );
+    expect(code).toBe(1);
+  });
+
   it('does itself what the stack may not do: for a target that has no rollout', async () => {
     const key = { name: '/runpod-ecr-refresh/other/api-key', value: 'rpa_OTHER0KEY' };
     await begin(`${followingTag}
