@@ -2,14 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DescribeExecutionCommand, SFNClient } from '@aws-sdk/client-sfn';
 import * as z from 'zod/mini';
 import { defined } from '../functions/lib/defined.ts';
-import { createMemory } from '../functions/lib/memory/memory.ts';
 import { lastSeen, type TargetMemories, type TargetMemory } from '../functions/lib/memory/target-memory.ts';
 import { consoleLink } from '../functions/lib/report/messages.ts';
-import { rolloutForm } from '../functions/lib/rollout/memory.ts';
 import { executionNameOf } from '../functions/lib/rollout/order.ts';
 import type { RolloutRecord } from '../functions/lib/rollout/record.ts';
 import type { Caller } from '../stack/caller.ts';
 import { awsFailure, describeFailure } from '../stack/failure.ts';
+import { readRollouts } from '../stack/rollouts.ts';
 import type { DeployedStack } from '../stack/stack.ts';
 import { requireStack } from '../stack/stack-state.ts';
 import { periodOf, type Runs, readRuns, readSurroundings, troublesOfStack } from '../stack/status.ts';
@@ -116,7 +115,7 @@ export class LiveSource implements Source {
     const [runs, surroundings, rollouts] = await Promise.all([
       readRuns(this.#caller, this.#stack),
       readSurroundings(this.#caller),
-      this.#readRollouts(),
+      readRollouts(this.#caller, this.#stack),
     ]);
     const { alarms, schedule } = surroundings;
     for (const { name, isOpen, description } of alarms)
@@ -233,16 +232,6 @@ export class LiveSource implements Source {
       const permissions = 'states:GetExecutionHistory, states:ListMapRuns and kms:Decrypt';
       throw awsFailure('show what a run did', permissions, error);
     });
-  }
-
-  async #readRollouts(): Promise<ReadonlyMap<string, RolloutRecord>> {
-    if (this.#stack.rolloutMachine === undefined) return new Map();
-    const { settings } = this.#caller;
-    return createMemory({ ...settings, MEMORY_TABLE: this.#stack.memoryTable })
-      .readAll(rolloutForm)
-      .catch((error: unknown) => {
-        throw awsFailure('read what is remembered of rollouts', 'dynamodb:Query and kms:Decrypt', error);
-      });
   }
 
   #showRollout(endpoint: string, { current, ended, given, earlier }: RolloutRecord): void {

@@ -11,6 +11,7 @@ import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
+import { type RolloutRecords, readRollouts, rolloutsNow } from './rollouts.ts';
 import { type DeployedStack, deployCommand, ownVersion, placeOptions, type Stack } from './stack.ts';
 import { judgeStack, requireStack } from './stack-state.ts';
 
@@ -31,7 +32,7 @@ export interface TargetStatus {
   readonly endpoints: readonly EndpointOutcome[];
   /** What the target's last canary pod showed. */
   readonly canaryPod?: CanaryPodOutcome;
-  /** Of those that follow something, what that run made of it. */
+  /** Of those that follow something, what that run made of it, or what has become of it since. */
   readonly rollouts?: readonly RolloutOutcome[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
   readonly warnings?: readonly string[];
@@ -226,7 +227,7 @@ const lastRunOf = (runs: readonly RunStatus[], memories: TargetMemories): RunSta
 };
 
 /** How each remembered target fares. */
-export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
+export const targetsOf = (memories: TargetMemories, rollouts: RolloutRecords): TargetStatus[] =>
   [...memories]
     .map(([name, { expiresAt, heldSince, last }]) =>
       defined({
@@ -238,7 +239,7 @@ export const targetsOf = (memories: TargetMemories): TargetStatus[] =>
         proofs: last?.outcome.proofs ?? {},
         endpoints: last?.outcome.endpoints ?? [],
         canaryPod: last?.outcome.canaryPod,
-        rollouts: last?.outcome.rollouts,
+        rollouts: last?.outcome.rollouts && rolloutsNow(last.outcome.rollouts, rollouts, Date.parse(last.at)),
         warnings: last?.outcome.warnings,
       }),
     )
@@ -372,7 +373,10 @@ const troublesBesideRuns = ({ stack, schedule, alarms, listeners }: Surroundings
 export const readStatus = async (caller: Caller, now: number): Promise<Status> => {
   const surroundings = await readSurroundings(caller);
   const { stack, schedule, alarms } = surroundings;
-  const { executions, memories } = await readRuns(caller, stack);
+  const [{ executions, memories }, rollouts] = await Promise.all([
+    readRuns(caller, stack),
+    readRollouts(caller, stack),
+  ]);
   const runs = executions.map((each) => toRun(each, memories));
   const lastRun = lastRunOf(runs, memories);
   const nextRunAt = schedule === undefined ? undefined : nextRunOf(schedule.expression, memories);
@@ -382,7 +386,7 @@ export const readStatus = async (caller: Caller, now: number): Promise<Status> =
     at: iso(now),
     stack: { name, status, isBusy, version, region: caller.region },
     ownVersion,
-    targets: targetsOf(memories),
+    targets: targetsOf(memories, rollouts),
     lastRun,
     lastCommandRun: lastCommandRunOf(memories, lastRun),
     running: runs.filter((each) => each.status === 'RUNNING'),

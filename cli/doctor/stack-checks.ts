@@ -1,9 +1,11 @@
 import { DescribeRuleCommand, EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { span } from '../../functions/lib/report/alerts.ts';
+import { followersOf } from '../../functions/lib/rollout/followers.ts';
 import type { Target } from '../../functions/lib/targets.ts';
 import type { Caller, Identity } from '../../stack/caller.ts';
 import { awsFailure } from '../../stack/failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from '../../stack/listeners.ts';
+import { readRollouts, stateOf } from '../../stack/rollouts.ts';
 import { type DeployedStack, deployCommand, ownVersion, readStack } from '../../stack/stack.ts';
 import { judgeStack } from '../../stack/stack-state.ts';
 import { errorOfRun, periodOf, readAlarms, readRuns, readSchedule, targetsOf } from '../../stack/status.ts';
@@ -197,17 +199,29 @@ export const stackChecks = ({
       group,
       title: 'rollouts',
       run: async () => {
-        await stack();
-        const followed = [...(await need('the runs', runs())).memories.values()].flatMap(
-          ({ last }) => last?.outcome.rollouts ?? [],
+        const deployed = await stack();
+        const followers = followersOf(await targets());
+        if (followers.length > 0 && deployed.rolloutMachine === undefined)
+          return warning(
+            'targets.yml has rollouts, and the stack rolls nothing out.',
+            `Deploy it: ${deployCommand(caller)}.`,
+          );
+        const records = await readRollouts(caller, deployed);
+        const said = targetsOf((await need('the runs', runs())).memories, records).flatMap(
+          ({ rollouts = [] }) => rollouts,
         );
+        // The last run may have come to nothing, or have been one of npm run refresh, which rolls nothing out.
+        const unsaid = followers.flatMap(({ id }) => {
+          const record = said.some(({ endpoint }) => endpoint === id) ? undefined : records.get(id);
+          return record === undefined ? [] : [{ endpoint: id, ...stateOf(record) }];
+        });
+        const followed = [...said, ...unsaid];
         if (followed.length === 0) return ok('No endpoint on record follows what is pushed.');
         const isWell = (state: string): boolean => state === 'current' || state === 'rolling' || state === 'recorded';
-        return followed.map(({ endpoint, state, why }) =>
-          isWell(state)
-            ? ok(`${endpoint}: ${state}, ${why}.`)
-            : warning(`${endpoint}: ${state}, ${why}.`, 'See what it wants and was refused: npm run rollout.'),
-        );
+        return followed.map(({ endpoint, state, why }) => {
+          const text = `${endpoint}: ${state}, ${why.replace(/\.$/, '')}.`;
+          return isWell(state) ? ok(text) : warning(text, 'See what it wants and was refused: npm run rollout.');
+        });
       },
     },
     {
@@ -215,7 +229,7 @@ export const stackChecks = ({
       title: 'hours left',
       run: async () => {
         await stack();
-        const seen = targetsOf((await need('the runs', runs())).memories);
+        const seen = targetsOf((await need('the runs', runs())).memories, new Map());
         const named = await targets();
         if (named.length === 0) return skipped('There is no target.');
         return named.map(({ name }) => {

@@ -1,3 +1,4 @@
+import { defined } from '../../functions/lib/defined.ts';
 import { createMemory } from '../../functions/lib/memory/memory.ts';
 import { commandTrigger, rememberRun, rememberToken, targetForm } from '../../functions/lib/memory/target-memory.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
@@ -23,7 +24,12 @@ export const noteRefresh = async (caller: Caller, report: Report, isPartial: boo
       await memory.change(targetForm, target, (before) =>
         isPartial && expiresAt !== undefined
           ? rememberToken(before, expiresAt, storedAt)
-          : rememberRun(before, outcome, { ...report, trigger: commandTrigger }),
+          : rememberRun(
+              before,
+              // It rolls nothing out: what the stack's last run said of rollouts holds still.
+              defined({ ...outcome, rollouts: before?.last?.outcome.rollouts }),
+              { ...report, trigger: commandTrigger },
+            ),
       );
     }
     return undefined;

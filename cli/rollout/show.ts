@@ -1,21 +1,15 @@
 import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
 import type { BasePlatform } from '../../functions/lib/platform.ts';
 import type { Follower } from '../../functions/lib/rollout/followers.ts';
-import type { RolloutRecord, WayBack } from '../../functions/lib/rollout/record.ts';
+import type { RolloutRecord } from '../../functions/lib/rollout/record.ts';
 import { describeFollowed } from '../../functions/lib/rollout/settings.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
 import { createRunpodManagement } from '../../functions/lib/runpod/management.ts';
 import { describeFailure } from '../../stack/failure.ts';
+import { backTexts } from '../../stack/rollouts.ts';
 import { plain, type Terminal, wrapForPerson } from '../terminal.ts';
 
 const iso = (milliseconds: number): string => new Date(milliseconds).toISOString().slice(0, 16).replace('T', ' ');
-
-const backTexts = {
-  works: 'the earlier image is back, and works',
-  unproved: 'the earlier image is back; no worker has had to start with it yet',
-  broken: 'the earlier image is back, and does not start either',
-  'not ours': 'it had another image by then, which stays',
-} as const satisfies Record<WayBack, string>;
 
 /** What is remembered of an endpoint. */
 const rememberedLinesOf = (record: RolloutRecord): string[] => {

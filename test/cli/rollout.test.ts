@@ -392,3 +392,47 @@ describe('a rollout from the command line, with a stack', () => {
     expect((await rolloutRecord(world)).refused).toEqual([]);
   });
 });
+
+describe('how rollouts fare, by doctor and status', () => {
+  const ofEndpoint = (printed: string): string =>
+    printed
+      .split('\n')
+      .filter((line) => /rollout \w+:|^ {2}[✓!✗] 4m7x2k9q: /.test(line))
+      .join('\n');
+  const say = async (command: 'doctor' | 'status') =>
+    ofEndpoint((await world.clock.until(run(world, [command], { clock: world.clock }))).printed);
+
+  it('is that an image came back, long before the next run says so', async () => {
+    await begin();
+    await pushBroken(world, 'cannot start');
+    await rollOut(world);
+    expect(await say('status')).toMatch(/rollout refused: team\/worker:production@\S+ was refused: worker/);
+    expect(await say('doctor')).toMatch(/^ {2}! 4m7x2k9q: refused, team\/worker:production@\S+ was refused: worker/);
+  });
+
+  it('is known of a refresh from the command line, too, which says nothing of rollouts', async () => {
+    await begin();
+    world.push('team/worker', 'production');
+    await rollOut(world);
+    expect((await world.clock.until(run(world, ['refresh'], { clock: world.clock }))).code).toBe(0);
+    expect(await say('status')).toMatch(/rollout current: it has team\/worker:production@/);
+    expect(await say('doctor')).toMatch(/^ {2}✓ 4m7x2k9q: current, it has team\/worker:production@/);
+  });
+
+  it('is known where the last run stored nothing, and so rolled nothing out', async () => {
+    await begin();
+    world.faults.add({ on: /(?:PATCH|POST) \/(?:v2|graphql|v1)/, does: { answer: { status: 403, body: '{}' } } });
+    await world.refresh();
+    world.faults.clear();
+    expect(await say('doctor')).toMatch(/^ {2}✓ 4m7x2k9q: current, it has team\/worker:production/);
+  });
+
+  it('is nothing where targets.yml has rollouts, and what is deployed has none', async () => {
+    await begin();
+    delete world.deployment.outputs.RolloutAliasArn;
+    const { printed } = await world.clock.until(run(world, ['doctor'], { clock: world.clock }));
+    expect(printed).toMatch(
+      / {2}! targets\.yml has rollouts, and the stack rolls nothing out\.\n {4}→ Deploy it: npx serverless deploy/,
+    );
+  });
+});
