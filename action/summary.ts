@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { parseJson } from '../functions/lib/json.ts';
 import { outcomeSchema } from '../functions/lib/report/outcome.ts';
 import { messageOfError, sectionOfError } from '../functions/lib/report/platform-errors.ts';
 import { reportSchema } from '../functions/lib/report/report.ts';
@@ -79,14 +80,6 @@ const summariseDoctor = ({ findings }: z.output<typeof doctorSchema>, outcome: s
     ],
     sections: [],
   };
-};
-
-const parseJson = (printed: string): unknown => {
-  try {
-    return JSON.parse(printed);
-  } catch {
-    return undefined;
-  }
 };
 
 /** Says what a command came to. */

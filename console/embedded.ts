@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { createMintAndStore } from '../bench/guide/lambda.ts';
 import { readSettings } from '../functions/lib/env.ts';
 import { parseJson } from '../functions/lib/json.ts';
+import { messageOf } from '../functions/lib/message-of.ts';
 import { reportSchema } from '../functions/lib/report/report.ts';
 import { orderSchema } from '../functions/lib/rollout/order.ts';
 import type { EngineEvent } from '../runner/engine.ts';
@@ -171,12 +172,7 @@ targets:
     const mintAndStore = createMintAndStore(this.#world, url, credentials[refresher], upstreamTimeoutSeconds * 1000);
     this.#every(6 * hourMs, async () => {
       const startedAt = clock.now();
-      const failure = await clock.work(() =>
-        mintAndStore().then(
-          () => undefined,
-          (error: unknown) => (error instanceof Error ? error.message : String(error)),
-        ),
-      );
+      const failure = await clock.work(() => mintAndStore().then(() => undefined, messageOf));
       const run = `${refresher}-${startedAt}`;
       const status = failure === undefined ? 'SUCCEEDED' : 'FAILED';
       const ended = { run, trigger: 'schedule', status, startedAt, endedAt: clock.now() };

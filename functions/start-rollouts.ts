@@ -6,6 +6,7 @@ import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { createRegistryClient } from './lib/ecr/pull.ts';
 import { createListRepositoryImages } from './lib/ecr/repository-images.ts';
 import { requireSetting } from './lib/env.ts';
+import { messageOf } from './lib/message-of.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { createFollow, type FollowDeps } from './lib/rollout/follow.ts';
@@ -60,7 +61,7 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
       // What is wrong with one endpoint, or its repository, holds up no other.
       const outcome = await followOne(follower).catch((error: unknown) => {
         log.error(`What endpoint ${id} wants could not be found`, error);
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         return { endpoint: id, state: 'unknown', why };
       });
       rollouts.push(outcome);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fromIni } from '@aws-sdk/credential-provider-ini';
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import { defined } from '../functions/lib/defined.ts';
+import { messageOf } from '../functions/lib/message-of.ts';
 import { quote } from '../functions/lib/quote.ts';
 import { CommandError, isWithoutCredentials, noCredentials } from './failure.ts';
 
@@ -52,8 +53,6 @@ const explainProfile = (profile: string, message: string, environment: Environme
   }
   return `AWS profile ${profile} holds no credentials that can be used (${quote(message)}). See aws configure list --profile ${profile}`;
 };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 const isMissingFile = (error: unknown): error is Error & { readonly path?: string } =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT';

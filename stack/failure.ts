@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
 import { awsClause, awsFaultOf } from '../functions/lib/aws/client.ts';
+import { messageOf } from '../functions/lib/message-of.ts';
 
 /** What a command ends with. */
 export const exitCodes = {
@@ -85,7 +86,7 @@ const missingPackage = (error: unknown): string | undefined =>
 export const describeFailure = (error: unknown): string => {
   const missing = missingPackage(error);
   if (missing !== undefined) return `The package ${missing} is not installed: run npm ci, without --omit=dev.`;
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 };
 
 /** Prints why a command ended, where commander has not printed it already. @returns the exit code */

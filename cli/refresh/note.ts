@@ -1,6 +1,7 @@
 import { defined } from '../../functions/lib/defined.ts';
 import { createMemory } from '../../functions/lib/memory/memory.ts';
 import { commandTrigger, rememberRun, rememberToken, targetForm } from '../../functions/lib/memory/target-memory.ts';
+import { messageOf } from '../../functions/lib/message-of.ts';
 import type { Report } from '../../functions/lib/report/report.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { readStack } from '../../stack/stack.ts';
@@ -34,7 +35,7 @@ export const noteRefresh = async (caller: Caller, report: Report, isPartial: boo
     }
     return undefined;
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     return `Not noted with stack ${caller.stackName}, whose status and alarms know nothing of this refresh: ${message}`;
   }
 };

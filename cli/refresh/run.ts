@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import { defined } from '../../functions/lib/defined.ts';
 import { RunpodUpdateUnsupportedError } from '../../functions/lib/errors.ts';
 import { send, sendUntil } from '../../functions/lib/http.ts';
+import { messageOf } from '../../functions/lib/message-of.ts';
 import type { BasePlatform, Platform } from '../../functions/lib/platform.ts';
 import { type Report, reportSchema } from '../../functions/lib/report/report.ts';
 import { connectRunpod } from '../../functions/lib/runpod/connect.ts';
@@ -144,7 +145,7 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
       onCall({ ...subject, phase: 'ended', answer });
       return answer;
     } catch (error) {
-      onCall({ ...subject, phase: 'failed', answer: error instanceof Error ? error.message : String(error) });
+      onCall({ ...subject, phase: 'failed', answer: messageOf(error) });
       throw error;
     } finally {
       storing.delete(answering);
@@ -176,8 +177,5 @@ export const runRefresh = async (run: RefreshRun): Promise<Report> => {
   await Promise.allSettled(storing);
   if (signal.aborted) throw new CommandError('Interrupted.');
   if (report !== undefined) return report;
-  throw new CommandError(
-    `The run ended without a report: ${failure instanceof Error ? failure.message : String(failure)}`,
-    { cause: failure },
-  );
+  throw new CommandError(`The run ended without a report: ${messageOf(failure)}`, { cause: failure });
 };

@@ -1,4 +1,5 @@
 import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
+import { messageOf } from '../../functions/lib/message-of.ts';
 import type { BasePlatform } from '../../functions/lib/platform.ts';
 import { createProcessMemory } from '../../functions/lib/rollout/memory.ts';
 import { orderOf } from '../../functions/lib/rollout/order.ts';
@@ -64,7 +65,7 @@ export const rollOutHere = async (
     try {
       return await invoke(name, payload);
     } catch (error) {
-      failures.push(error instanceof Error ? error.message : String(error));
+      failures.push(messageOf(error));
       throw error;
     }
   };

@@ -5,6 +5,7 @@ import { createRegistryClient } from '../../functions/lib/ecr/pull.ts';
 import { PullError } from '../../functions/lib/ecr/registry.ts';
 import { ImageNotPullableError, TokenRejectedError } from '../../functions/lib/errors.ts';
 import { sendUntil } from '../../functions/lib/http.ts';
+import { messageOf } from '../../functions/lib/message-of.ts';
 import { plain } from '../terminal.ts';
 import type { Conversation } from './conversation.ts';
 
@@ -23,9 +24,7 @@ export const tryToken = async (
   try {
     if (references.length === 0) await registry.tryToken(token.registry, token.token);
   } catch (error) {
-    throw new TokenRejectedError(
-      `ECR refuses the token it minted: ${error instanceof Error ? error.message : String(error)}. Nothing was changed.`,
-    );
+    throw new TokenRejectedError(`ECR refuses the token it minted: ${messageOf(error)}. Nothing was changed.`);
   }
   let pulled = 0;
   const problems: string[] = [];

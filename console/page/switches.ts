@@ -1,3 +1,4 @@
+import { messageOf } from '../../functions/lib/message-of.ts';
 import { byId, html, set, setText } from './dom.ts';
 import { send } from './session.ts';
 import type { Store } from './store.ts';
@@ -63,7 +64,7 @@ const turn = async (name: string, value: string, text: string): Promise<void> =>
   const trouble = byId('switch-trouble');
   const why = await send('switch', { name, value }).then(
     async (answer) => (answer.ok ? '' : await answer.text()),
-    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+    messageOf,
   );
   setText(trouble, why === '' ? '' : `“${text}” did nothing: ${why}`);
 };

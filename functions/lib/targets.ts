@@ -8,6 +8,7 @@ import { parseImageReference } from './ecr/image-reference.ts';
 import type { Settings } from './env.ts';
 import { ConfigurationError } from './errors.ts';
 import { explainIssues, pathOf } from './explain-issues.ts';
+import { messageOf } from './message-of.ts';
 import { nearestName } from './nearest-name.ts';
 import { canarySchema, orderMistakes, rolloutSchema } from './rollout/settings.ts';
 import { runpodId } from './runpod/id.ts';
@@ -229,7 +230,7 @@ export const parseTargetsDocument = (yaml: string, source = 'targets.yml'): Targ
     value = parsed.toJS({ maxAliasCount: 100 });
   } catch (error) {
     // Of aliases alone: one that names no anchor, or so many that they would fill the memory.
-    throw fail([...pasted, `the document: ${error instanceof Error ? error.message : String(error)}`]);
+    throw fail([...pasted, `the document: ${messageOf(error)}`]);
   }
   const result = z.safeParse(documentSchema, value, { reportInput: true });
   const mistakes = result.success ? conflicts(result.data.targets) : explain(parsed, result.error.issues);

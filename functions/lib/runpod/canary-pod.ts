@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
 import { isPassingError, RunpodRateLimitedError, RunpodRequestRejectedError } from '../errors.ts';
+import { messageOf } from '../message-of.ts';
 import { isoSeconds, moment } from '../platform.ts';
 import { type CanaryPodOutcome, canaryPodOutcomeSchema } from '../report/outcome.ts';
 import type { CpuFlavour, Pod, PodRefusal, RunpodPods } from './pods.ts';
@@ -167,8 +168,6 @@ export const createPod = async (
     wasCreated: false,
   };
 };
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** What a pod that is no longer listed is said to be. */
 const gone = 'GONE';

@@ -1,3 +1,4 @@
+import { messageOf } from '../message-of.ts';
 import type { Endpoint, RunpodManagement } from './management.ts';
 
 /** Something that uses a credential: an endpoint's id, or the kind and name of a template or pod. */
@@ -23,7 +24,7 @@ export const findUsers = async (
 }> => {
   const warnings: string[] = [];
   const others = await management.listOtherUsers(credential).catch((error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     warnings.push(`Templates and pods that use the credential are not known: ${message}`);
     return [];
   });
