@@ -234,7 +234,7 @@ export class LiveSource implements Source {
     });
   }
 
-  #showRollout(endpoint: string, { current, ended, given, earlier }: RolloutRecord): void {
+  #showRollout(endpoint: string, { current, ended, given, earlier, previous }: RolloutRecord): void {
     const refresher = this.eventLog.get('endpoints', endpoint)?.refresher;
     if (refresher === undefined) return;
     const put = (
@@ -249,15 +249,20 @@ export class LiveSource implements Source {
         run: executionNameOf({ endpoint, digest, attempt }),
         ...more,
       });
+    // Another execution has gone on with what one had begun, or its end was overtaken between two checks.
+    for (const { id, endpoint: of, endedAt } of this.eventLog.all('rollouts'))
+      if (of === endpoint && endedAt === undefined && id !== `${endpoint} ${current?.attempt}`)
+        this.eventLog.remove('rollouts', id);
     if (ended !== undefined) {
-      const givenAt = given.find(({ digest }) => digest === ended.digest)?.at ?? ended.at;
+      const givenAt = given.findLast(({ digest, at }) => digest === ended.digest && at <= ended.at)?.at ?? ended.at;
       const { verdict, why, back } = ended;
       put(
         ended.attempt,
         ended.digest,
         defined({
           image: ended.image,
-          earlier: earlier.image,
+          // What works is what the next rollout comes back to.
+          earlier: (earlier.image === ended.image ? previous : earlier)?.image,
           startedAt: givenAt,
           endedAt: ended.at,
           verdict,

@@ -1,13 +1,25 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { LiveSource } from '../../console/live.ts';
 import { readEvents } from '../../console/run-history.ts';
 import { worstFirst } from '../../console/standing.ts';
 import { awsClientDefaults } from '../../functions/lib/aws/client.ts';
+import { createMemory } from '../../functions/lib/memory/memory.ts';
+import { rolloutForm } from '../../functions/lib/rollout/memory.ts';
+import type { SimulatedEndpoint } from '../../simulator/runpod/server.ts';
 import { region, World } from '../../simulator/world.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { keys, run, runOnScreen } from '../support/command.ts';
 import { awsRefuses } from '../support/failures.ts';
-import { beginFollowing, settle } from '../support/rollouts.ts';
+import {
+  beginFollowing,
+  digestOfTag,
+  followerId,
+  pushBroken,
+  pushImage,
+  rollOut,
+  rolloutRecord,
+  settle,
+} from '../support/rollouts.ts';
 
 const mark = 'SENTINELPASSWORD';
 let world: World;
@@ -171,6 +183,55 @@ describe('a rollout of the deployed stack', () => {
       await live.end();
       await following.end();
     }
+  });
+});
+
+describe('rollouts of the deployed stack, one after the other', () => {
+  let following: World;
+  let endpoint: SimulatedEndpoint;
+  let live: LiveSource;
+  const shown = () => live.eventLog.all('rollouts');
+
+  beforeEach(async () => {
+    ({ world: following, endpoint } = await beginFollowing());
+  });
+  afterEach(async () => {
+    await live.end();
+    await following.end();
+  });
+
+  it('name what an endpoint had before, also once the new image is what it comes back to', async () => {
+    const first = await digestOfTag(following, 'production');
+    await pushImage(following);
+    await rollOut(following);
+    live = await LiveSource.begin(callerOf(following), 50);
+    expect(shown()).toMatchObject([
+      { verdict: 'proven', earlier: expect.stringContaining(first), image: endpoint.image },
+    ]);
+  });
+
+  it('begin when the image was given that time', async () => {
+    const digest = await pushBroken(following, 'cannot start');
+    await rollOut(following);
+    await following.clock.advance(3_600_000);
+    await createMemory(following.platform().settings).change(rolloutForm, followerId, (before) =>
+      before === undefined ? before : { ...before, refused: [] },
+    );
+    await rollOut(following);
+    const given = (await rolloutRecord(following)).given.filter((each) => each.digest === digest);
+    expect(given).toHaveLength(2);
+    live = await LiveSource.begin(callerOf(following), 50);
+    expect(shown()).toMatchObject([{ verdict: 'broken', startedAt: given[1]?.at }]);
+  });
+
+  it('are under way once, whatever execution goes on with one', async () => {
+    following.runpod.stopWorkers(endpoint);
+    await pushImage(following);
+    await rollOut(following);
+    live = await LiveSource.begin(callerOf(following), 50);
+    expect(shown()).toMatchObject([{ id: `${followerId} 1` }]);
+    await following.refresh();
+    await expect.poll(() => shown().map(({ id }) => id)).toEqual([`${followerId} 2`]);
   });
 });
 
