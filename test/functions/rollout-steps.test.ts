@@ -311,12 +311,26 @@ describe('a rollout that works', () => {
   });
 
   it.each([
-    ['by itself', false, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest }]],
-    ['by hand', true, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest, byHand: true }]],
-    ['by hand where the endpoint wants it', true, newDigest, undefined, [{ digest: oldDigest }, { digest: newDigest }]],
-    ['by hand where it was proven before', true, undefined, newDigest, [{ digest: newDigest }, { digest: oldDigest }]],
-  ] as const)('is proven %s', async (_what, isAsked, wish, before, proven) => {
-    const { runpod, deps, record } = await begin(isAsked ? { ...watching, isAsked } : watching, {
+    ['by itself', false, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest }], 1],
+    ['by hand', true, undefined, undefined, [{ digest: oldDigest }, { digest: newDigest, byHand: true }], 0],
+    [
+      'by hand where the endpoint wants it',
+      true,
+      newDigest,
+      undefined,
+      [{ digest: oldDigest }, { digest: newDigest }],
+      1,
+    ],
+    [
+      'by hand where it was proven before',
+      true,
+      undefined,
+      newDigest,
+      [{ digest: newDigest }, { digest: oldDigest }],
+      0,
+    ],
+  ] as const)('is proven %s', async (_what, isAsked, wish, before, proven, measured) => {
+    const { runpod, deps, record, metrics } = await begin(isAsked ? { ...watching, isAsked } : watching, {
       ...(wish === undefined ? {} : { wanted: { digest: wish, image: imageOf(wish), since: startedAt } }),
       proven: [...(before === undefined ? [] : [before]), oldDigest].map((digest) => ({
         image: imageOf(digest),
@@ -326,6 +340,8 @@ describe('a rollout that works', () => {
     });
     proves(runpod, imageOf(newDigest), 2);
     expect(await createWatchRollout(deps())(order)).toMatchObject({ ending: { verdict: 'proven' } });
+    // From the push it is counted where the endpoint followed it.
+    expect(metrics).toHaveLength(measured);
     const found = (await record())?.proven ?? [];
     expect(found.map(({ digest, byHand }) => (byHand === undefined ? { digest } : { digest, byHand }))).toEqual(proven);
   });

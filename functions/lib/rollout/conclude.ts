@@ -3,7 +3,7 @@ import type { Log, Meter } from '../platform.ts';
 import { changeCurrent, type RolloutEnd } from './execution.ts';
 import type { RolloutMemory } from './memory.ts';
 import type { RolloutOrder, RolloutStep } from './order.ts';
-import { type CurrentRollout, leaveOn, prove, remember } from './record.ts';
+import { type CurrentRollout, isAskedBeside, leaveOn, prove, remember } from './record.ts';
 
 /** What it takes to conclude a rollout. */
 export interface ConcludeDeps {
@@ -60,12 +60,17 @@ export const concludeBy = (
 
   /** What the next rollout comes back to. Endpoints that waited for it are refreshed. */
   async proven({ current, image, digest, why }: GivenImage): Promise<RolloutStep> {
+    let isOfPush = true;
     const step = await end.with('proven', why, {
-      change: (all) => leaveOn(prove(all, current, now()), image),
+      change: (all) => {
+        isOfPush = !isAskedBeside(all, current);
+        return leaveOn(prove(all, current, now()), image);
+      },
     });
     // Another execution has taken over, and will say itself what it proves.
     if (step.next !== 'notify' || step.ending.verdict !== 'proven') return step;
-    meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs);
+    // Whoever asks for an image of last month has not waited since its push.
+    if (isOfPush) meter.add('MinutesFromPushToProven', Math.max(0, now() - current.pushedAt) / minuteMs);
     if (order.waiting.length > 0) {
       const name = `proven-${order.endpoint}-${order.attempt}-${digest.slice(7, 27)}`.slice(-80);
       await startRefresh(name, { trigger: 'rollout', targets: order.waiting }).catch((error: unknown) =>

@@ -140,9 +140,14 @@ export const give = (record: RolloutRecord, { image, digest }: PinnedImage, at: 
   given: [...record.given, { image, digest, at }].slice(-maxRemembered),
 });
 
+/** Whether a person asked for what the endpoint does not follow. */
+export const isAskedBeside = ({ wanted }: RolloutRecord, { isAsked, digest }: CurrentRollout): boolean =>
+  isAsked === true && wanted?.digest !== digest;
+
 /** Says that the image of the rollout under way works. What was proven by itself before stays where it was. */
-export const prove = (record: RolloutRecord, { image, digest, isAsked }: CurrentRollout, at: number): RolloutRecord => {
-  const isByHand = isAsked === true && record.wanted?.digest !== digest;
+export const prove = (record: RolloutRecord, current: CurrentRollout, at: number): RolloutRecord => {
+  const { image, digest } = current;
+  const isByHand = isAskedBeside(record, current);
   if (isByHand && record.proven.some((each) => each.digest === digest)) return record;
   const proof = { image, digest, at, ...(isByHand ? { byHand: isByHand } : {}) };
   return { ...record, proven: remember(record.proven, proof) };

@@ -55,7 +55,9 @@ describe('a handler', () => {
       .filter((line) => line.includes('_aws'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
     expect(metrics.find((each) => 'EndpointsTested' in each)).toMatchObject({
-      _aws: { CloudWatchMetrics: [{ Namespace: 'RunpodEcrRefresh' }] },
+      // As the alarms and the dashboard name it: one set of two dimensions.
+      _aws: { CloudWatchMetrics: [{ Namespace: 'RunpodEcrRefresh', Dimensions: [['service', 'Stack']] }] },
+      service: 'report',
     });
   });
 
