@@ -89,11 +89,25 @@ interface Dashboard {
   readonly Properties: { readonly DashboardBody: { readonly 'Fn::Sub': string } };
 }
 
-/** The dashboard without what a part's functions measure. */
-const dashboardWithout = (dashboard: Dashboard, { functions }: Part): Dashboard => {
-  const body = JSON.parse(dashboard.Properties.DashboardBody['Fn::Sub']) as { readonly widgets: readonly object[] };
-  const isOfPart = (widget: object): boolean => functions.some((name) => JSON.stringify(widget).includes(`"${name}"`));
-  const widgets = body.widgets.filter((widget) => !isOfPart(widget));
+/** A widget of the dashboard, as far as it is touched. */
+interface Widget {
+  readonly properties: { readonly alarms?: readonly string[] };
+}
+
+/** The dashboard without what a part's functions measure, and without its alarms. */
+const dashboardWithout = (dashboard: Dashboard, part: Part): Dashboard => {
+  const body = JSON.parse(dashboard.Properties.DashboardBody['Fn::Sub']) as { readonly widgets: readonly Widget[] };
+  const isMeasured = (widget: Widget): boolean =>
+    part.functions.some((name) => JSON.stringify(widget).includes(`"${name}"`));
+  const isOfPart = belongsTo(part);
+  const isAlarmOfPart = (arn: string): boolean => isOfPart(/^\$\{(\w+)\.Arn\}$/.exec(arn)?.[1] ?? '');
+  const widgets = body.widgets
+    .filter((widget) => !isMeasured(widget))
+    .map((widget) => {
+      const { alarms } = widget.properties;
+      if (alarms === undefined) return widget;
+      return { ...widget, properties: { ...widget.properties, alarms: alarms.filter((arn) => !isAlarmOfPart(arn)) } };
+    });
   const DashboardBody = { 'Fn::Sub': JSON.stringify({ ...body, widgets }) };
   return { ...dashboard, Properties: { ...dashboard.Properties, DashboardBody } };
 };

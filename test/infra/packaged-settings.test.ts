@@ -60,6 +60,8 @@ settings:
     const dashboard = JSON.stringify(Resources.Dashboard);
     expect(dashboard).toContain('EndpointsObserved');
     expect(dashboard).not.toContain('MinutesFromPushToProven');
+    expect(dashboard).toContain('${RunFailed.Arn}');
+    expect(dashboard).not.toContain('RolloutFailed');
     for (const { Properties } of functions) {
       expect(Properties.Environment).toMatchObject({
         Variables: {

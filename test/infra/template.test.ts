@@ -578,6 +578,45 @@ describe('the alarms', () => {
     expect(filled).toContain('MinutesFromPushToProven');
     expect(widgets.length).toBeGreaterThan(4);
   });
+
+  it('are all on the dashboard', () => {
+    const body = text(only('AWS::CloudWatch::Dashboard').DashboardBody);
+    const shown = [...body.matchAll(/\$\{(\w+)\.Arn\}/g)].map(([, id]) => id);
+    expect(shown.toSorted()).toEqual(
+      alarms()
+        .map(([id]) => id)
+        .toSorted(),
+    );
+  });
+
+  it('name our metrics as they are emitted, and so does the dashboard', () => {
+    /** The functions that measure: those that call measureRun, measureTokens and concludeBy. */
+    const emittedBy = (name: string): string =>
+      name === 'MinutesFromPushToProven' ? 'watch-rollout' : name.endsWith('TokenSecondsLeft') ? 'notify' : 'report';
+    const stack = `runpod-ecr-refresh-${packagedStage}`;
+    const body = text(only('AWS::CloudWatch::Dashboard').DashboardBody).replaceAll(/\$\{[^}]+\}/g, 'x');
+    const { widgets } = JSON.parse(body) as { widgets: Array<{ properties: { metrics?: unknown[][] } }> };
+    const rows = widgets.flatMap(({ properties: { metrics = [] } }) => {
+      // A dot stands for what the row before has in its place.
+      let before: readonly unknown[] = [];
+      return metrics.map((row) => {
+        before = row.filter((each) => typeof each === 'string').map((each, at) => (each === '.' ? before[at] : each));
+        return before;
+      });
+    });
+    const ours = rows.filter(([namespace]) => namespace === 'RunpodEcrRefresh');
+    expect(ours.map(([, name]) => name)).toHaveLength(6);
+    for (const [, name, ...dimensions] of ours) {
+      expect(Object.keys(metricUnits)).toContain(name);
+      expect(dimensions, String(name)).toEqual(['service', emittedBy(String(name)), 'Stack', stack]);
+    }
+    for (const [, { Properties }] of alarms().filter(([, each]) => each.Properties.Namespace === 'RunpodEcrRefresh')) {
+      expect(Properties.Dimensions).toEqual([
+        { Name: 'service', Value: emittedBy(text(Properties.MetricName)) },
+        { Name: 'Stack', Value: stack },
+      ]);
+    }
+  });
 });
 
 describe('the stack', () => {
