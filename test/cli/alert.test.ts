@@ -36,6 +36,7 @@ describe('each kind of alert in each severity', () => {
       'left warning',
       'rollout critical',
       'rollout warning',
+      'rollout info',
       'digest info',
       'digest warning',
       'digest critical',
