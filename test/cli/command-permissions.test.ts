@@ -204,6 +204,15 @@ const rows: Readonly<Record<string, Row>> = {
         environment,
       ),
   },
+  'rollout, without a stack': {
+    prepare: async () => {
+      ({ world } = await beginFollowing());
+      world.deployment.status = undefined;
+      world.push('team/worker', 'v2');
+    },
+    perform: (environment) =>
+      runAll([['rollout'], ['rollout', '--endpoint', followerId, '--to', 'v2', '--wait']], environment),
+  },
   'alert -- --to arn:aws:sns:…': {
     prepare: begin,
     perform: (environment) =>
