@@ -49,7 +49,11 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
       const { image, seenAt } = endpoints.find(({ id }) => id === follower.id) ?? { image: '', seenAt: 0 };
       const reference = parseImageReference(image);
       return reference === undefined || !isSameRegistry(reference.registry, registry)
-        ? followNone(follower, followers, `its image is none of ${registry}`)
+        ? followNone(
+            follower,
+            followers,
+            image === '' ? 'Runpod shows no such endpoint, or none with an image' : `its image is none of ${registry}`,
+          )
         : follow(follower, { image, seenAt, execution }, reference, followers, token);
     };
     for (const follower of followers.filter((each) => each.target.name === target)) {

@@ -88,16 +88,19 @@ describe('a run that starts rollouts', () => {
   });
 
   it.each([
-    ['of another registry', { a: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/worker:v1' }],
-    ['that nothing can read', { a: 'https://team' }],
-    ['of an endpoint that the run has not seen', {}],
-  ])('starts none for an image %s', async (_what, endpoints) => {
+    [
+      'of another registry',
+      { a: '123456789012.dkr.ecr.eu-west-1.amazonaws.com/team/worker:v1' },
+      `its image is none of ${registry}`,
+    ],
+    ['that nothing can read', { a: 'https://team' }, `its image is none of ${registry}`],
+    ['of an endpoint that the run has not seen', {}, 'Runpod shows no such endpoint, or none with an image'],
+    ['of an endpoint that has none', { a: '' }, 'Runpod shows no such endpoint, or none with an image'],
+  ])('starts none for an image %s', async (_what, endpoints, why) => {
     const world = begin(target('one', 'a'));
     await world.has('a');
     const { rollouts } = await world.run('one', endpoints);
-    expect(rollouts).toMatchObject([
-      { endpoint: 'a', why: expect.stringContaining(`its image is none of ${registry}`) },
-    ]);
+    expect(rollouts).toMatchObject([{ endpoint: 'a', state: 'no image', why }]);
     expect([world.started, world.listed]).toEqual([[], []]);
   });
 
