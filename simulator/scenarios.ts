@@ -134,9 +134,10 @@ const rollout: Scenario = {
     await rollOut(world);
     const isUnchanged = endpoint.image === image;
     reporter.print('An image is pushed.');
-    world.push('team/worker', 'production');
+    const good = world.registry.digestOf(world.push('team/worker', 'production')) ?? '';
     await rollOut(world);
     const proven = endpoint.image;
+    const givenBefore = endpoint.releases.length;
     reporter.print('Another one is pushed, whose program cannot be started.');
     const broken = world.push('team/worker', 'production');
     world.runpod.programFaults.set(world.registry.digestOf(broken) ?? '', 'cannot start');
@@ -147,8 +148,11 @@ const rollout: Scenario = {
     await rollOut(world);
     return [
       { what: 'the first run changed nothing', happened: isUnchanged },
-      { what: 'the image that works was given by its digest', happened: /:production@sha256:/.test(proven) },
-      { what: 'the one that does not was given, and taken back', happened: endpoint.image === proven },
+      { what: 'the image that works was given by its digest', happened: proven.endsWith(`:production@${good}`) },
+      {
+        what: 'the one that does not was given, and taken back',
+        happened: given === givenBefore + 2 && endpoint.image === proven,
+      },
       { what: 'people heard of it in one sentence', happened: world.sns.inbox.length === told + 1 },
       { what: 'with the host’s own words', happened: /no such file or directory/.test(alert) },
       { what: 'it was not given a second time', happened: endpoint.releases.length === given },
