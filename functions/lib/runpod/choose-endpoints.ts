@@ -8,7 +8,7 @@ import type { Endpoint } from './management.ts';
 type NamedEndpoint = NonNullable<Target['endpoints']>[number];
 
 /** An endpoint whose pulls a run watches. */
-interface WatchedEndpoint {
+export interface WatchedEndpoint {
   readonly id: string;
   /** As Runpod lists it; `undefined` where it does not. */
   readonly endpoint: Endpoint | undefined;

@@ -9,7 +9,7 @@ import { describeAllUnmanaged, findUnmanaged, labelOf } from './unmanaged.ts';
 const maxUnmanaged = 20;
 
 /** Endpoints that a run of a target does not look at, although its credential concerns them. */
-interface OutOfSight {
+export interface OutOfSight {
   /** Those that pull from the registry with another credential or none, by name, at most 20. */
   readonly unmanaged: readonly string[];
   /** Those that used the credential at the run before, and are not told of otherwise. */
