@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import * as z from 'zod/mini';
 import { defined } from '../defined.ts';
 import { type ImageRecord, imageRecordSchema } from '../report/outcome.ts';
+import { packImages } from './packed-images.ts';
+import type { Trials } from './try-images.ts';
 
 /** What trying images came to, in as many bytes as a state has room for. */
 export const triedImagesSchema = z.object({
@@ -39,6 +41,27 @@ export const boundTriedImages = (newest: readonly ImageRecord[], before: TriedIm
   const others = sorted.filter((each) => each.problem !== undefined && !images.includes(each));
   const otherProblems = [...known, ...others.map(({ image }) => printOf(image))];
   return defined({ images, otherProblems: otherProblems.length === 0 ? undefined : otherProblems });
+};
+
+/** A thousand images take a few looks. What is left after these is tried by the next run. */
+const maxLooks = 8;
+const noTime = 'There was no time left in this run to try it';
+
+/**
+ * What a look at images adds to what earlier ones came to. What it left is tried by another look, or waits for the next run.
+ *
+ * @param before what the earlier ones came to, where this is not the first
+ */
+export const sumUpTried = (
+  { records, untried }: Pick<Trials, 'records' | 'untried'>,
+  before?: TriedImages,
+): TriedImages => {
+  const looks = (before?.looks ?? 0) + 1;
+  if (untried.length > 0 && looks < maxLooks) {
+    return { ...boundTriedImages(records, before), untried: packImages(untried).packed, looks };
+  }
+  const late = untried.map((image): ImageRecord => ({ image, problem: noTime, isPassing: true }));
+  return boundTriedImages([...records, ...late], before);
 };
 
 /** What trying an image came to: a digest, or a problem. */

@@ -3,7 +3,8 @@ import { cutToBytes } from '../bounded-text.ts';
 import { defined } from '../defined.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import type { ImageRecord } from '../report/outcome.ts';
-import type { ImageReference } from './image-reference.ts';
+import { isSameRegistry } from './host.ts';
+import { type ImageReference, parseImageReference } from './image-reference.ts';
 import type { RegistryClient } from './pull.ts';
 import { isTokenProblem } from './pull-failures.ts';
 import { type ListPushes, newerPushes } from './pushes.ts';
@@ -16,8 +17,15 @@ interface NamedImage {
   readonly reference: ImageReference;
 }
 
+/** Those of a registry among images: a token is for no other. */
+export const imagesOf = (registry: string, names: readonly string[]): NamedImage[] =>
+  names.flatMap((image) => {
+    const reference = parseImageReference(image);
+    return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
+  });
+
 /** What trying images came to. */
-interface Trials {
+export interface Trials {
   readonly records: readonly ImageRecord[];
   readonly failures: readonly PullError[];
   /** Those for which there was no time. */
