@@ -132,7 +132,7 @@ const contentAfter = (content: Notified, table: TargetMemories, { report, known,
 };
 
 /** What there was to read before a run was told of, as far as it could be read. */
-interface ReadBefore {
+export interface ReadBefore {
   readonly table: TargetMemories | undefined;
   readonly parameter: Notified | undefined;
 }

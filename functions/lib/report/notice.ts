@@ -29,7 +29,7 @@ export const noticeSchema = z.discriminatedUnion('kind', [
   rolloutStoppedSchema,
 ]);
 
-type Notice = z.output<typeof noticeSchema>;
+export type Notice = z.output<typeof noticeSchema>;
 
 /** The ARN of the execution that a notice is about, or of the state machine where it is about no single one. */
 export const executionOf = (notice: Notice): string => {
