@@ -1,6 +1,5 @@
-import * as z from 'zod/mini';
 import { createStartExecution, type StartAnswer, type StartExecution } from './lib/aws/start-execution.ts';
-import { regionPattern } from './lib/ecr/host.ts';
+import { pushEventSchema } from './lib/ecr/push-event.ts';
 import { requireSetting } from './lib/env.ts';
 import { RefreshNotStartedError } from './lib/errors.ts';
 import { chooseTargets } from './lib/execution-input.ts';
@@ -19,18 +18,6 @@ interface StartRefreshDeps {
   readonly now: () => number;
   readonly windowSeconds: number;
 }
-
-/** CreateRepository in ECR's API reference. */
-const maxRepository = 256;
-
-/** An "ECR Image Action" or "ECR Replication Action" event, as far as we read it. It only hints that now is a good time. */
-const eventSchema = z.object({
-  account: z.string().check(z.regex(/^\d{12}$/, 'expected an AWS account id of 12 digits')),
-  region: z.string().check(z.regex(regionPattern, 'expected an AWS region')),
-  detail: z.object({
-    'repository-name': z.string().check(z.minLength(1), z.maxLength(maxRepository)),
-  }),
-});
 
 /** The execution that covers the push; none where no target has its registry. */
 interface StartRefreshOutput {
@@ -52,8 +39,7 @@ const graceMs = 5000;
 export const createStartRefresh =
   ({ loadTargets, ownAccount, remember, startExecution, now, windowSeconds }: StartRefreshDeps) =>
   async (event: unknown): Promise<StartRefreshOutput> => {
-    const { account, region, detail } = parseInput('start-refresh', eventSchema, event);
-    const registry = { account, region };
+    const { registry, repository } = parseInput('start-refresh', pushEventSchema, event);
     if (chooseTargets(loadTargets(), { registry }, ownAccount).length === 0) return { answer: 'no target' };
 
     const windowMs = windowSeconds * 1000;
@@ -62,8 +48,8 @@ export const createStartRefresh =
       const opened = Math.floor(now() / windowMs) * windowMs;
       const closesAt = opened + windowMs;
       const waitUntil = closesAt + graceMs;
-      await remember({ ...registry, waitUntil }, detail['repository-name']);
-      const window = `push-${account}-${region}-${isoSeconds(opened).replaceAll(/[-:]/g, '')}`;
+      await remember({ ...registry, waitUntil }, repository);
+      const window = `push-${registry.account}-${registry.region}-${isoSeconds(opened).replaceAll(/[-:]/g, '')}`;
       const execution = ended === 0 ? window : `${window}-${ended + 1}`;
       const answer = await startExecution(execution, { trigger: 'push', registry, waitUntil: isoSeconds(waitUntil) });
       // One of this name that has ended did not see this push: it was stopped, or failed, before its window closed. Nor
@@ -72,23 +58,19 @@ export const createStartRefresh =
       if (answer === 'ended') ended += 1;
     }
     throw new RefreshNotStartedError(
-      `Step Functions started no refresh for a push to ${account} in ${region}, asked ${maxStarts} times.`,
+      `Step Functions started no refresh for a push to ${registry.account} in ${registry.region}, asked ${maxStarts} times.`,
     );
   };
 
-export const buildStartRefresh = ({
-  settings,
-  now,
-  loadTargets,
-}: Pick<Platform, 'settings' | 'now' | 'loadTargets'>) => {
+export const buildStartRefresh = (platform: Pick<Platform, 'settings' | 'now' | 'loadTargets'>) => {
+  const { settings } = platform;
   const stateMachineArn = requireSetting(settings, 'STATE_MACHINE_ARN');
   const memory = createMemory(settings);
   return createStartRefresh({
-    loadTargets,
+    ...platform,
     ownAccount: stateMachineArn.split(':')[4] ?? '',
     remember: (window, repository) => rememberPush(memory, window, repository),
     startExecution: createStartExecution(settings, stateMachineArn),
-    now,
     windowSeconds: settings.PUSH_WINDOW_SECONDS,
   });
 };

@@ -1,25 +1,19 @@
 import * as z from 'zod/mini';
-import { createUnseal, sealedTokenSchema, type Unseal } from './lib/aws/seal.ts';
+import { createUnseal, sealedTokenSchema } from './lib/aws/seal.ts';
 import { createStartExecution } from './lib/aws/start-execution.ts';
-import { isSameRegistry } from './lib/ecr/host.ts';
-import { parseImageReference } from './lib/ecr/image-reference.ts';
 import { createRegistryClient } from './lib/ecr/pull.ts';
 import { createListRepositoryImages } from './lib/ecr/repository-images.ts';
 import { requireSetting } from './lib/env.ts';
-import { messageOf } from './lib/message-of.ts';
 import { lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { createFollow, type FollowDeps } from './lib/rollout/follow.ts';
-import { type Follower, followersOf } from './lib/rollout/followers.ts';
+import { followersOf } from './lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
 import { endUnfollowed } from './lib/rollout/unfollowed.ts';
-import { createLoadTargets, type LoadTargets } from './lib/targets.ts';
+import { createLoadTargets } from './lib/targets.ts';
 
 /** What start-rollouts needs from outside. */
-interface StartRolloutsDeps extends FollowDeps {
-  readonly loadTargets: LoadTargets;
-  readonly unseal: Unseal;
-}
+type StartRolloutsDeps = FollowDeps & Pick<Platform, 'loadTargets' | 'unseal'>;
 
 const inputSchema = z.extend(sealedTokenSchema, {
   registry: z.string(),
@@ -36,8 +30,8 @@ const maxFollowMs = 6 * 60_000;
  * @throws {KmsUnavailableError} the token cannot be opened
  */
 export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRolloutsDeps) => {
-  const { memory, now, log } = deps;
-  const { follow, followNone } = createFollow(deps);
+  const { now } = deps;
+  const follow = createFollow(deps);
   return async (event: unknown): Promise<{ readonly rollouts: readonly RolloutOutcome[] }> => {
     const input = parseInput('start-rollouts', inputSchema, event);
     const { execution, target, credential, expiresAt, sealed, registry, endpoints } = input;
@@ -45,54 +39,31 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
     const followers = followersOf(loadTargets());
     const rollouts: RolloutOutcome[] = [];
     const giveUpAt = now() + maxFollowMs;
-    const followOne = (follower: Follower): Promise<RolloutOutcome> => {
-      const { image, seenAt } = endpoints.find(({ id }) => id === follower.id) ?? { image: '', seenAt: 0 };
-      const reference = parseImageReference(image);
-      return reference === undefined || !isSameRegistry(reference.registry, registry)
-        ? followNone(
-            follower,
-            followers,
-            image === '' ? 'Runpod shows no such endpoint, or none with an image' : `its image is none of ${registry}`,
-          )
-        : follow(follower, { image, seenAt, execution }, reference, followers, token);
-    };
     for (const follower of followers.filter((each) => each.target.name === target)) {
       const { id } = follower;
       if (now() >= giveUpAt) {
         rollouts.push({ endpoint: id, state: 'unknown', why: 'there was no time for it; the next run looks' });
         continue;
       }
-      // What is wrong with one endpoint, or its repository, holds up no other.
-      const outcome = await followOne(follower).catch((error: unknown) => {
-        log.error(`What endpoint ${id} wants could not be found`, error);
-        const why = messageOf(error);
-        return { endpoint: id, state: 'unknown', why };
-      });
-      rollouts.push(outcome);
+      const { image, seenAt } = endpoints.find((each) => each.id === id) ?? { image: '', seenAt: 0 };
+      rollouts.push(await follow(follower, { image, seenAt, execution, registry }, followers, token));
     }
     // One target's child does it for all of them.
     if (target === followers[0]?.target.name) {
-      const unfollowed = await endUnfollowed(memory, followers, execution, now()).catch((error: unknown) => {
-        log.error('Rollouts of endpoints that follow nothing could not be ended', error);
-        return [];
-      });
-      rollouts.push(...unfollowed);
+      rollouts.push(...(await endUnfollowed(deps, followers, execution, now())));
     }
     return { rollouts };
   };
 };
 
 export const buildStartRollouts = (platform: RolloutPlatform & Pick<Platform, 'unseal' | 'loadTargets'>) => {
-  const { settings, now, sleep, send, log } = platform;
+  const { settings, now, sleep, send } = platform;
   return createStartRollouts({
-    loadTargets: platform.loadTargets,
-    unseal: platform.unseal,
+    ...platform,
     registryClient: createRegistryClient(settings, send, sleep),
     listImages: createListRepositoryImages(settings, now),
     memory: createRolloutMemory(platform),
     startExecution: createStartExecution(settings, requireSetting(settings, 'ROLLOUT_MACHINE_ARN')),
-    now,
-    log,
   });
 };
 

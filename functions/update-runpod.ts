@@ -1,14 +1,17 @@
 import * as z from 'zod/mini';
 import { createUnseal, type Unseal } from './lib/aws/seal.ts';
-import { minLifeMs } from './lib/ecr/mint-token.ts';
-import { TokenStaleError } from './lib/errors.ts';
+import { isStale } from './lib/ecr/stale-token.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { rememberToken, targetForm } from './lib/memory/target-memory.ts';
 import { type BasePlatform, isoSeconds, type Log, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import type { RunpodClient } from './lib/runpod/client.ts';
-import { connectRunpod } from './lib/runpod/connect.ts';
+import { runpodBy } from './lib/runpod/connect.ts';
 import { createRunpodManagement, type RunpodManagement } from './lib/runpod/management.ts';
-import { createUpdateCredential, type UpdateApi, type UpdateCredential } from './lib/runpod/update-credential.ts';
+import {
+  createUpdateCredential,
+  type UpdateCredential,
+  type UpdatedCredential,
+} from './lib/runpod/update-credential.ts';
 
 /** What update-runpod needs from outside. */
 interface UpdateRunpodDeps {
@@ -30,20 +33,8 @@ const inputSchema = z.object({
 
 /** Either the token is stored, or it is too old to be: then the machine mints anew. Times are ISO 8601. */
 type UpdateRunpodOutput =
-  | {
-      readonly status: 'stored';
-      readonly storedAt: string;
-      readonly expiresAt: string;
-      readonly api: UpdateApi;
-      /** APIs of which Runpod said that they have no such operation. */
-      readonly unsupportedApis: readonly UpdateApi[];
-    }
+  | ({ readonly status: 'stored'; readonly storedAt: string; readonly expiresAt: string } & UpdatedCredential)
   | { readonly status: 'stale' };
-
-/** A redriven execution brings back the token of its first try: what was minted longer ago is minted anew. */
-const maxTokenAgeMs = 15 * 60_000;
-/** So many times it is minted anew: a token that is too old a third time will be so a fourth. */
-const maxStaleTimes = 2;
 
 /**
  * Stores a proven token in the Runpod credential, in place.
@@ -57,12 +48,7 @@ export const createUpdateRunpod =
   ({ unseal, runpodFor, updateCredential, memory, now, log }: UpdateRunpodDeps) =>
   async (event: unknown): Promise<UpdateRunpodOutput> => {
     const { execution, target, token: minted, staleTimes } = parseInput('update-runpod', inputSchema, event);
-    if (now() - minted.mintedAt > maxTokenAgeMs || minted.expiresAt - now() < minLifeMs - maxTokenAgeMs) {
-      if (staleTimes < maxStaleTimes) return { status: 'stale' };
-      throw new TokenStaleError(
-        `Three tokens in a row were minted more than ${maxTokenAgeMs / 60_000} min before they could be stored, or end too soon; the last at ${isoSeconds(minted.mintedAt)}. The old token stays in Runpod. Look in the execution for what takes so long, and start a run by hand.`,
-      );
-    }
+    if (isStale(minted, staleTimes, now())) return { status: 'stale' };
     const credential = target.runpod.registry;
     const expiresAt = isoSeconds(minted.expiresAt);
     const token = await unseal(minted.sealed, { execution, target: target.name, credential, expiresAt });
@@ -75,20 +61,15 @@ export const createUpdateRunpod =
     return { status: 'stored', storedAt, expiresAt, ...updated };
   };
 
-export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal' | 'memory'>) => {
-  const connect = connectRunpod(platform);
-  return createUpdateRunpod({
-    unseal: platform.unseal,
-    runpodFor: (keySource) => {
-      const client = connect(keySource);
-      return { client, management: createRunpodManagement(client, platform.settings) };
-    },
+export const buildUpdateRunpod = (platform: BasePlatform & Pick<Platform, 'unseal' | 'memory'>) =>
+  createUpdateRunpod({
+    ...platform,
+    runpodFor: runpodBy(platform, (client, settings) => ({
+      client,
+      management: createRunpodManagement(client, settings),
+    })),
     updateCredential: createUpdateCredential(platform.settings),
-    memory: platform.memory,
-    now: platform.now,
-    log: platform.log,
   });
-};
 
 export const handler = lambda('update-runpod', (platform) =>
   buildUpdateRunpod({

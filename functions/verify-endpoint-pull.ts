@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { triedImagesSchema } from './lib/ecr/tried-images.ts';
 import { type BasePlatform, lambda, moment, type Platform, parseInput } from './lib/platform.ts';
 import { canariesSchema } from './lib/runpod/canary.ts';
-import { connectRunpod } from './lib/runpod/connect.ts';
+import { runpodBy } from './lib/runpod/connect.ts';
 import { createRunpodJobs } from './lib/runpod/jobs.ts';
 import type { WatchedRunpod } from './lib/runpod/look.ts';
 import { lookAtAll } from './lib/runpod/look-at-all.ts';
@@ -62,25 +62,17 @@ export const createVerifyEndpointPull =
     );
   };
 
-export const buildVerifyEndpointPull = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
-  const { settings, now, sleep, loadTargets } = platform;
-  const connect = connectRunpod(platform);
-  return createVerifyEndpointPull({
-    loadTargets,
-    runpodFor: (keySource) => {
-      const client = connect(keySource);
-      return {
-        management: createRunpodManagement(client, settings),
-        readWorkerLog: createReadWorkerLog(client, settings),
-        jobs: createRunpodJobs(client, settings),
-      };
-    },
-    now,
-    sleep,
-    propagationMs: settings.PROPAGATION_MINUTES * 60_000,
-    requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
+export const buildVerifyEndpointPull = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) =>
+  createVerifyEndpointPull({
+    ...platform,
+    runpodFor: runpodBy(platform, (client, settings) => ({
+      management: createRunpodManagement(client, settings),
+      readWorkerLog: createReadWorkerLog(client, settings),
+      jobs: createRunpodJobs(client, settings),
+    })),
+    propagationMs: platform.settings.PROPAGATION_MINUTES * 60_000,
+    requestsPerMinute: platform.settings.RUNPOD_REQUESTS_PER_MINUTE,
   });
-};
 
 export const handler = lambda('verify-endpoint-pull', (platform) =>
   buildVerifyEndpointPull({ ...platform, loadTargets: createLoadTargets(platform.settings) }),

@@ -1,23 +1,21 @@
 import * as z from 'zod/mini';
-import { createUnseal, sealedTokenSchema, type Unseal } from './lib/aws/seal.ts';
+import { createUnseal, sealedTokenSchema } from './lib/aws/seal.ts';
 import { packedImagesSchema } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes } from './lib/ecr/pushes.ts';
 import { PullError } from './lib/ecr/registry.ts';
 import { sumUpTried, type TriedImages, triedImagesSchema } from './lib/ecr/tried-images.ts';
-import { imagesOf, tryImages } from './lib/ecr/try-images.ts';
+import { tryImages } from './lib/ecr/try-images.ts';
 import { createWithhold, requireOwnRegistry } from './lib/ecr/withhold.ts';
 import { createMemory, type Memory } from './lib/memory/memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 
 /** What verify-image-pull needs from outside. */
-interface VerifyImagePullDeps {
-  readonly unseal: Unseal;
+interface VerifyImagePullDeps extends Pick<Platform, 'unseal' | 'now'> {
   readonly registryClient: RegistryClient;
   readonly listPushes: ListPushes;
   readonly memory: Pick<Memory, 'read'>;
-  readonly now: () => number;
   /** Milliseconds between two scheduled runs. */
   readonly scheduleMs: number;
 }
@@ -60,18 +58,13 @@ export const createVerifyImagePull =
         if (error instanceof PullError) return withhold(reasonOfRegistry(error));
         throw error;
       });
+    const hasTime = () => now() - begunAt <= maxTryingMs;
     // What was tried with an earlier token is tried again, unless it has just been.
     const isFirst = before.untried === undefined;
-    const images = imagesOf(registry, isFirst ? all : z.parse(packedImagesSchema, before.untried));
-    if (images.length === 0) {
-      await tryToken();
-      return { images: [] };
-    }
-    const hasTime = () => now() - begunAt <= maxTryingMs;
-    const trials = await tryImages({ registryClient, ...deps }, images, token, tryToken, hasTime);
+    const names = isFirst ? all : z.parse(packedImagesSchema, before.untried);
+    const trials = await tryImages({ registryClient, ...deps }, { registry, names, token }, tryToken, hasTime);
     // A token that was not withheld for the first images is not for the others.
-    const tried = images.length - trials.untried.length;
-    const reason = isFirst ? reasonToWithhold(trials.failures, tried) : undefined;
+    const reason = isFirst ? reasonToWithhold(trials.failures, trials.records.length) : undefined;
     if (reason !== undefined) await withhold(reason);
     return sumUpTried(trials, isFirst ? undefined : { ...before, images: before.images ?? [] });
   };

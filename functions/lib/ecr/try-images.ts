@@ -4,25 +4,12 @@ import { defined } from '../defined.ts';
 import { mapConcurrent } from '../map-concurrent.ts';
 import type { ImageRecord } from '../report/outcome.ts';
 import { isSameRegistry } from './host.ts';
-import { type ImageReference, parseImageReference } from './image-reference.ts';
+import { parseImageReference } from './image-reference.ts';
 import type { RegistryClient } from './pull.ts';
 import { isTokenProblem } from './pull-failures.ts';
 import { type ListPushes, newerPushes } from './pushes.ts';
 import { PullError } from './registry.ts';
 import { isPassing } from './registry-answer.ts';
-
-/** An image as Runpod has it, and what it refers to. */
-interface NamedImage {
-  readonly image: string;
-  readonly reference: ImageReference;
-}
-
-/** Those of a registry among images: a token is for no other. */
-export const imagesOf = (registry: string, names: readonly string[]): NamedImage[] =>
-  names.flatMap((image) => {
-    const reference = parseImageReference(image);
-    return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
-  });
 
 /** What trying images came to. */
 export interface Trials {
@@ -36,19 +23,28 @@ const maxImagesAtOnce = 8;
 const maxProblemBytes = 400;
 
 /**
- * Pulls images as a worker would, and counts the pushes that each is behind.
+ * Pulls a registry's images as a worker would, and counts the pushes that each is behind.
  *
- * @param tryToken asked where an image's answer is about the token: one image may be refused what the registry as a whole
- *   is not. What it throws ends the trials
+ * @param names of the images; those of other registries are left out, for the token is not for them
+ * @param tryToken asked where there is no image, or where an image's answer is about the token: one may be refused what the
+ *   registry as a whole is not. What it throws ends the trials
  * @param hasTime asked before each image
  */
 export const tryImages = async (
   { registryClient, listPushes }: { readonly registryClient: RegistryClient; readonly listPushes: ListPushes },
-  images: readonly NamedImage[],
-  token: RegistryToken,
+  {
+    registry,
+    names,
+    token,
+  }: { readonly registry: string; readonly names: readonly string[]; readonly token: RegistryToken },
   tryToken: () => Promise<void>,
   hasTime: () => boolean,
 ): Promise<Trials> => {
+  const images = names.flatMap((image) => {
+    const reference = parseImageReference(image);
+    return reference !== undefined && isSameRegistry(reference.registry, registry) ? [{ image, reference }] : [];
+  });
+  if (images.length === 0) await tryToken();
   const failures: PullError[] = [];
   const untried: string[] = [];
   const tried = await mapConcurrent(images, maxImagesAtOnce, async ({ image, reference }): Promise<ImageRecord[]> => {

@@ -18,8 +18,8 @@ export const requireOwnRegistry = (registry: string, registries: readonly string
 };
 
 /**
- * Throws a reason to withhold a target's token. A token that ECR refuses, and one whose role may pull nothing, are not
- * withheld where the one that Runpod holds is known to end before the next run: it can become no worse.
+ * Makes what throws a reason to withhold a target's token. A token that ECR refuses, and one whose role may pull nothing, are
+ * not withheld where the one that Runpod holds is known to end before the next run: it can become no worse.
  */
 export const createWithhold =
   (memory: Pick<Memory, 'read'>, target: string, nextRunAt: number) =>

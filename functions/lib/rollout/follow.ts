@@ -1,10 +1,12 @@
 import type { RegistryToken } from '../aws/seal.ts';
 import type { StartExecution } from '../aws/start-execution.ts';
 import { defined } from '../defined.ts';
-import { type ImageReference, nameOfImage, parseImageReference } from '../ecr/image-reference.ts';
+import { isSameRegistry } from '../ecr/host.ts';
+import { nameOfImage, parseImageReference } from '../ecr/image-reference.ts';
 import type { RegistryClient } from '../ecr/pull.ts';
 import { PullError } from '../ecr/registry.ts';
 import type { ListRepositoryImages } from '../ecr/repository-images.ts';
+import { messageOf } from '../message-of.ts';
 import type { Log } from '../platform.ts';
 import type { RolloutOutcome } from '../report/outcome.ts';
 import { type Decision, decideRollout, type RolloutView } from './decide.ts';
@@ -21,6 +23,14 @@ export interface FollowDeps {
   readonly startExecution: StartExecution;
   readonly now: () => number;
   readonly log: Log;
+}
+
+/** What a refresh has seen of an endpoint. */
+interface Seen extends Pick<RolloutView, 'image' | 'seenAt'> {
+  /** The refresh's ARN. */
+  readonly execution: string;
+  /** The registry that its token is for. */
+  readonly registry: string;
 }
 
 /** Executions of an attempt may have ended without having ended their rollout: then the next number goes on. */
@@ -69,28 +79,21 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     }
   };
 
-  /** Follows an endpoint whose image is none that could be followed: a rollout that is under way finds so, and ends. */
-  const followNone = async (
+  const followOne = async (
     follower: Follower,
-    followers: readonly Follower[],
-    why: string,
-  ): Promise<RolloutOutcome> => {
-    await start(follower, followers);
-    return { endpoint: follower.id, state: 'no image', why };
-  };
-
-  /**
-   * @param seen what the refresh that asks has seen of the endpoint
-   * @returns what is told of the endpoint in the report
-   */
-  const follow = async (
-    follower: Follower,
-    { image, seenAt, execution }: Pick<RolloutView, 'image' | 'seenAt'> & { readonly execution: string },
-    reference: ImageReference,
+    { image, seenAt, execution, registry }: Seen,
     followers: readonly Follower[],
     token: RegistryToken,
   ): Promise<RolloutOutcome> => {
     const { id, settings } = follower;
+    const reference = parseImageReference(image);
+    if (reference === undefined || !isSameRegistry(reference.registry, registry)) {
+      // A rollout that is under way finds so, too, and ends.
+      await start(follower, followers);
+      const why =
+        image === '' ? 'Runpod shows no such endpoint, or none with an image' : `its image is none of ${registry}`;
+      return { endpoint: id, state: 'no image', why };
+    }
     const images = await listImages(reference.registry, reference.repository);
     const other = followers.find((each) => each.id === settings.after);
     const view: RolloutView = {
@@ -146,5 +149,19 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
     });
   };
 
-  return { follow, followNone };
+  /**
+   * Follows an endpoint of a target. What is wrong with it, or with its repository, holds up no other.
+   *
+   * @returns what is told of the endpoint in the report
+   */
+  return (
+    follower: Follower,
+    seen: Seen,
+    followers: readonly Follower[],
+    token: RegistryToken,
+  ): Promise<RolloutOutcome> =>
+    followOne(follower, seen, followers, token).catch((error: unknown) => {
+      log.error(`What endpoint ${follower.id} wants could not be found`, error);
+      return { endpoint: follower.id, state: 'unknown', why: messageOf(error) };
+    });
 };

@@ -1,4 +1,5 @@
 import { nameOfImage } from '../ecr/image-reference.ts';
+import type { Log } from '../platform.ts';
 import type { RolloutOutcome } from '../report/outcome.ts';
 import type { Follower } from './followers.ts';
 import type { RolloutMemory } from './memory.ts';
@@ -15,13 +16,7 @@ const leftTexts: Readonly<Record<CurrentRollout['phase'], (image: string) => str
   returning: (image) => `it refused ${image}, and may have it still`,
 };
 
-/**
- * Ends the rollouts of endpoints for which targets.yml has no `rollout` any more, or never had one, and of which no execution
- * can be under way: no run would go on with them.
- *
- * @returns what people hear of them
- */
-export const endUnfollowed = async (
+const endAll = async (
   memory: RolloutMemory,
   followers: readonly Follower[],
   execution: string,
@@ -46,3 +41,20 @@ export const endUnfollowed = async (
   }
   return outcomes;
 };
+
+/**
+ * Ends the rollouts of endpoints for which targets.yml has no `rollout` any more, or never had one, and of which no execution
+ * can be under way: no run would go on with them. What cannot be ended now is by the next run.
+ *
+ * @returns what people hear of them
+ */
+export const endUnfollowed = (
+  { memory, log }: { readonly memory: RolloutMemory; readonly log: Log },
+  followers: readonly Follower[],
+  execution: string,
+  now: number,
+): Promise<RolloutOutcome[]> =>
+  endAll(memory, followers, execution, now).catch((error: unknown) => {
+    log.error('Rollouts of endpoints that follow nothing could not be ended', error);
+    return [];
+  });

@@ -1,5 +1,7 @@
 import { parseEcrHost } from '../ecr/host.ts';
 import { parseImageReference } from '../ecr/image-reference.ts';
+import { mapConcurrent } from '../map-concurrent.ts';
+import type { Log } from '../platform.ts';
 import type { Target } from '../targets.ts';
 import { chooseEndpoints } from './choose-endpoints.ts';
 import type { Endpoint } from './management.ts';
@@ -28,4 +30,42 @@ export const createConcerns = (pushed: PushedRegistry, repositories: ReadonlySet
   };
   return (target: Target, endpoints: readonly Endpoint[]): boolean =>
     chooseEndpoints(target, endpoints).some(({ endpoint }) => endpoint !== undefined && isPushed(endpoint.image));
+};
+
+/** So many keys are asked at once. */
+const maxKeysAtOnce = 8;
+/** No key is asked later than this, so that the last one answers within a function's time. */
+const maxAskMs = 4 * 60_000;
+
+/**
+ * Finds the targets that something concerns, which Runpod is asked for once for each key. Targets of a key for which it does
+ * not answer are not among them.
+ *
+ * @throws {RunpodUnavailableError | RunpodRateLimitedError | RunpodUnauthorizedError | ConfigurationError} no key could be asked
+ */
+export const findTargets = async (
+  targets: readonly Target[],
+  concerns: (target: Target, endpoints: readonly Endpoint[]) => boolean,
+  deps: {
+    readonly listEndpoints: (keySource: string) => Promise<readonly Endpoint[]>;
+    readonly now: () => number;
+    readonly log: Log;
+  },
+): Promise<Target[]> => {
+  const keys = [...new Set(targets.map(({ runpod }) => runpod.apiKey))];
+  const giveUpAt = deps.now() + maxAskMs;
+  const failures: unknown[] = [];
+  const found = await mapConcurrent(keys, maxKeysAtOnce, async (keySource): Promise<readonly Target[]> => {
+    if (deps.now() >= giveUpAt) return [];
+    try {
+      const endpoints = await deps.listEndpoints(keySource);
+      return targets.filter((target) => target.runpod.apiKey === keySource && concerns(target, endpoints));
+    } catch (error) {
+      deps.log.error('Whom a push concerns could not be asked of Runpod; its targets are left to the schedule', error);
+      failures.push(error);
+      return [];
+    }
+  });
+  if (keys.length > 0 && failures.length === keys.length) throw failures[0];
+  return found.flat();
 };

@@ -10,7 +10,7 @@ export const updateApis = ['v2', 'graphql', 'v1'] as const;
 export type UpdateApi = (typeof updateApis)[number];
 
 /** The API that stored the token, and those before it of which Runpod said that they have no such operation. */
-interface UpdatedCredential {
+export interface UpdatedCredential {
   readonly api: UpdateApi;
   readonly unsupportedApis: readonly UpdateApi[];
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import type { StartAnswer } from '../../../../functions/lib/aws/start-execution.ts';
-import { parseImageReference } from '../../../../functions/lib/ecr/image-reference.ts';
 import { PullError } from '../../../../functions/lib/ecr/registry.ts';
 import { RefreshNotStartedError } from '../../../../functions/lib/errors.ts';
 import { createFollow } from '../../../../functions/lib/rollout/follow.ts';
@@ -8,7 +7,8 @@ import type { Follower } from '../../../../functions/lib/rollout/followers.ts';
 import { createProcessMemory } from '../../../../functions/lib/rollout/memory.ts';
 import { endRollout, firstRecord } from '../../../../functions/lib/rollout/record.ts';
 
-const repository = '123456789012.dkr.ecr.us-east-1.amazonaws.com/team/worker';
+const registry = '123456789012.dkr.ecr.us-east-1.amazonaws.com';
+const repository = `${registry}/team/worker`;
 const digestOf = (letter: string): string => `sha256:${letter.repeat(64)}`;
 const pinned = (letter: string, tag = 'production'): string => `${repository}:${tag}@${digestOf(letter)}`;
 const now = Date.parse('2026-11-23T12:00:00Z');
@@ -41,13 +41,11 @@ const begin = async () => {
     image: pinned('a'),
     record: () => memory.read('ep'),
     run: (execution: string) => {
-      const reference = parseImageReference(world.image);
-      if (reference === undefined) throw new Error('The endpoint has an image.');
-      const seen = { image: world.image, seenAt: now, execution };
-      return follow(follower, seen, reference, [follower, waiting], token);
+      const seen = { image: world.image, seenAt: now, execution, registry };
+      return follow(follower, seen, [follower, waiting], token);
     },
   });
-  const { follow } = createFollow({
+  const follow = createFollow({
     registryClient: {
       tryImage: async () => {
         if (world.problem !== undefined) throw world.problem;
@@ -190,6 +188,7 @@ describe('an endpoint that follows what is pushed', () => {
   it('fails where the registry’s answer is none of an image', async () => {
     const world = await begin();
     world.problem = new TypeError('ours');
-    await expect(world.run('one')).rejects.toThrow('ours');
+    expect(await world.run('one')).toEqual({ endpoint: 'ep', state: 'unknown', why: 'ours' });
+    expect(world.errors).toEqual(['What endpoint ep wants could not be found']);
   });
 });

@@ -11,6 +11,8 @@ const pinned = (letter: string): string => `${repository}:production@sha256:${le
 const name = 'team/worker:production@sha256:bbbbbbbbbbbb';
 const execution = 'arn:aws:states:us-east-1:123456789012:execution:refresh:1';
 
+const log = { info: () => {}, error: () => {} };
+
 /** A memory of an endpoint whose rollout of `b` began three hours ago. */
 const underWay = async (phase: CurrentRollout['phase'] = 'watching', startedAt = now - threeHoursMs) => {
   const memory = createProcessMemory();
@@ -41,7 +43,7 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
     ['returning', 'broken', `it refused ${name}, and may have it still`, pinned('a')],
   ] as const)('that is %s ends as %s, and people hear what the endpoint has', async (phase, verdict, why, image) => {
     const memory = await underWay(phase);
-    expect(await endUnfollowed(memory, following('other'), execution, now)).toEqual([
+    expect(await endUnfollowed({ memory, log }, following('other'), execution, now)).toEqual([
       { endpoint: 'ep', state: 'unwatched', why, isTold: true },
     ]);
     const record = await memory.read('ep');
@@ -51,7 +53,7 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
 
   it('is told of again where the same run asks once more after a crash, and by no other run', async () => {
     const memory = await underWay();
-    const tell = (by: string) => endUnfollowed(memory, following('other'), by, now);
+    const tell = (by: string) => endUnfollowed({ memory, log }, following('other'), by, now);
     const [first, again, later] = [await tell(execution), await tell(execution), await tell('another')];
     expect(first).toHaveLength(1);
     expect([again, later]).toEqual([first, []]);
@@ -59,9 +61,9 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
 
   it('is left alone while an execution of it may be under way, or where the endpoint follows something', async () => {
     const young = await underWay('watching', now - threeHoursMs + 1);
-    expect(await endUnfollowed(young, following('other'), execution, now)).toEqual([]);
+    expect(await endUnfollowed({ memory: young, log }, following('other'), execution, now)).toEqual([]);
     const followed = await underWay();
-    expect(await endUnfollowed(followed, following('ep'), execution, now)).toEqual([]);
+    expect(await endUnfollowed({ memory: followed, log }, following('ep'), execution, now)).toEqual([]);
     for (const memory of [young, followed]) expect((await memory.read('ep'))?.current).toBeDefined();
   });
 });
