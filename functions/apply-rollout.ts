@@ -59,11 +59,9 @@ export const createApplyRollout =
       return end.byHand(chosen, 'it was given another image by hand at the same moment, which was put back');
     }
     if (after.registry !== target.runpod.registry) {
-      await runpod.changeImage(id, chosen ?? current.earlier.image);
-      return end.byHand(
-        chosen ?? current.earlier.image,
-        'it was given another credential at the same moment, and its image was put back',
-      );
+      const back = chosen ?? current.earlier.image;
+      await runpod.changeImage(id, back);
+      return end.byHand(back, 'it was given another credential at the same moment, and its image was put back');
     }
     const { record: applied, before: ours } = await changeCurrent(memory, order, (found, all) => ({
       ...all,

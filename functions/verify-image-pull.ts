@@ -4,18 +4,16 @@ import { packedImagesSchema } from './lib/ecr/packed-images.ts';
 import { createRegistryClient, type RegistryClient } from './lib/ecr/pull.ts';
 import { reasonOfRegistry, reasonToWithhold } from './lib/ecr/pull-failures.ts';
 import { createListPushes, type ListPushes } from './lib/ecr/pushes.ts';
-import { PullError } from './lib/ecr/registry.ts';
 import { sumUpTried, type TriedImages, triedImagesSchema } from './lib/ecr/tried-images.ts';
 import { tryImages } from './lib/ecr/try-images.ts';
 import { createWithhold, requireOwnRegistry } from './lib/ecr/withhold.ts';
-import { createMemory, type Memory } from './lib/memory/memory.ts';
+import { createMemory } from './lib/memory/memory.ts';
 import { lambda, type Platform, parseInput } from './lib/platform.ts';
 
 /** What verify-image-pull needs from outside. */
-interface VerifyImagePullDeps extends Pick<Platform, 'unseal' | 'now'> {
+interface VerifyImagePullDeps extends Pick<Platform, 'unseal' | 'memory' | 'now'> {
   readonly registryClient: RegistryClient;
   readonly listPushes: ListPushes;
-  readonly memory: Pick<Memory, 'read'>;
   /** Milliseconds between two scheduled runs. */
   readonly scheduleMs: number;
 }
@@ -54,24 +52,18 @@ export const createVerifyImagePull =
     const begunAt = now();
     const withhold = createWithhold(memory, sealedFor.target, begunAt + scheduleMs);
     const tryToken = () =>
-      registryClient.tryToken(registry, token).catch((error: unknown) => {
-        if (error instanceof PullError) return withhold(reasonOfRegistry(error));
-        throw error;
-      });
+      registryClient.tryToken(registry, token).catch((error: unknown) => withhold(reasonOfRegistry(error)));
     const hasTime = () => now() - begunAt <= maxTryingMs;
     // What was tried with an earlier token is tried again, unless it has just been.
     const isFirst = before.untried === undefined;
     const names = isFirst ? all : z.parse(packedImagesSchema, before.untried);
     const trials = await tryImages({ registryClient, ...deps }, { registry, names, token }, tryToken, hasTime);
     // A token that was not withheld for the first images is not for the others.
-    const reason = isFirst ? reasonToWithhold(trials.failures, trials.records.length) : undefined;
-    if (reason !== undefined) await withhold(reason);
+    if (isFirst) await withhold(reasonToWithhold(trials.failures, trials.records.length));
     return sumUpTried(trials, isFirst ? undefined : { ...before, images: before.images ?? [] });
   };
 
-export const buildVerifyImagePull = (
-  platform: Pick<Platform, 'settings' | 'send' | 'unseal' | 'memory' | 'now' | 'sleep'>,
-) =>
+export const buildVerifyImagePull = (platform: Omit<Platform, 'seal' | 'loadTargets' | 'log' | 'meter'>) =>
   createVerifyImagePull({
     ...platform,
     scheduleMs: platform.settings.SCHEDULE_HOURS * 3_600_000,

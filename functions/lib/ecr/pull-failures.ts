@@ -1,5 +1,5 @@
 import { EcrThrottledError, EcrUnavailableError, ImageNotPullableError, TokenRejectedError } from '../errors.ts';
-import type { PullError } from './registry.ts';
+import { PullError } from './registry.ts';
 import { isPassing, type PullProblem } from './registry-answer.ts';
 
 /** Whether ECR refuses the token itself, rather than an image. */
@@ -51,5 +51,7 @@ export const reasonToWithhold = (failures: readonly PullError[], images: number)
 };
 
 /** The same where there is no image of this registry to try: the registry as a whole would not take the token. */
-export const reasonOfRegistry = (error: PullError): Error =>
-  isTokenProblem(error) || error.problem === 'repository-forbidden' ? rejectToken(error) : passingError(error);
+export const reasonOfRegistry = (error: unknown): Error => {
+  if (!(error instanceof PullError)) throw error;
+  return isTokenProblem(error) || error.problem === 'repository-forbidden' ? rejectToken(error) : passingError(error);
+};

@@ -18,12 +18,14 @@ export const requireOwnRegistry = (registry: string, registries: readonly string
 };
 
 /**
- * Makes what throws a reason to withhold a target's token. A token that ECR refuses, and one whose role may pull nothing, are
- * not withheld where the one that Runpod holds is known to end before the next run: it can become no worse.
+ * Makes what throws a reason to withhold a target's token, where there is one. A token that ECR refuses, and one whose role
+ * may pull nothing, are not withheld where the one that Runpod holds is known to end before the next run: it can become no
+ * worse.
  */
 export const createWithhold =
   (memory: Pick<Memory, 'read'>, target: string, nextRunAt: number) =>
-  async (reason: Error): Promise<void> => {
+  async (reason: Error | undefined): Promise<void> => {
+    if (reason === undefined) return;
     if (!(reason instanceof TokenRejectedError || reason instanceof ImageNotPullableError)) throw reason;
     // Where nobody knows, it is withheld.
     const held = heldUntil(await memory.read(targetForm, target).catch(() => undefined));
