@@ -22,7 +22,7 @@ export const apiKeyPattern = /^[\x21-\x7e]{8,512}$/;
  */
 export type ReadApiKey = (source: string, fresh?: boolean) => Promise<string>;
 
-export const createReadApiKey = (settings: Settings): ReadApiKey => {
+export const createReadApiKey = (settings: Pick<Settings, 'UPSTREAM_TIMEOUT_SECONDS' | 'aws'>): ReadApiKey => {
   const client = awsClientDefaults(settings);
   const parameters = new SSMProvider({ awsSdkV3Client: new SSMClient(client) });
   const secrets = new SecretsProvider({ awsSdkV3Client: new SecretsManagerClient(client) });
