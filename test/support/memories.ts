@@ -19,10 +19,10 @@ export const createMemoryOf = (
 ): Memory & { readonly records: typeof records } => ({
   records,
   read: async ({ kind, schema }, name) => schema.safeParse(records[`${kind} ${name}`]).data,
-  readAll: async ({ kind, schema }) =>
+  readAll: async ({ kind, schema }, prefix = '') =>
     new Map(
       Object.entries(records).flatMap(([key, record]) =>
-        key.startsWith(`${kind} `) ? [[key.slice(kind.length + 1), schema.parse(record)] as const] : [],
+        key.startsWith(`${kind} ${prefix}`) ? [[key.slice(kind.length + 1), schema.parse(record)] as const] : [],
       ),
     ),
   change: async ({ kind, schema }, name, change) => {
