@@ -49,9 +49,9 @@ const createCanaryPod =
       {
         stack,
         target: name,
-        image: `${token?.registry}/${image}`,
+        image: token && `${token.registry}/${image}`,
         registry,
-        storedAt: token === undefined ? undefined : stored?.storedAt,
+        storedAt: stored?.storedAt,
         underWay: canaryPod?.pod,
       },
     );

@@ -192,6 +192,8 @@ const podCalls: Array<{
   readonly call: string;
   readonly on: RegExp;
   readonly event: () => object;
+  /** Seconds of listening, where a log must have been heard however busy the machine is. */
+  readonly listenSeconds?: string;
   readonly but?: Partial<Record<FailureName, string>>;
 }> = [
   { call: 'list the pods before one is created', on: /GET \/v2\/pods(\?|$)/, event: anotherPod, but: usual },
@@ -214,6 +216,7 @@ const podCalls: Array<{
     on: /GET \/v2\/pods(\?|$)/,
     event: () => underWay(),
     // Its id is known, so its log is read, and it is deleted.
+    listenSeconds: '0.5',
     but: Object.fromEntries(failureNames.map((name) => [name, 'observed canary-pod'])),
   },
   { call: 'show a pod’s log', on: /\/pods\/.*\/logs/, event: () => underWay() },
@@ -231,8 +234,14 @@ const podCalls: Array<{
   },
 ];
 
-describe.each(podCalls)('when Runpod is asked to $call', ({ on, event, but = {} }) => {
+describe.each(podCalls)('when Runpod is asked to $call', ({ on, event, listenSeconds = '0.05', but = {} }) => {
+  beforeAll(async () => {
+    // Pods pull with what Runpod holds.
+    await update();
+  });
+
   it.each(failureNames)('and fails with %s', async (name) => {
+    world.environment = { ...world.environment, LOG_LISTEN_SECONDS: listenSeconds };
     if (name === 'hang') be(hasty);
     world.restart();
     const repair = world.faults.add({ on, does: failures[name] });

@@ -25,8 +25,8 @@ interface FollowPodDeps {
 interface PodTurn {
   readonly stack: string;
   readonly target: string;
-  /** What is pulled, and with which of Runpod's credentials. */
-  readonly image: string;
+  /** What is pulled, and with which of Runpod's credentials; nothing where no token was minted. */
+  readonly image: string | undefined;
   readonly registry: string;
   /** When the token was stored (epoch milliseconds); without one, pods are swept, and none is created. */
   readonly storedAt: number | undefined;
@@ -80,7 +80,7 @@ export const followPod = async (
   if (otherUntil !== undefined) return waitFor(Math.min(maxWaitMs, otherUntil - now() + 1000));
   if (storedAt === undefined) return settled(last);
   if ('error' in known) throw known.error;
-  if (!isDue) return settled(last);
+  if (image === undefined || !isDue) return settled(last);
   // This very execution has begun one, and crashed before it could say so.
   if (own !== undefined) return answer(await lookAtPod(runpod, own, { storedAt, now }));
   const windowEnd = storedAt + propagationMs;
