@@ -52,13 +52,20 @@ const describeRun = ({ run, trigger, status, startedAt, endedAt, error, step }: 
 const shortImage = (image: string): string =>
   /sha256:([0-9a-f]{7})/.exec(image)?.[1] ?? image.split('/').at(-1) ?? image;
 
+/** What became of the way back; nothing where it was given back, and all is well or not known. */
+const backWords: Readonly<Record<string, string>> = {
+  'under way': ', being given back',
+  'not ours': ', replaced by hand before it was given back',
+  broken: ', given back, which does not start either',
+};
+
 /** How a rollout went, in a line. */
 const describeRollout = (
   { endpoint, image, earlier = '', verdict, why, back, startedAt }: ShownRollout,
   now: number,
 ): string =>
   [
-    `${endpoint}: ${earlier === '' ? '' : `${shortImage(earlier)} → `}${shortImage(image)}${back === undefined ? '' : back === 'under way' ? ', being given back' : ', given back'}`,
+    `${endpoint}: ${earlier === '' ? '' : `${shortImage(earlier)} → `}${shortImage(image)}${back === undefined ? '' : (backWords[back] ?? ', given back')}`,
     `${zoned(startedAt, now)}, ${verdict ?? 'under way'}`,
     ...(why === undefined ? [] : [why]),
   ].join('\n');
@@ -207,7 +214,7 @@ export class Lane {
     for (const rollout of store.of('rollouts', id)) {
       const end = rollout.endedAt ?? now;
       if (end < from) continue;
-      const isBack = rollout.back !== undefined;
+      const isBack = rollout.back !== undefined && rollout.back !== 'not ours';
       const isChosen = rollout.run === chosen ? ' chosen' : '';
       const shape = {
         x: x(rollout.startedAt),

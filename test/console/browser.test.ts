@@ -496,6 +496,21 @@ describe.runIf(browserPath !== undefined)('the console in a browser', () => {
     }
   };
 
+  it.each([
+    ['works', 1, ', given back;'],
+    ['broken', 1, ', given back, which does not start either;'],
+    ['not ours', 0, ', replaced by hand before it was given back;'],
+  ])('tells whether a refused image was taken back: %s', async (back, marks, text) => {
+    const [startedAt, endedAt] = [source.eventLog.scalars.now - hourMs, source.eventLog.scalars.now];
+    const rollout = { refresher: 'production', endpoint: '4m7x2k9q', run: 'r', image: 'new', verdict: 'broken' };
+    source.eventLog.put('rollouts', { id: back, ...rollout, startedAt, endedAt, why: 'no', back });
+    source.eventLog.flush();
+    await expect
+      .poll(() => page.locator('.t-rollout').first().getAttribute('aria-label'), { timeout: 20_000 })
+      .toContain(text);
+    expect(await page.locator('.t-rollout.back').count()).toBe(marks);
+  });
+
   it.each<readonly [string, () => Promise<unknown>]>([
     [
       'a rollout that came back',
