@@ -4,6 +4,7 @@ import type { BasePlatform } from '../../functions/lib/platform.ts';
 import { createProcessMemory } from '../../functions/lib/rollout/memory.ts';
 import { orderOf } from '../../functions/lib/rollout/order.ts';
 import { claim, type RolloutRecord } from '../../functions/lib/rollout/record.ts';
+import { leftTexts } from '../../functions/lib/rollout/unfollowed.ts';
 import { readDefinition, rolloutDefinitionUrl } from '../../runner/definition.ts';
 import { createEngine, type EngineClock } from '../../runner/engine.ts';
 import { createInvokeFunction, functionNames } from '../../runner/functions.ts';
@@ -16,16 +17,26 @@ export interface Ending {
   readonly text: string;
 }
 
-/** Says how a rollout ended by what is remembered of it. */
-export const endingOf = (id: string, record: RolloutRecord | undefined, attempt: number): Ending => {
+/**
+ * Says how a rollout ended by what is remembered of it.
+ *
+ * @param error what stopped its execution, where something did
+ */
+export const endingOf = (id: string, record: RolloutRecord | undefined, attempt: number, error?: string): Ending => {
   const { current, ended } = record ?? {};
-  if (current?.attempt === attempt && current.phase === 'watching') {
+  if (current?.attempt === attempt && current.phase === 'watching' && error === undefined) {
     return {
       verdict: 'unproved',
       text: `! ${id} has ${nameOfImage(current.image)}, and no worker has shown yet that it works.`,
     };
   }
-  if (ended?.attempt !== attempt) return { verdict: 'stopped', text: `✗ ${id}: the rollout was stopped by an error.` };
+  if (ended?.attempt !== attempt) {
+    const left = current === undefined ? '' : `; ${leftTexts[current.phase](nameOfImage(current.image))}`;
+    return {
+      verdict: 'stopped',
+      text: `✗ ${id}: the rollout was stopped by an error${left}. ${error ?? ''}`.trim(),
+    };
+  }
   const image = nameOfImage(ended.image);
   switch (ended.verdict) {
     case 'proven':
@@ -85,14 +96,16 @@ export const rollOutHere = async (
     if (event.state.name === 'WaitToLook') tell('Waiting for a worker to show that it works …');
     if (event.state.name === 'RollBack') tell('It does not work: the earlier image goes back …');
   }
-  await execution.result.catch(() => undefined);
+  const hasFailed = await execution.result.then(
+    () => false,
+    () => true,
+  );
   signal.removeEventListener('abort', stop);
-  const ending = endingOf(id, await memory.read(id), attempt);
   if (signal.aborted) {
     return {
       verdict: 'interrupted',
       text: `! Stopped: ${id} has one of the two images, and nobody watches it. See which: npm run rollout.`,
     };
   }
-  return ending.verdict === 'stopped' ? { ...ending, text: `${ending.text} ${failures.at(-1) ?? ''}`.trim() } : ending;
+  return endingOf(id, await memory.read(id), attempt, hasFailed ? (failures.at(-1) ?? '') : undefined);
 };

@@ -2,7 +2,7 @@ import { createStartExecution } from '../../functions/lib/aws/start-execution.ts
 import { nameOfImage } from '../../functions/lib/ecr/image-reference.ts';
 import type { RolloutMemory } from '../../functions/lib/rollout/memory.ts';
 import { executionNameOf, orderOf } from '../../functions/lib/rollout/order.ts';
-import { claim, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts';
+import { claim, errorThatStopped, takeHandMadeChoice } from '../../functions/lib/rollout/record.ts';
 import type { EngineClock } from '../../runner/engine.ts';
 import type { Caller } from '../../stack/caller.ts';
 import { CommandError } from '../../stack/failure.ts';
@@ -38,6 +38,7 @@ export const rollOutByStack = async (
   });
   const attempt = claimed?.current?.attempt ?? 0;
   const order = orderOf(prepared, wanted.digest, attempt);
+  const execution = executionNameOf(order);
   const name = nameOfImage(wanted.image);
   const awaitEnd = async (): Promise<Ending> => {
     const giveUpAt = clock.now() + (settings.proveWithinMinutes + 60) * minuteMs;
@@ -49,6 +50,8 @@ export const rollOutByStack = async (
         if (signal.aborted || clock.now() > giveUpAt) throw error;
         return undefined;
       });
+      const error = record && errorThatStopped(record, { digest: wanted.digest, execution });
+      if (error !== undefined) return endingOf(id, record, attempt, `${error}. npm run rollout shows how it goes on.`);
       const { current, ended } = record ?? {};
       const appliedAt = current?.attempt === attempt && current.phase === 'watching' ? current.appliedAt : undefined;
       const isOver =
@@ -60,7 +63,7 @@ export const rollOutByStack = async (
     }
   };
   try {
-    await createStartExecution(caller.settings, machineArn)(executionNameOf(order), order);
+    await createStartExecution(caller.settings, machineArn)(execution, order);
     return isAwaited
       ? await awaitEnd()
       : { verdict: 'started', text: `${id} is given ${name}. npm run rollout shows how it fares.` };

@@ -16,6 +16,8 @@ import {
   targetsFollowing,
 } from '../support/rollouts.ts';
 
+const refused = { answer: { status: 401, body: '{}' } };
+
 let world: World;
 let endpoint: SimulatedEndpoint;
 
@@ -94,6 +96,30 @@ describe('a rollout from the command line, without a stack', () => {
     const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
     expect(printed).toMatch(/✗ 4m7x2k9q refused team\/worker:v2@\S+: .*no such file or directory.* is back\./);
     expect(endpoint.image).toBe(pinned('production', earlier));
+    expect(code).toBe(1);
+  });
+
+  it.each<readonly [string, () => void, RegExp]>([
+    [
+      'while it is watched',
+      () => {
+        world.runpod.onImageChange = () => void world.faults.add({ on: /GET .*workers/, does: refused });
+      },
+      /^✗ 4m7x2k9q: the rollout was stopped by an error; it has team\/worker:v2@\w+:\w+, and nothing has shown that it works\. Runpod refused the API key/,
+    ],
+    [
+      'while the earlier image is given back',
+      () => {
+        world.runpod.programFaults.set(world.registry.digestOf(`${registryHost}/team/worker:v2`) ?? '', 'cannot start');
+        world.runpod.onImageChange = () => void world.faults.add({ on: /PATCH/, does: refused });
+      },
+      /^✗ 4m7x2k9q: the rollout was stopped by an error; it refused team\/worker:v2@\w+:\w+, and may have it still\. Runpod refused the API key/,
+    ],
+  ])('ends with 1 where Runpod refuses the key %s, and says what the endpoint has', async (_what, happen, message) => {
+    await beginAlone();
+    happen();
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(message);
     expect(code).toBe(1);
   });
 
@@ -264,6 +290,19 @@ describe('a rollout from the command line, with a stack', () => {
     session.type(keys.interrupt);
     expect(await world.clock.until(session.ended)).toBe(130);
     expect(session.screen().at(-1)).toContain('Stopped. npm run rollout shows what was done.');
+  });
+
+  it('waits no longer than until an error stops it', async () => {
+    await begin();
+    world.push('team/worker', 'v2');
+    world.faults.add({ on: /PATCH/, does: refused });
+    const begunAt = world.clock.now();
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(
+      /^✗ 4m7x2k9q: the rollout was stopped by an error; it may have been given team\/worker:v2@\S+\. RunpodUnauthorizedError\. npm run rollout shows/,
+    );
+    expect(world.clock.now() - begunAt).toBeLessThan(60_000);
+    expect(code).toBe(1);
   });
 
   it('goes on waiting while the memory fails for a while', async () => {

@@ -236,6 +236,15 @@ export const tellStopped = (
   return { ...record, told, toldIn: execution };
 };
 
+/** The error's name that stopped an execution, by what people were told of it. */
+export const errorThatStopped = (
+  { told = '', toldIn = '' }: RolloutRecord,
+  { digest, execution }: { readonly digest: string; readonly execution: string },
+): string | undefined => {
+  const [what, of, error] = told.split(' ');
+  return what === 'stopped' && of === digest && toldIn.endsWith(`:${execution}`) ? error : undefined;
+};
+
 const replacedByHand = 'it was replaced by hand at Runpod';
 
 /** Takes a choice that was made by hand: what it replaced is not given again by itself, nor what was wanted then. */

@@ -8,8 +8,8 @@ import { type CurrentRollout, endRollout, leaveOn, type RolloutRecord } from './
 /** As long as an execution may last: statemachines/roll-out-image.asl.yml. */
 const maxExecutionMs = 3 * 3_600_000;
 
-/** How far a rollout came that nobody goes on with, and what its endpoint has. */
-const leftTexts: Readonly<Record<CurrentRollout['phase'], (image: string) => string>> = {
+/** How far a rollout came that has stopped, and what its endpoint has. */
+export const leftTexts: Readonly<Record<CurrentRollout['phase'], (image: string) => string>> = {
   planned: (image) => `it was not given ${image}`,
   applying: (image) => `it may have been given ${image}`,
   watching: (image) => `it has ${image}, and nothing has shown that it works`,
