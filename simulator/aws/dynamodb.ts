@@ -28,6 +28,7 @@ export class Dynamodb {
     this.#origin = `http://127.0.0.1:${address.port}`;
     for (const { TableName, BillingMode, AttributeDefinitions, KeySchema } of tables) {
       await this.#ask('CreateTable', { TableName, BillingMode, AttributeDefinitions, KeySchema });
+      while (!(await this.#isThere(TableName))) await new Promise((resolve) => setTimeout(resolve, 1));
     }
     return {
       origin: this.#origin,
@@ -53,6 +54,12 @@ export class Dynamodb {
         await this.#ask('DeleteItem', { TableName, Key });
       }
     }
+  }
+
+  /** Whether a table can be used, which CloudFormation waits for: at first it is "CREATING", and all else finds none. */
+  async #isThere(TableName: unknown): Promise<boolean> {
+    const { Table } = (await this.#ask('DescribeTable', { TableName })) as { readonly Table: Table };
+    return Table.TableStatus === 'ACTIVE';
   }
 
   /** @throws {AwsError} DynamoDB's own refusal */
