@@ -23,16 +23,22 @@ export const readRollouts = async (
     });
 };
 
-/** What became of the way back, as people read it behind why an image was refused. */
+/** What became of the way back, as people read it behind why an image was refused: what was seen then. */
 export const backTexts = {
-  works: 'the earlier image is back, and works',
-  unproved: 'the earlier image is back; no worker has had to start with it yet',
-  broken: 'the earlier image is back, and does not start either',
-  'not ours': 'it had another image by then, which stays',
+  works: 'the earlier image was put back, and worked',
+  unproved: 'the earlier image was put back, and no worker had to start with it',
+  broken: 'the earlier image was put back, and did not start either',
+  'not ours': 'it had another image by then, which stayed',
 } as const satisfies Record<WayBack, string>;
 
+/** How an endpoint fares that follows something. */
+export type ShownRollout = RolloutOutcome & {
+  /** Whether neither what it wants nor its earlier image could be started when they were watched. */
+  readonly isStuck?: true;
+};
+
 /** How an endpoint that follows something fares, by what is remembered of it alone. */
-export const stateOf = (record: RolloutRecord): Pick<RolloutOutcome, 'state' | 'why'> => {
+export const stateOf = (record: RolloutRecord): Pick<ShownRollout, 'state' | 'why' | 'isStuck'> => {
   const { current, wanted, earlier, heldSince, refused, ended } = record;
   if (current !== undefined) {
     const name = nameOfImage(current.image);
@@ -45,8 +51,12 @@ export const stateOf = (record: RolloutRecord): Pick<RolloutOutcome, 'state' | '
   if (heldSince !== undefined) return { state: 'held', why: `it is held since ${new Date(heldSince).toISOString()}` };
   const refusal = refused.find(({ digest }) => digest === wanted?.digest);
   if (refusal === undefined) return { state: 'unknown', why: `${ended?.why ?? 'no run has said'}; the next run looks` };
-  const back = ended?.digest === refusal.digest && ended.back !== undefined ? `; ${backTexts[ended.back]}` : '';
-  return { state: 'refused', why: `${nameOfImage(refusal.image)} was refused: ${refusal.why}${back}` };
+  const back = ended?.digest === refusal.digest ? ended.back : undefined;
+  return {
+    state: 'refused',
+    why: `${nameOfImage(refusal.image)} was refused: ${refusal.why}${back === undefined ? '' : `; ${backTexts[back]}`}`,
+    ...(back === 'broken' ? { isStuck: true } : {}),
+  };
 };
 
 /** Whether what a run said of an endpoint has been overtaken: by its rollout, which outlives the run, or by a person. */
@@ -68,7 +78,7 @@ export const rolloutsNow = (
   said: readonly RolloutOutcome[],
   records: RolloutRecords,
   lookedAt: number,
-): readonly RolloutOutcome[] =>
+): readonly ShownRollout[] =>
   said.map((each) => {
     const record = records.get(each.endpoint);
     return record !== undefined && isOvertaken(each, record, lookedAt) ? { ...each, ...stateOf(record) } : each;

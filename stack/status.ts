@@ -5,13 +5,13 @@ import { defined } from '../functions/lib/defined.ts';
 import { MemoryUnavailableError } from '../functions/lib/errors.ts';
 import { createMemory } from '../functions/lib/memory/memory.ts';
 import { commandTrigger, type TargetMemories, targetForm } from '../functions/lib/memory/target-memory.ts';
-import type { CanaryPodOutcome, EndpointOutcome, RolloutOutcome } from '../functions/lib/report/outcome.ts';
+import type { CanaryPodOutcome, EndpointOutcome } from '../functions/lib/report/outcome.ts';
 import { sectionOfError } from '../functions/lib/report/platform-errors.ts';
 import { judgeRun } from '../functions/lib/report/verdict.ts';
 import type { Caller } from './caller.ts';
 import { awsFailure } from './failure.ts';
 import { endedText, type Listeners, readListeners, wayBack } from './listeners.ts';
-import { type RolloutRecords, readRollouts, rolloutsNow } from './rollouts.ts';
+import { type RolloutRecords, readRollouts, rolloutsNow, type ShownRollout } from './rollouts.ts';
 import { type DeployedStack, deployCommand, ownVersion, placeOptions, type Stack } from './stack.ts';
 import { judgeStack, requireStack } from './stack-state.ts';
 
@@ -33,7 +33,7 @@ export interface TargetStatus {
   /** What the target's last canary pod showed. */
   readonly canaryPod?: CanaryPodOutcome;
   /** Of those that follow something, what that run made of it, or what has become of it since. */
-  readonly rollouts?: readonly RolloutOutcome[] | undefined;
+  readonly rollouts?: readonly ShownRollout[] | undefined;
   /** What that run warned of, a sentence each: endpoints that it did not look at, among others. */
   readonly warnings?: readonly string[];
 }
@@ -301,7 +301,7 @@ const troublesOfRuns = ({ targets, lastRun }: Pick<Status, 'targets' | 'lastRun'
       `docs/runbook.md, ${error ?? 'RunFailed'}. ${refresh}`,
     );
   }
-  for (const { name, expiresAt, error, proofs, canaryPod } of targets) {
+  for (const { name, expiresAt, error, proofs, endpoints, canaryPod, rollouts = [] } of targets) {
     if (error !== undefined && error.name !== lastRun?.error?.name)
       add(
         `${name}: the last run that concerned it stored no token: ${error.name}.`,
@@ -313,6 +313,15 @@ const troublesOfRuns = ({ targets, lastRun }: Pick<Status, 'targets' | 'lastRun'
       add(`${name}: a pod could not pull with what Runpod holds.`, 'docs/runbook.md, EndpointNotPullingError.');
     if ((proofs.failed ?? 0) > 0)
       add(`${name}: ${proofs.failed} of its endpoints cannot pull.`, 'docs/runbook.md, EndpointNotPullingError.');
+    for (const { endpoint } of rollouts.filter(({ isStuck }) => isStuck)) {
+      // It is over where a later run has seen its workers well.
+      const { proof } = endpoints.find((each) => each.endpoint === endpoint) ?? {};
+      if (proof === 'degraded' || proof === 'failed')
+        add(
+          `${name}: endpoint ${endpoint} could start neither its new image nor the earlier one.`,
+          'docs/runbook.md, RolloutStuck.',
+        );
+    }
   }
   return troubles;
 };

@@ -15,6 +15,7 @@ import {
   settle,
   targetsFollowing,
 } from '../support/rollouts.ts';
+import { subscribeAll } from '../support/subscriptions.ts';
 
 const refused = { answer: { status: 401, body: '{}' } };
 
@@ -177,7 +178,7 @@ describe('a rollout from the command line, with a stack', () => {
     await pushBroken(world, 'cannot start');
     await rollOut(world);
     expect((await rollout()).printed).toMatch(
-      /\n {2}last .* broken at .*: worker \w+ logged .*; the earlier image is back, and does not start either\n/,
+      /\n {2}last .* broken at .*: worker \w+ logged .*; the earlier image was put back, and did not start either\n/,
     );
   });
 
@@ -447,6 +448,27 @@ describe('how rollouts fare, by doctor and status', () => {
     await rollOut(world);
     expect(await say('status')).toMatch(/rollout refused: team\/worker:production@\S+ was refused: worker/);
     expect(await say('doctor')).toMatch(/^ {2}! 4m7x2k9q: refused, team\/worker:production@\S+ was refused: worker/);
+  });
+
+  it('is a trouble where neither image starts, until workers are well again', async () => {
+    await begin();
+    subscribeAll(world);
+    world.runpod.programFaults.set(await digestOfTag(world, 'production'), 'cannot start');
+    await pushBroken(world, 'cannot start');
+    await rollOut(world);
+    await world.refresh();
+    const status = () => world.clock.until(run(world, ['status'], { clock: world.clock }));
+    const { code, printed } = await status();
+    expect(printed).toMatch(
+      /✗ production: endpoint 4m7x2k9q could start neither its new image nor the earlier one\.\n {2}→ docs\/runbook\.md, RolloutStuck\./,
+    );
+    expect(code).toBe(1);
+    world.runpod.programFaults.clear();
+    world.runpod.stopWorkers(endpoint);
+    world.runpod.startWorker(endpoint);
+    await world.clock.advance(60_000);
+    await world.refresh();
+    expect((await status()).printed).toContain('✓ All is well');
   });
 
   it('is known of a refresh from the command line, too, which says nothing of rollouts', async () => {

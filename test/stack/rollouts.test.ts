@@ -78,13 +78,13 @@ describe('how an endpoint fares', () => {
       'is an image that came back since',
       'rolling',
       { refused, ended: ended(since, { back: 'works' }) },
-      `refused: ${wasRefused}; the earlier image is back, and works`,
+      `refused: ${wasRefused}; the earlier image was put back, and worked`,
     ],
     [
       'is an endpoint that cannot start with either',
       'refused',
       { refused, ended: ended(before, { back: 'broken' }) },
-      `refused: ${wasRefused}; the earlier image is back, and does not start either`,
+      `refused: ${wasRefused}; the earlier image was put back, and did not start either`,
     ],
     [
       'is a refused image, whatever came of another one since',
