@@ -6,6 +6,7 @@ import {
   lookAtEndpoint,
   type RolloutDeps,
   releaseOf,
+  replacedBy,
   rolloutDeps,
 } from './lib/rollout/execution.ts';
 import type { RolloutPlatform } from './lib/rollout/memory.ts';
@@ -53,7 +54,7 @@ export const createApplyRollout =
     const { endpoint: after, releases } = then;
     if (after.image !== current.image) return end.byHand(after.image);
     const release = releaseOf(releases, current.image, releasedBefore);
-    const chosen = release?.old;
+    const chosen = replacedBy(release, current, before.image);
     if (chosen !== undefined && chosen !== current.image && !current.from.includes(chosen)) {
       await runpod.changeImage(id, chosen);
       return end.byHand(chosen, 'it was given another image by hand at the same moment, which was put back');

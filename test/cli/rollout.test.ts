@@ -50,6 +50,15 @@ describe('a rollout from the command line, without a stack', () => {
     expect(code).toBe(0);
   });
 
+  it('leaves the endpoint as it is where it is asked again for what the endpoint has', async () => {
+    const digest = await beginAlone();
+    for (let times = 0; times < 2; times += 1) {
+      expect((await rollout('--endpoint', followerId, '--to', 'v2', '--wait')).code).toBe(0);
+      expect(endpoint.image).toBe(pinned('v2', digest));
+    }
+    expect(endpoint.releases).toHaveLength(1);
+  });
+
   it('says how it ended as JSON, for machines', async () => {
     const digest = await beginAlone();
     const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait', '--json');

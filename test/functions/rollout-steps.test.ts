@@ -667,6 +667,15 @@ describe('somebody else’s choice', () => {
     });
   });
 
+  it('is not what an endpoint had before the image that a person asks for again', async () => {
+    const { runpod, deps, record } = await begin({ isAsked: true, from: [imageOf(newDigest)] });
+    runpod.change(imageOf(otherDigest));
+    runpod.change(imageOf(newDigest));
+    expect(await createApplyRollout(deps())(order)).toEqual({ next: 'watch' });
+    expect(runpod.given).toEqual([]);
+    expect((await record())?.current).toMatchObject({ phase: 'watching', version: 3 });
+  });
+
   it('that was made at the same moment is put back', async () => {
     const { runpod, deps } = await begin();
     runpod.meanwhile = () => runpod.change(imageOf(otherDigest));

@@ -203,6 +203,18 @@ export const releaseOf = (
   releases.find(({ new: given, createdAt = Number.POSITIVE_INFINITY }) => given === image && createdAt > (after ?? 0));
 
 /**
+ * What a rollout's image took the place of, by its release. Nothing where an endpoint had the image all along, which a
+ * person may ask for again: what it had before that is nobody's choice of this moment.
+ *
+ * @param before the image that it had when this execution came to it
+ */
+export const replacedBy = (
+  release: ImageRelease | undefined,
+  { phase, image }: CurrentRollout,
+  before: string,
+): string | undefined => (phase === 'planned' && before === image ? undefined : release?.old);
+
+/**
  * Whether an endpoint got the image that it has after another moment. What Runpod does not tell counts as later: a choice that
  * was made by hand stays rather than is overwritten.
  */
