@@ -88,6 +88,8 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
     );
   };
 
+  const tell = (text: string): void => terminal.printError(wrapForPerson(text, '  ', terminal));
+
   const { hold, resume, back, retry, to, endpoint } = options;
   if (hold !== undefined || resume !== undefined) {
     const id = hold ?? resume ?? '';
@@ -111,7 +113,7 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
   }
   if (to === undefined && back === undefined && retry === undefined) {
     const records = await memory?.readAll();
-    if (memory === undefined) terminal.printError('There is no stack that remembers: what was refused is not known.');
+    if (memory === undefined) tell('There is no stack that remembers: what was refused is not known.');
     const isKnown = await showRollouts(followersOf(targets), records, platform, interrupted, terminal, isJson);
     return isKnown ? exitCodes.well : exitCodes.trouble;
   }
@@ -127,7 +129,6 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
       stack?.rolloutMachine === undefined
         ? 'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.'
         : `The stack rolls out nothing of ${prepared.target.name}, which has no rollout in targets.yml: this command does it itself.`;
-    const tell = (text: string): void => terminal.printError(wrapForPerson(text, '  ', terminal));
     tell(notice);
     const ending = await rollOutHere(prepared, platform, clock, interrupted, tell);
     printEnding(prepared, ending, terminal, isJson);

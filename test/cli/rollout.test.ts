@@ -88,6 +88,16 @@ describe('a rollout from the command line, without a stack', () => {
     expect(code).toBe(0);
   });
 
+  it('breaks what it says of that between words, on a narrow terminal', async () => {
+    await beginAlone();
+    const session = runOnScreen(world, ['rollout'], { clock: world.clock, columns: 60 });
+    expect(await world.clock.until(session.ended)).toBe(0);
+    expect(session.screen().slice(0, 2)).toEqual([
+      'There is no stack that remembers: what was refused is not',
+      '  known.',
+    ]);
+  });
+
   it('ends with 130 at Ctrl-C, and says where to look', async () => {
     await beginAlone({ isWarm: false });
     const session = onScreen('--endpoint', followerId, '--to', 'v2', '--wait');
