@@ -66,7 +66,8 @@ const isOvertaken = ({ state }: RolloutOutcome, record: RolloutRecord, lookedAt:
     return state !== 'rolling' || current.phase === 'returning' || current.startedAt > lookedAt;
   if (state === 'rolling' || (ended?.at ?? 0) > lookedAt) return true;
   if (state === 'held') return heldSince === undefined;
-  return (heldSince ?? 0) > lookedAt || (state === 'refused' && ended?.back !== undefined);
+  const isHeldSince = (heldSince ?? 0) > lookedAt && stateOf(record).state === 'held';
+  return isHeldSince || (state === 'refused' && ended?.back !== undefined);
 };
 
 /**

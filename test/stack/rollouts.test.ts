@@ -93,6 +93,12 @@ describe('how an endpoint fares', () => {
       `refused: ${wasRefused}`,
     ],
     ['is a hold since', 'waiting', { heldSince: since }, 'held: it is held since 2026-11-23T12:01:00.000Z'],
+    [
+      'is what the run said of an endpoint without an image, held or not',
+      'no image',
+      { earlier: pinned('b'), heldSince: since },
+      'no image: so it was',
+    ],
     ['is not known of a hold that is over', 'held', {}, 'unknown: no run has said; the next run looks'],
     [
       'is not known of a rollout that came to nothing',
