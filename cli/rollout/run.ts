@@ -17,6 +17,13 @@ export interface Ending {
   readonly text: string;
 }
 
+/** What an endpoint has that refused an image. */
+const backOf = ({ digest, back }: NonNullable<RolloutRecord['ended']>, earlier: string | undefined): string => {
+  if (back === 'not ours') return 'Its earlier image was not put back, for it has another one by now';
+  if (digest === earlier) return 'It had that image before, and has it still: name another with --to';
+  return back === 'broken' ? 'Its earlier image is back, and does not start either' : 'Its earlier image is back';
+};
+
 /**
  * Says how a rollout ended by what is remembered of it.
  *
@@ -44,7 +51,7 @@ export const endingOf = (id: string, record: RolloutRecord | undefined, attempt:
     case 'broken':
       return {
         verdict: 'broken',
-        text: `✗ ${id} refused ${image}: ${ended.why}. Its earlier image ${ended.back === 'not ours' ? 'was not put back, for it has another one by now' : ended.back === 'broken' ? 'is back, and does not start either' : 'is back'}.`,
+        text: `✗ ${id} refused ${image}: ${ended.why}. ${backOf(ended, record?.earlier.digest)}.`,
       };
     default:
       return { verdict: ended.verdict, text: `✗ ${id}: the rollout of ${image} was ${ended.verdict}: ${ended.why}.` };

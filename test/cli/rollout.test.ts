@@ -59,6 +59,18 @@ describe('a rollout from the command line, without a stack', () => {
     expect(endpoint.releases).toHaveLength(1);
   });
 
+  it('says that there is no way back from an image that the endpoint had already', async () => {
+    const digest = await beginAlone({ isWarm: false });
+    await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    world.runpod.programFaults.set(digest, 'cannot start');
+    world.runpod.startWorker(endpoint);
+    const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait');
+    expect(printed).toMatch(
+      /^✗ 4m7x2k9q refused .*\. It had that image before, and has it still: name another with --to\.\n$/,
+    );
+    expect([code, endpoint.image]).toEqual([1, pinned('v2', digest)]);
+  });
+
   it('says how it ended as JSON, for machines', async () => {
     const digest = await beginAlone();
     const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait', '--json');
