@@ -130,6 +130,8 @@ const perform = async (options: RolloutOptions, context: CommandContext, termina
         ? 'There is no stack that rolls out: whether the endpoint is held, and whether it has refused this image before, is not known.'
         : `The stack rolls out nothing of ${prepared.target.name}, which has no rollout in targets.yml: this command does it itself.`;
     tell(notice);
+    if (prepared.take(undefined).earlier.digest === prepared.wanted.digest)
+      tell(`${id} has that image already, by its tag or its digest: there is no earlier one to come back to.`);
     const ending = await rollOutHere(prepared, platform, clock, interrupted, tell);
     printEnding(prepared, ending, terminal, isJson);
     return exitCodeOf(ending.verdict);

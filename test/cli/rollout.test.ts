@@ -71,6 +71,17 @@ describe('a rollout from the command line, without a stack', () => {
     expect([code, endpoint.image]).toEqual([1, pinned('v2', digest)]);
   });
 
+  it('says before it begins that a tag which has moved leaves no way back', async () => {
+    await beginAlone();
+    expect((await rollout('--endpoint', followerId, '--to', 'v2', '--wait')).printedErrors).not.toMatch(/come back to/);
+    world.runpod.release(endpoint, `${registryHost}/team/worker:production`);
+    world.push('team/worker', 'production');
+    const { printedErrors } = await rollout('--endpoint', followerId, '--to', 'production', '--wait');
+    expect(printedErrors).toMatch(
+      /4m7x2k9q has that image already, by its tag or its digest: there is no earlier one to come back to\.\nGiving 4m7x2k9q/,
+    );
+  });
+
   it('says how it ended as JSON, for machines', async () => {
     const digest = await beginAlone();
     const { code, printed } = await rollout('--endpoint', followerId, '--to', 'v2', '--wait', '--json');
