@@ -73,27 +73,35 @@ const endedSchema = z.extend(pinnedSchema, {
   isTold: z.optional(z.literal(true)),
 });
 
+/** What cannot be read of a record is as if it were not there, and takes neither a hold nor a refusal with it. */
+const part = <Schema extends z.ZodMiniType>(schema: Schema) => z.catch(z.optional(schema), undefined);
+const readable = <Schema extends z.ZodMiniType>(item: Schema) =>
+  z.pipe(
+    z.catch(z.array(z.unknown()), []),
+    z.transform((items) => items.flatMap((each) => z.safeParse(item, each).data ?? [])),
+  );
+
 /** What is remembered of an endpoint's rollouts. */
 export const rolloutRecordSchema = z.object({
   /** What the endpoint was last seen with outside of a rollout; without a digest where ECR had none for its reference. */
   earlier: z.object({ image: text, digest: z.optional(text), byHand }),
   /** What it had before what it has. */
-  previous: z.optional(pinnedSchema),
+  previous: part(pinnedSchema),
   /** When it was given which digest, the newest last. */
-  given: z.array(givenSchema),
-  proven: z.array(provenSchema),
-  refused: z.array(refusedSchema),
+  given: readable(givenSchema),
+  proven: readable(provenSchema),
+  refused: readable(refusedSchema),
   /** How many executions it has had: each has a number of its own. */
   attempts: z.number(),
-  current: z.optional(currentSchema),
-  ended: z.optional(endedSchema),
-  heldSince: z.optional(time),
+  current: part(currentSchema),
+  ended: part(endedSchema),
+  heldSince: part(time),
   /** What it wanted when it was seen last, and since when. */
-  wanted: z.optional(z.object({ digest: text, image: text, since: time })),
+  wanted: part(z.object({ digest: text, image: text, since: time })),
   /** The trouble that people were told of last. */
-  told: z.optional(text),
+  told: part(text),
   /** The execution that tells of it, or of its end: asked once more after a crash, it tells so again. */
-  toldIn: z.optional(text),
+  toldIn: part(text),
 });
 export type RolloutRecord = z.output<typeof rolloutRecordSchema>;
 

@@ -12,6 +12,7 @@ import {
   pin,
   type RolloutRecord,
   remember,
+  rolloutRecordSchema,
   takeHandMadeChoice,
   tellStopped,
 } from '../../../../functions/lib/rollout/record.ts';
@@ -29,6 +30,33 @@ const currentOf = ({ current }: RolloutRecord): CurrentRollout => {
   if (current === undefined) throw new Error('A rollout is under way.');
   return current;
 };
+
+describe('a record that is damaged', () => {
+  const refusal = { ...b, at: now, by: 'workers', why: 'it ends at once' } as const;
+  const whole: RolloutRecord = { ...claimed, refused: [refusal], proven: [{ ...c, at: now }], heldSince: now };
+
+  it('is read as it is where it is whole', () => {
+    expect(rolloutRecordSchema.parse(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
+  });
+
+  it.each<readonly [string, object, Partial<RolloutRecord>]>([
+    ['a refusal', { refused: [{ digest: 7 }, refusal] }, {}],
+    ['all refusals', { refused: 'none' }, { refused: [] }],
+    ['what was proven', { proven: null }, { proven: [] }],
+    ['what was given', { given: { at: now } }, { given: [] }],
+    ['the rollout under way', { current: { attempt: 'first' } }, { current: undefined }],
+    ['how the last one ended', { ended: { verdict: 'odd' } }, {}],
+    ['what people were told', { told: 7, toldIn: 7 }, {}],
+    ['what is wanted', { wanted: [] }, {}],
+    ['the hold', { heldSince: 'now' }, { heldSince: undefined }],
+  ])('loses no more than %s', (_what, damage, read) => {
+    expect(rolloutRecordSchema.parse({ ...whole, ...damage })).toEqual({ ...whole, ...read });
+  });
+
+  it.each([['earlier'], ['attempts']])('is none without %s', (key) => {
+    expect(rolloutRecordSchema.safeParse({ ...whole, [key]: undefined }).success).toBe(false);
+  });
+});
 
 describe('what is remembered of an endpoint’s images', () => {
   it('are two hundred, each once, the latest word last', () => {
