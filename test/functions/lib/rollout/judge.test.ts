@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeWorkers, type WatchView } from '../../../../functions/lib/rollout/judge.ts';
+import { isOfRelease, judgeWorkers, type WatchView } from '../../../../functions/lib/rollout/judge.ts';
 import type { CanaryView } from '../../../../functions/lib/runpod/endpoint-proof.ts';
 import type { Worker } from '../../../../functions/lib/runpod/management.ts';
 
@@ -150,5 +150,126 @@ describe('the workers of a new image', () => {
   it('that were stopped and started for jobs do not end at once', () => {
     const woken = [begin(21), [30, 'stop container x'], begin(40), [50, 'stop container x'], begin(60)] as const;
     expect(judge([worker('a', 'IDLE', [...pulled, ...woken])]).verdict).toBe('proven');
+  });
+});
+
+describe('a worker', () => {
+  const release: Pick<WatchView, 'image' | 'appliedAt' | 'version'> = { image, appliedAt, version: 7 };
+  const isOurs = (more: Partial<Worker>, of: Partial<typeof release> = {}): boolean =>
+    isOfRelease({ ...worker('a', 'INITIALIZING', []).worker, ...more }, { ...release, ...of });
+
+  it('is of a release by its version, where both are known', () => {
+    expect([6, 7, 8].map((version) => isOurs({ version, startedAt: iso(-60) }))).toEqual([false, true, true]);
+  });
+
+  it.each([{ version: null }, { version: undefined }])('is of it by its start where Runpod leaves %j', (unsaid) => {
+    expect([-1, 0, 1].map((seconds) => isOurs({ ...unsaid, startedAt: iso(seconds) }))).toEqual([false, true, true]);
+    const statuses = ['INITIALIZING', 'THROTTLED', 'IDLE', 'RUNNING'];
+    expect(statuses.map((status) => isOurs({ ...unsaid, startedAt: null, status }))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('is of it by its start where the release has no number', () => {
+    expect(isOurs({ version: 7, startedAt: iso(-1) }, { version: undefined })).toBe(false);
+    expect(isOurs({ version: 6, startedAt: iso(1) }, { version: undefined })).toBe(true);
+  });
+});
+
+describe('what a worker shows', () => {
+  const at = (seconds: number) => ({ now: appliedAt + seconds * 1000 });
+  const missing = refusedBy(`manifest for ${image} not found: manifest unknown: Requested image not found`);
+
+  it('is that it works once its container has run for half a minute', () => {
+    const lines = [...pulled, begin(21)];
+    expect(judge([worker('a', 'IDLE', lines)], at(50)).verdict).toBe('pending');
+    expect(judge([worker('a', 'IDLE', lines)], at(51))).toEqual({
+      verdict: 'proven',
+      why: 'worker a pulled team/worker:v2@sha256:9f9f9f9f9f9f and is ready',
+      failed: [],
+    });
+    // Where no start was seen, since it was pulled.
+    expect([49, 50].map((seconds) => judge([worker('a', 'IDLE', pulled)], at(seconds)).verdict)).toEqual([
+      'pending',
+      'proven',
+    ]);
+  });
+
+  it('is that its program ends at once, after three starts a minute apart at most', () => {
+    const broken = judge([worker('a', 'IDLE', [...pulled, begin(21), begin(81), begin(141)])], at(142));
+    expect(broken).toMatchObject({
+      verdict: 'broken',
+      why: 'worker a started its program 3 times, and it ended each time at once',
+    });
+    expect(judge([worker('a', 'IDLE', [...pulled, begin(21), begin(81), begin(142)])], at(143)).verdict).toBe(
+      'pending',
+    );
+    expect(judge([worker('a', 'IDLE', [...pulled, begin(21), begin(83), begin(143)])], at(144)).verdict).toBe(
+      'pending',
+    );
+    expect(judge([worker('a', 'IDLE', [...pulled, begin(21), begin(38)])], at(40)).verdict).toBe('pending');
+    expect(judge([worker('a', 'RUNNING', [...pulled, begin(21), begin(38), begin(55)])]).verdict).toBe('proven');
+    // The last three count, however far apart earlier ones are.
+    const late = [begin(21), begin(200), begin(210), begin(220)];
+    expect(judge([worker('a', 'IDLE', [...pulled, ...late])], at(221)).verdict).toBe('broken');
+  });
+
+  it('is that the image is missing, once that has lasted or come again', () => {
+    const once = missing.slice(0, 1);
+    expect(judge([worker('a', 'INITIALIZING', once)], at(49))).toEqual({
+      verdict: 'pending',
+      why: 'worker a is starting',
+      failed: [{ worker: 'a', why: expect.stringMatching(/^worker a logged error pulling image: .*manifest unknown/) }],
+    });
+    expect(judge([worker('a', 'INITIALIZING', once)], at(50)).verdict).toBe('broken');
+    expect(judge([worker('a', 'INITIALIZING', missing.slice(0, 2))], at(21)).verdict).toBe('broken');
+  });
+
+  it('counts from ten seconds before Runpod took the image, for clocks differ', () => {
+    const early = (seconds: number): Line[] => [
+      [seconds, `Digest: ${digest}`],
+      [seconds, `Status: Image is up to date for ${image}`],
+    ];
+    expect(judge([worker('a', 'IDLE', early(-10))]).verdict).toBe('proven');
+    expect(judge([worker('a', 'IDLE', early(-11))]).verdict).toBe('pending');
+  });
+
+  it('is of the digest that was pulled last', () => {
+    const other: Line = [3, `Digest: sha256:${'00'.repeat(32)}`];
+    expect(judge([worker('a', 'IDLE', [other, ...pulled])]).verdict).toBe('proven');
+    expect(judge([worker('a', 'IDLE', [...pulled, [30, other[1]]])]).verdict).toBe('pending');
+  });
+
+  it('is told in the words of its host where two fail, the last of them', () => {
+    const failedBefore = [{ worker: 'gone', why: 'worker gone is unhealthy' }];
+    expect(judge([worker('b', 'UNHEALTHY', [])], { failedBefore })).toEqual({
+      verdict: 'broken',
+      why: '2 workers could not run it, and none could: worker b is unhealthy',
+      failed: [...failedBefore, { worker: 'b', why: 'worker b is unhealthy' }],
+    });
+    // The same one is counted once, and two are not believed beside one that works.
+    expect(judge([worker('gone', 'UNHEALTHY', [])], { failedBefore }).failed).toHaveLength(1);
+    expect(judge([ready, worker('b', 'UNHEALTHY', []), worker('c', 'UNHEALTHY', [])]).verdict).toBe('proven');
+  });
+
+  it('is that nothing had to start, or that one is starting', () => {
+    expect(judge([]).why).toBe('no worker has had to start with it');
+    expect(judge([worker('a', 'INITIALIZING', [])]).why).toBe('worker a is starting');
+  });
+
+  it('is what a canary job on it came to', () => {
+    expect(judge([worker('a', 'RUNNING', [])], { canary: canary('completed', 'a') }).why).toBe(
+      'job j is what it is, of the new version',
+    );
+    const ready2 = worker('b', 'IDLE', [...pulled, begin(21)]);
+    const failed = { canary: canary('failed', 'a') };
+    expect(judge([ready], failed).failed).toEqual([{ worker: 'a', why: 'job j is what it is' }]);
+    // Another one that works proves it all the same.
+    expect(judge([ready, ready2], failed).why).toBe('worker b pulled team/worker:v2@sha256:9f9f9f9f9f9f and is ready');
+    // One that no worker of the new version ran says nothing.
+    expect(judge([ready], { canary: canary('failed') })).toMatchObject({ verdict: 'proven', failed: [] });
   });
 });
