@@ -59,7 +59,9 @@ interface Tested {
 /** Tests mutants one after the other until all that are wanted are tested, or the time is up. */
 const testMutants = async ({ files, order, sample, maxMinutes }: Wanted): Promise<Tested> => {
   const folder = mkdtempSync(join(tmpdir(), 'mutants-'));
-  const words = [folder, String(availableParallelism()), JSON.stringify(files), JSON.stringify(order)];
+  // Half of them are checkers', which have nothing to do.
+  const processes = 2 * availableParallelism();
+  const words = [folder, String(processes), JSON.stringify(files), JSON.stringify(order)];
   // In a group of its own, for Stryker's test runners outlive it where it is ended.
   const child = fork(join(root, 'test', 'mutants', 'stryker.ts'), words, { cwd: root, detached: true });
   const end = (): void => {
