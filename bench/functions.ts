@@ -84,9 +84,11 @@ process.stdout.write(`${'function'.padEnd(24)} ${'bundle'.padStart(8)} ${'cold'.
 let isWithinTargets = true;
 let slowest = 0;
 for (const name of functionNames) {
-  const bundle = join(packaged.unpack(name), 'functions', `${name}.mjs`);
-  const bytes = statSync(bundle).size;
-  const measured = await measure(() => callCold(packaged, name, events[name], worldEnvironment(world, name)));
+  const folder = packaged.unpack(name);
+  const bytes = statSync(join(folder, 'functions', `${name}.mjs`)).size;
+  // The targets file that is deployed with it.
+  const environment = { ...worldEnvironment(world, name), TARGETS_FILE: join(folder, 'dist/targets.yml') };
+  const measured = await measure(() => callCold(packaged, name, events[name], environment));
   if (measured === undefined) throw new Error(`${name} did not answer.`);
   slowest = Math.max(slowest, measured.milliseconds);
   isWithinTargets &&= bytes <= largestBundle;

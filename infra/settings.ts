@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { stringify } from 'yaml';
 import * as z from 'zod/mini';
 import { defined } from '../functions/lib/defined.ts';
 import { readSettings, type Settings } from '../functions/lib/env.ts';
@@ -150,11 +149,11 @@ const readParams = (params: Params) => {
   return { settings: settings.data, listeners: listeners.data };
 };
 
-/** Writes what of a targets file the functions need, and not whom it tells, where git does not look. */
+/** Writes what of a targets file the functions need, and not whom it tells, where git does not look: as JSON, which is YAML, too. */
 const writeTargets = (folder: string, targets: readonly Target[]): string => {
   const path = 'dist/targets.yml';
   mkdirSync(join(folder, 'dist'), { recursive: true });
-  writeFileSync(join(folder, path), stringify({ targets }));
+  writeFileSync(join(folder, path), JSON.stringify({ targets }));
   return path;
 };
 

@@ -6,7 +6,7 @@ import type { Context } from 'aws-lambda';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { functionNames } from '../runner/functions.ts';
 import { stackName } from '../simulator/aws/stack.ts';
-import { targetsWithRollout } from '../simulator/inputs.ts';
+import { inputs, targetsWithRollout } from '../simulator/inputs.ts';
 import { maxPackagingMs, type Packaged, packageStack } from '../simulator/packaged.ts';
 import { World } from '../simulator/world.ts';
 
@@ -81,6 +81,25 @@ describe('what serverless package made', () => {
       targets: [{ refreshed: true, way: 'v2', proofs: { tested: 1 } }],
     });
     expect(world.runpod.stored).toHaveLength(1);
+  });
+
+  it('has the targets as JSON, and reads YAML, too', async () => {
+    const folder = packaged.unpack('resolve-targets');
+    expect(JSON.parse(readFileSync(join(folder, 'dist/targets.yml'), 'utf8'))).toMatchObject({
+      targets: [{ name: 'production' }],
+    });
+    const found = handlers.get('resolve-targets');
+    if (found === undefined) throw new Error('resolve-targets is packaged.');
+    const { variables } = found;
+    const bundle = pathToFileURL(join(folder, 'functions', 'resolve-targets.mjs')).href;
+    const script = `const { handler } = await import(${JSON.stringify(bundle)});
+      const context = { functionName: 'resolve-targets', awsRequestId: 'r' };
+      console.log(JSON.stringify(await handler(${JSON.stringify(inputs.resolveTargets())}, context)));`;
+    const words = ['--input-type=module', '--eval', script];
+    const { TARGETS_FILE } = world.environment;
+    const env = { ...variables, POWERTOOLS_LOG_LEVEL: 'SILENT', TARGETS_FILE };
+    const printed = execFileSync(process.execPath, words, { encoding: 'utf8', env });
+    expect(JSON.parse(printed)).toMatchObject({ names: ['production'] });
   });
 
   it('loads no second HTTP client, which each cold start would wait for', () => {

@@ -1,8 +1,16 @@
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../functions/lib/errors.ts';
-import { accountOf, parseTargets, parseTargetsDocument, readTargets } from '../../../functions/lib/targets.ts';
+import {
+  accountOf,
+  createLoadTargets,
+  parseTargets,
+  parseTargetsDocument,
+  readTargets,
+} from '../../../functions/lib/targets.ts';
 
 const messageOf = (yaml: string): string => {
   try {
@@ -265,6 +273,37 @@ setings: {}`).replace('us-east-1', 'mars'),
     const message = messageOf(one(`alerts: { ${alerts} }`));
     expect(message).toMatch(/alerts\..*: expected/);
     expect(message).not.toContain('s3cret');
+  });
+});
+
+describe('the targets that a function loads', () => {
+  const path = join(mkdtempSync(join(tmpdir(), 'targets-')), 'targets.yml');
+  const load = (content: string) => {
+    writeFileSync(path, content);
+    return createLoadTargets({ TARGETS_FILE: path });
+  };
+
+  it('are the same of what packaging writes, which is JSON, and of YAML', () => {
+    const targets = parseTargets(one('    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }, 7b3c9d1e]'));
+    expect(load(JSON.stringify({ targets }))()).toEqual(targets);
+    expect(load(one('    endpoints: [{ id: 4m7x2k9q, rollout: { tag: production } }, 7b3c9d1e]'))()).toEqual(targets);
+  });
+
+  it('are read once', () => {
+    const targets = parseTargets(one(''));
+    const loadTargets = load(JSON.stringify({ targets }));
+    expect(loadTargets()).toEqual(targets);
+    writeFileSync(path, '');
+    expect(loadTargets()).toEqual(targets);
+  });
+
+  it('are refused as those of any targets.yml are', () => {
+    const [target] = parseTargets(one(''));
+    expect(load(JSON.stringify({ targets: [{ ...target, name: 'A' }] }))).toThrow(
+      /line 1: targets\[0\]\.name: expected/,
+    );
+    expect(load(JSON.stringify({ targets: [target, target] }))).toThrow('expected a name of its own');
+    expect(createLoadTargets({ TARGETS_FILE: `${path}.gone` })).toThrow('cannot be read');
   });
 });
 

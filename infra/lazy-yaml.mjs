@@ -1,0 +1,14 @@
+/** The YAML reader of the bundles, which is begun with when something is read: what packaging writes for them is JSON. */
+const yaml = () => require('../node_modules/yaml/dist/index.js');
+
+export const parseDocument = (...given) => yaml().parseDocument(...given);
+export const isMap = (node) => yaml().isMap(node);
+export const isNode = (node) => yaml().isNode(node);
+export const isScalar = (node) => yaml().isScalar(node);
+export const isSeq = (node) => yaml().isSeq(node);
+export const LineCounter = class {
+  constructor() {
+    // biome-ignore lint/correctness/noConstructorReturn: it stands for the reader's own.
+    return new (yaml().LineCounter)();
+  }
+};
