@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { decideRollout, type RolloutView } from '../../../../functions/lib/rollout/decide.ts';
+import { decideRollout, digestOf as digestIn, type RolloutView } from '../../../../functions/lib/rollout/decide.ts';
 import {
   claim,
   endRollout,
@@ -338,5 +338,146 @@ describe('a rollout that is claimed', () => {
       ended: { verdict: 'broken', why: 'it ends', at: now, back: 'works' },
     });
     expect(endRollout(record, 'broken', 'it ends', now)).toEqual(record);
+  });
+});
+
+describe('what a reference stands for', () => {
+  const held = [...images, image('d', 2, 'debug', 'latest')];
+
+  it.each([
+    ['its digest', pinned('f'), digestOf('f')],
+    ['its tag’s', `${repository}:debug`, digestOf('d')],
+    ['that of latest, without a tag', repository, digestOf('d')],
+    ['nothing, where there is no such tag', `${repository}:gone`, undefined],
+    ['nothing, where it is no reference', 'no reference', undefined],
+  ])('is %s', (_what, reference, digest) => {
+    expect(digestIn(reference, held)).toBe(digest);
+  });
+
+  it('is not remembered where it is not known', () => {
+    const seen = decideRollout(undefined, view({ image: `${repository}:gone` }));
+    expect(seen.record.earlier).toEqual({ image: `${repository}:gone` });
+    expect(decideRollout(undefined, view({ image: 'no reference' })).state).toBe('recorded');
+  });
+});
+
+describe('what people read of an endpoint', () => {
+  const name = (letter: string): string => `team/worker:production@sha256:${letter.repeat(12)}`;
+
+  it.each<readonly [string, RolloutRecord, Partial<RolloutView>, string]>([
+    ['has what is wanted', record, { images: [image('a', 1, 'production')] }, `it has ${name('a')}`],
+    ['is being given it', underWay('watching'), { image: pinned('b') }, `${name('b')} is under way`],
+    ['refused it', { ...record, refused: [refused] }, {}, `${name('b')} was refused: its program ends`],
+    [
+      'has no way back',
+      record,
+      { images: [image('b', 1, 'production')] },
+      `${name('b')} is not rolled out: ECR holds no longer the image to come back to (${name('a')})`,
+    ],
+    [
+      'was given six images',
+      Array.from({ length: 6 }).reduce<RolloutRecord>(
+        (before) => give(before, { image: pinned('c'), digest: digestOf('c') }, now - 1),
+        record,
+      ),
+      { seenAt: now },
+      'it was given six images within the hour',
+    ],
+  ])('that %s', (_what, before, more, why) => {
+    expect(decideRollout(before, view(more)).why).toBe(why);
+  });
+
+  it('that begins', () => {
+    expect(decideRollout(record, view()).why).toMatch(new RegExp(`^${name('b')} is wanted: .*production`));
+  });
+});
+
+describe('since when something is wanted', () => {
+  const wanted = { digest: digestOf('b'), image: pinned('b'), since: now - hourMs };
+
+  it('is since it was first, and since now where it is another', () => {
+    expect(decideRollout({ ...record, wanted }, view()).record.wanted).toEqual(wanted);
+    expect(decideRollout({ ...record, wanted: { ...wanted, digest: digestOf('z') } }, view()).record.wanted).toEqual({
+      ...wanted,
+      since: now,
+    });
+  });
+
+  it('is forgotten where nothing is wanted any more', () => {
+    const settings = { tag: 'gone', proveWithinMinutes: 20 };
+    expect(decideRollout({ ...record, wanted }, view({ settings })).record).not.toHaveProperty('wanted');
+  });
+});
+
+describe('a rollout that is under way', () => {
+  const newer = [image('a', 48, 'v1'), image('b', 1), image('c', 0, 'production')];
+  const goesOn = (before: RolloutRecord, more: Partial<RolloutView> = {}): boolean =>
+    decideRollout(before, view({ image: pinned('b'), images: newer, ...more })).next === 'continue';
+
+  it('gives way to a newer image', () => {
+    expect(goesOn(underWay('watching'))).toBe(false);
+  });
+
+  it('goes on where that was refused, where there is no way back, and where six were given', () => {
+    const before = underWay('watching');
+    expect(goesOn({ ...before, refused: [{ ...refused, digest: digestOf('c') }] })).toBe(true);
+    expect(goesOn(before, { images: newer.slice(1) })).toBe(true);
+    const often = Array.from({ length: 6 }).reduce<RolloutRecord>((each) => give(each, pushed, now), before);
+    expect(goesOn(often)).toBe(true);
+  });
+
+  it('goes on where nothing is wanted, or the same', () => {
+    expect(goesOn(underWay('watching'), { settings: { tag: 'gone', proveWithinMinutes: 20 } })).toBe(true);
+    expect(goesOn(underWay('watching'), { images })).toBe(true);
+  });
+});
+
+describe('an endpoint after another', () => {
+  const { settings } = view();
+  const proven = (...images: string[]) =>
+    images.map((each) => ({ image: each, digest: each.split('@')[1] ?? '', at: now }));
+  const decideAfter = (record: RolloutRecord | undefined, of: RolloutView['settings'] | undefined = settings) =>
+    decideRollout(
+      { ...firstRecord({ image: pinned('a'), digest: digestOf('a') }) },
+      view({ after: { id: 'other', settings: of, record } }),
+    );
+
+  it('waits where nothing is remembered of the other', () => {
+    expect(decideAfter(undefined)).toMatchObject({ state: 'waiting', why: 'other has proven none yet' });
+    const different = { tag: 'staging', proveWithinMinutes: 20 };
+    expect(decideAfter(undefined, different)).toMatchObject({ state: 'waiting', why: 'other has not proven it yet' });
+  });
+
+  it('takes what was proven last, by a tag that it has in the repository where it was proven without one', () => {
+    expect(decideAfter({ ...record, proven: proven(pinned('b'), pinned('a')) })).toMatchObject({
+      state: 'current',
+      wanted: { digest: digestOf('a'), pushedAt: now - 48 * hourMs },
+    });
+    const untagged = `${repository}@${digestOf('b')}`;
+    expect(decideAfter({ ...record, proven: proven(pinned('a'), untagged) })).toMatchObject({
+      next: 'begin',
+      wanted: { image: pinned('b'), pushedAt: now - hourMs },
+    });
+  });
+
+  it('takes its own where the other follows something else and has proven it among others', () => {
+    const different = { tag: 'staging', proveWithinMinutes: 20 };
+    expect(decideAfter({ ...record, proven: proven(pinned('f'), pinned('b')) }, different).next).toBe('begin');
+  });
+
+  it('is told what it has where that is what its own tag stands for', () => {
+    const decision = decideRollout(
+      record,
+      view({ images: [image('a', 1, 'production')], after: { id: 'other', settings, record: undefined } }),
+    );
+    expect(decision).toMatchObject({ state: 'current', why: 'it has team/worker:production@sha256:aaaaaaaaaaaa' });
+  });
+
+  it('is told what is missing where its own tag stands for nothing', () => {
+    const decision = decideRollout(
+      record,
+      view({ images: [image('a', 1, 'v1')], after: { id: 'other', settings, record: undefined } }),
+    );
+    expect(decision).toMatchObject({ state: 'no image', why: 'there is no tag production' });
   });
 });

@@ -40,9 +40,9 @@ const begin = async () => {
     ],
     image: pinned('a'),
     record: () => memory.read('ep'),
-    run: (execution: string) => {
+    run: (execution: string, which = follower) => {
       const seen = { image: world.image, seenAt: now, execution, registry };
-      return follow(follower, seen, [follower, waiting], token);
+      return follow(which, seen, [follower, waiting], token);
     },
   });
   const follow = createFollow({
@@ -190,5 +190,81 @@ describe('an endpoint that follows what is pushed', () => {
     world.problem = new TypeError('ours');
     expect(await world.run('one')).toEqual({ endpoint: 'ep', state: 'unknown', why: 'ours' });
     expect(world.errors).toEqual(['What endpoint ep wants could not be found']);
+  });
+
+  it('is begun with by the next run, where it may be only by the time that nothing was tried', async () => {
+    const world = await begin();
+    const { read } = world.memory;
+    let isHeld = true;
+    Object.assign(world.memory, {
+      read: async (id: string) => {
+        const record = await read(id);
+        const held = isHeld && record !== undefined ? { ...record, heldSince: now } : record;
+        isHeld = false;
+        return held;
+      },
+    });
+    expect(await world.run('one')).toEqual({
+      endpoint: 'ep',
+      state: 'no image',
+      why: 'what is wanted now is tried by the next run',
+      runs: expect.stringContaining('aaaaaaaaaaaa'),
+      wanted: expect.stringContaining('bbbbbbbbbbbb'),
+    });
+    expect([world.started, (await world.record())?.current]).toEqual([[], undefined]);
+    expect(await world.run('two')).toMatchObject({ state: 'rolling' });
+  });
+
+  it.each([
+    ['', 'Runpod shows no such endpoint, or none with an image'],
+    ['docker.io/library/nginx:1', `its image is none of ${registry}`],
+    ['no reference', `its image is none of ${registry}`],
+  ])('whose image is "%s" is not rolled out, and what is under way finds so', async (image, why) => {
+    const world = await begin();
+    await world.run('one');
+    world.image = image;
+    expect(await world.run('two')).toEqual({ endpoint: 'ep', state: 'no image', why });
+    expect(world.started).toHaveLength(2);
+  });
+
+  it('is given what the one that it waits for has proven', async () => {
+    const world = await begin();
+    await world.memory.change('later', () => firstRecord({ image: pinned('a'), digest: digestOf('a') }));
+    expect(await world.run('one', waiting)).toMatchObject({ state: 'waiting', why: 'ep has proven none yet' });
+    expect(world.started).toEqual([]);
+    await world.memory.change(
+      'ep',
+      (before) => before && { ...before, proven: [{ image: pinned('b'), digest: digestOf('b'), at: now }] },
+    );
+    expect(await world.run('two', waiting)).toMatchObject({ endpoint: 'later', state: 'rolling' });
+    expect(world.started).toEqual([expect.objectContaining({ endpoint: 'later', waiting: [] })]);
+  });
+
+  it('is not started again where nothing of it is under way, nor numbered anew where another has done so', async () => {
+    const world = await begin();
+    world.images = [{ digest: digestOf('a'), tags: ['production'], pushedAt: now }];
+    await world.run('one');
+    expect(world.started).toEqual([]);
+
+    const other = await begin();
+    other.answers = ['ended', 'started'];
+    const { change } = other.memory;
+    let changes = 0;
+    Object.assign(other.memory, {
+      change: async (...[id, write]: Parameters<typeof change>) => {
+        changes += 1;
+        // Another refresh has given it the next number in between.
+        if (changes === 2) {
+          await change(
+            id,
+            (before) => before?.current && { ...before, attempts: 9, current: { ...before.current, attempt: 9 } },
+          );
+        }
+        return change(id, write);
+      },
+    });
+    await other.run('one');
+    expect(other.started).toEqual([expect.objectContaining({ attempt: 1 }), expect.objectContaining({ attempt: 9 })]);
+    expect(await other.record()).toMatchObject({ attempts: 9, current: { attempt: 9 } });
   });
 });
