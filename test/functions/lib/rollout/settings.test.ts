@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from '../../../../functions/lib/errors.ts';
+import { describeFollowed, followSame } from '../../../../functions/lib/rollout/settings.ts';
 import { parseTargets } from '../../../../functions/lib/targets.ts';
 
 const targets = (...endpoints: string[]): string => `
@@ -79,5 +80,34 @@ describe('a rollout in targets.yml', () => {
     expect(messageOf(targets(endpoint, endpoint))).toContain(
       'targets[0].endpoints[1].rollout: expected one rollout an endpoint, found another of one',
     );
+  });
+});
+
+describe('what is followed', () => {
+  const proveWithinMinutes = 20;
+  const ways = [
+    [{ tag: 'production', proveWithinMinutes }, 'tag production'],
+    [{ semver: '^1.4', proveWithinMinutes }, 'versions ^1.4'],
+    [{ newest: 'v*', proveWithinMinutes }, 'the newest of v*'],
+  ] as const;
+
+  it.each(ways)('is read as people say it: %j is "%s"', (settings, text) => {
+    expect(describeFollowed(settings)).toBe(text);
+  });
+
+  it('is the same where all of it is', () => {
+    for (const [one] of ways) {
+      for (const [other] of ways) expect(followSame(one, other)).toBe(one === other);
+    }
+    expect(followSame({ tag: 'a', proveWithinMinutes }, { tag: 'b', proveWithinMinutes })).toBe(false);
+    expect(followSame({ tag: 'a', proveWithinMinutes }, { tag: 'a', after: 'x', proveWithinMinutes: 1 })).toBe(true);
+  });
+
+  it('is no range of versions where it is blank or none', () => {
+    for (const semver of ['" "', 'latest-and-greatest', '">=1 <"']) {
+      expect(messageOf(targets(`{ id: 4m7x2k9q, rollout: { semver: ${semver} } }`))).toContain(
+        'expected a range of versions, such as ^1.4',
+      );
+    }
   });
 });
