@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** Exports that something else than an import of ours takes: by file, who does. */
 const taken: ReadonlyArray<readonly [file: RegExp, by: string]> = [
   [/^functions\/[\w-]+\.ts$/, 'Lambda, the handler'],
-  [/^infra\/lambda-credentials\.mjs$/, 'the bundles, in the place of a package (serverless.yml)'],
+  [/^infra\/(?:lambda-credentials|lazy-yaml)\.mjs$/, 'the bundles, in the place of a package (serverless.yml)'],
   [/^packaging\/(?:console-assets|engine-file|packaged-template)\.ts$/, 'the npm package, in the place of a source'],
   [/^test\/mutants\/plugins\.ts$/, 'Stryker'],
   [/^test\/support\/temporary-folder\.ts$/, 'vitest, as its global set-up'],
