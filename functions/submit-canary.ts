@@ -1,7 +1,7 @@
 import * as z from 'zod/mini';
 import { type BasePlatform, isoSeconds, lambda, type Platform, parseInput } from './lib/platform.ts';
 import { canaryMs, canaryTimeToLiveMs } from './lib/runpod/canary.ts';
-import { connectRunpod } from './lib/runpod/connect.ts';
+import { runpodBy } from './lib/runpod/connect.ts';
 import { createRunpodJobs, type RunpodJobs } from './lib/runpod/jobs.ts';
 import { createPace } from './lib/runpod/pace.ts';
 import { createLoadTargets, type LoadTargets, targetOf } from './lib/targets.ts';
@@ -56,17 +56,12 @@ export const createSubmitCanary =
     return submitted;
   };
 
-export const buildSubmitCanary = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) => {
-  const connect = connectRunpod(platform);
-  const { loadTargets, settings, now, sleep } = platform;
-  return createSubmitCanary({
-    loadTargets,
-    jobsFor: (keySource) => createRunpodJobs(connect(keySource), settings),
-    now,
-    sleep,
-    requestsPerMinute: settings.RUNPOD_REQUESTS_PER_MINUTE,
+export const buildSubmitCanary = (platform: BasePlatform & Pick<Platform, 'loadTargets'>) =>
+  createSubmitCanary({
+    ...platform,
+    jobsFor: runpodBy(platform, createRunpodJobs),
+    requestsPerMinute: platform.settings.RUNPOD_REQUESTS_PER_MINUTE,
   });
-};
 
 export const handler = lambda('submit-canary', (platform) =>
   buildSubmitCanary({ ...platform, loadTargets: createLoadTargets(platform.settings) }),

@@ -83,23 +83,31 @@ describe('what serverless package made', () => {
     expect(world.runpod.stored).toHaveLength(1);
   });
 
-  it('has the targets as JSON, and reads YAML, too', async () => {
+  it('has the targets as JSON, and begins with the YAML reader where a file is YAML, and only there', () => {
     const folder = packaged.unpack('resolve-targets');
     expect(JSON.parse(readFileSync(join(folder, 'dist/targets.yml'), 'utf8'))).toMatchObject({
       targets: [{ name: 'production' }],
     });
-    const found = handlers.get('resolve-targets');
-    if (found === undefined) throw new Error('resolve-targets is packaged.');
-    const { variables } = found;
     const bundle = pathToFileURL(join(folder, 'functions', 'resolve-targets.mjs')).href;
-    const script = `const { handler } = await import(${JSON.stringify(bundle)});
+    // The YAML reader asks for "process" when it is begun with, and nothing else does.
+    const script = `import module, { syncBuiltinESMExports } from 'node:module';
+      const asked = [];
+      const { createRequire } = module;
+      module.createRequire = (from) => new Proxy(createRequire(from), {
+        apply: (require, self, [name]) => { asked.push(name); return require(name); },
+      });
+      syncBuiltinESMExports();
+      const { handler } = await import(${JSON.stringify(bundle)});
       const context = { functionName: 'resolve-targets', awsRequestId: 'r' };
-      console.log(JSON.stringify(await handler(${JSON.stringify(inputs.resolveTargets())}, context)));`;
+      const { names } = await handler(${JSON.stringify(inputs.resolveTargets())}, context);
+      console.log(JSON.stringify({ names, isYaml: asked.includes('process') }));`;
     const words = ['--input-type=module', '--eval', script];
-    const { TARGETS_FILE } = world.environment;
-    const env = { ...variables, POWERTOOLS_LOG_LEVEL: 'SILENT', TARGETS_FILE };
-    const printed = execFileSync(process.execPath, words, { encoding: 'utf8', env });
-    expect(JSON.parse(printed)).toMatchObject({ names: ['production'] });
+    const read = (TARGETS_FILE: string | undefined): unknown => {
+      const env = { ...handlers.get('resolve-targets')?.variables, POWERTOOLS_LOG_LEVEL: 'SILENT', TARGETS_FILE };
+      return JSON.parse(execFileSync(process.execPath, words, { encoding: 'utf8', env }));
+    };
+    expect(read(join(folder, 'dist/targets.yml'))).toEqual({ names: ['production'], isYaml: false });
+    expect(read(world.environment.TARGETS_FILE)).toEqual({ names: ['production'], isYaml: true });
   });
 
   it('loads no second HTTP client, which each cold start would wait for', () => {
