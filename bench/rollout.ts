@@ -8,6 +8,7 @@ import { World } from '../simulator/world.ts';
  * new image does not work. Run: npm run bench:rollout
  */
 const second = 1000;
+const minuteMs = 60 * second;
 const pollMs = 5 * second;
 /** A script gives up, and a person comes, after so long. */
 const scriptGivesUpMs = 10 * 60 * second;
@@ -26,7 +27,8 @@ const begin = async () => {
   const endpoint = world.runpod.addEndpoint({ id: '4m7x2k9q', name: 'worker', image, registry: '6n2k8v4d' });
   await world.refresh();
   world.runpod.startWorker(endpoint);
-  await world.clock.advance(60 * second);
+  // To the next minute's beginning, when a push waits longest for the others of its minute.
+  await world.clock.advance(2 * minuteMs - (world.clock.now() % minuteMs));
   const counted = { calls: 0 };
   const take = world.faults.take.bind(world.faults);
   world.faults.take = (description) => {
@@ -49,7 +51,7 @@ const watch = async (world: World, endpoint: SimulatedEndpoint, isOver: () => bo
     await world.clock.advance(pollMs);
     if (isBroken(world, endpoint)) brokenMs += pollMs;
   }
-  return brokenMs / 60_000;
+  return brokenMs / minuteMs;
 };
 
 const pushImage = (world: World, tag: string, isGood: boolean): string => {
@@ -88,7 +90,7 @@ const script = async (isGood: boolean): Promise<Measured> => {
     isReady = workers.some(({ status, isStale }) => !isStale && status === 'IDLE');
   }
   const seconds = (world.clock.now() - startedAt) / second;
-  const broken = isBroken(world, endpoint) ? personComesMs / 60_000 : 0;
+  const broken = isBroken(world, endpoint) ? personComesMs / minuteMs : 0;
   await world.end();
   return { seconds, calls: counted.calls, minutesBroken: broken };
 };
@@ -110,6 +112,6 @@ row('this product, an image that does not', bad);
 row('a script, an image that does not', await script(false));
 const isWithin = good.seconds <= 180 && bad.minutesBroken <= 5;
 process.stdout.write(
-  `\nA minute of it gathers pushes, and half a minute shows that a program goes on running. A script leaves a broken image until somebody comes: eight hours are reckoned with.\nTargets: proven within 3 minutes, broken for at most 5. ${isWithin ? 'All targets are met.' : 'A target is missed.'}\n`,
+  `\nA minute of it gathers pushes, all of which it waits for here, and half a minute shows that a program goes on running. A script leaves a broken image until somebody comes: eight hours are reckoned with.\nTargets: proven within 3 minutes, broken for at most 5. ${isWithin ? 'All targets are met.' : 'A target is missed.'}\n`,
 );
 process.exitCode = isWithin ? 0 : 1;
