@@ -1,5 +1,6 @@
 /** The YAML reader of the bundles, which is begun with when something is read: what packaging writes for them is JSON. */
-const yaml = () => require('../node_modules/yaml/dist/index.js');
+const packaged = 'yaml';
+const yaml = () => require(packaged);
 
 export const parseDocument = (...given) => yaml().parseDocument(...given);
 export const isMap = (node) => yaml().isMap(node);

@@ -89,7 +89,7 @@ describe('what serverless package made', () => {
       targets: [{ name: 'production' }],
     });
     const bundle = pathToFileURL(join(folder, 'functions', 'resolve-targets.mjs')).href;
-    // The YAML reader asks for "process" when it is begun with, and nothing else does.
+    // The bundles ask for the YAML reader where they begin with it, and not before.
     const script = `import module, { syncBuiltinESMExports } from 'node:module';
       const asked = [];
       const { createRequire } = module;
@@ -100,7 +100,7 @@ describe('what serverless package made', () => {
       const { handler } = await import(${JSON.stringify(bundle)});
       const context = { functionName: 'resolve-targets', awsRequestId: 'r' };
       const { names } = await handler(${JSON.stringify(inputs.resolveTargets())}, context);
-      console.log(JSON.stringify({ names, isYaml: asked.includes('process') }));`;
+      console.log(JSON.stringify({ names, isYaml: asked.includes('yaml') }));`;
     const words = ['--input-type=module', '--eval', script];
     const read = (TARGETS_FILE: string | undefined): unknown => {
       const env = { ...handlers.get('resolve-targets')?.variables, POWERTOOLS_LOG_LEVEL: 'SILENT', TARGETS_FILE };

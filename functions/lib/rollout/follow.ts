@@ -94,8 +94,12 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
         image === '' ? 'Runpod shows no such endpoint, or none with an image' : `its image is none of ${registry}`;
       return { endpoint: id, state: 'no image', why };
     }
-    const images = await listImages(reference.registry, reference.repository);
     const other = followers.find((each) => each.id === settings.after);
+    const [images, record, otherRecord] = await Promise.all([
+      listImages(reference.registry, reference.repository),
+      memory.read(id),
+      settings.after === undefined ? undefined : memory.read(settings.after),
+    ]);
     const view: RolloutView = {
       settings,
       image,
@@ -104,10 +108,10 @@ export const createFollow = ({ registryClient, listImages, memory, startExecutio
       after:
         settings.after === undefined
           ? undefined
-          : { id: settings.after, settings: other?.settings, record: await memory.read(settings.after) },
+          : { id: settings.after, settings: other?.settings, record: otherRecord },
       now: now(),
     };
-    const first = decideRollout(await memory.read(id), view);
+    const first = decideRollout(record, view);
     const tried = first.next === 'begin' ? first.wanted : undefined;
     const problem = tried === undefined ? undefined : await problemOf(tried.image, token);
 
