@@ -1,6 +1,6 @@
-/** The YAML reader of the bundles, which is begun with when something is read: what packaging writes for them is JSON. */
-const packaged = 'yaml';
-const yaml = () => require(packaged);
+/** The YAML reader, packaged beside the bundles and loaded when something is read: what packaging writes for them is JSON. */
+const reader = 'yaml'; // a name that esbuild does not follow
+const yaml = () => require(reader);
 
 export const parseDocument = (...given) => yaml().parseDocument(...given);
 export const isMap = (node) => yaml().isMap(node);
