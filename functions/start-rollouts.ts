@@ -35,8 +35,12 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
   return async (event: unknown): Promise<{ readonly rollouts: readonly RolloutOutcome[] }> => {
     const input = parseInput('start-rollouts', inputSchema, event);
     const { execution, target, credential, expiresAt, sealed, registry, endpoints } = input;
-    const token = await unseal(sealed, { execution, target, credential, expiresAt });
     const followers = followersOf(loadTargets());
+    const [token, unfollowed] = await Promise.all([
+      unseal(sealed, { execution, target, credential, expiresAt }),
+      // One target's child does it for all of them.
+      target === followers[0]?.target.name ? endUnfollowed(deps, followers, execution, now()) : [],
+    ]);
     const rollouts: RolloutOutcome[] = [];
     const giveUpAt = now() + maxFollowMs;
     for (const follower of followers.filter((each) => each.target.name === target)) {
@@ -48,11 +52,7 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
       const { image, seenAt } = endpoints.find((each) => each.id === id) ?? { image: '', seenAt: 0 };
       rollouts.push(await follow(follower, { image, seenAt, execution, registry }, followers, token));
     }
-    // One target's child does it for all of them.
-    if (target === followers[0]?.target.name) {
-      rollouts.push(...(await endUnfollowed(deps, followers, execution, now())));
-    }
-    return { rollouts };
+    return { rollouts: [...rollouts, ...unfollowed] };
   };
 };
 
