@@ -9,7 +9,6 @@ export default defineConfig({
       'test/functions/upstream-*.test.ts',
       'test/functions/bad-input.test.ts',
       'test/functions/worker-logs.test.ts',
-      'test/functions/start-refresh.test.ts',
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,
