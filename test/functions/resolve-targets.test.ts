@@ -59,6 +59,19 @@ describe('resolve-targets', () => {
     expect(await rarely(inputs.resolveTargets())).toMatchObject({ names: [], giveUpAt: '2026-11-23T16:30:00Z' });
   });
 
+  it('says why it runs, and what window of pushes it is for', async () => {
+    const registry = { account: '123456789012', region: 'us-east-1' };
+    const waitUntil = '2026-11-23T12:00:05Z';
+    const outputOf = (input: object) => resolveTargets(inputs.resolveTargets(input));
+    expect(await outputOf({})).toMatchObject({ trigger: 'manual' });
+    expect(await outputOf({ trigger: 'deploy' })).toMatchObject({ trigger: 'deploy' });
+    expect(await outputOf({ trigger: 'push', registry, waitUntil })).toMatchObject({
+      trigger: 'push',
+      pushed: { ...registry, waitUntil: Date.parse(waitUntil) },
+    });
+    for (const input of [{ registry }, { waitUntil }, {}]) expect(await outputOf(input)).not.toHaveProperty('pushed');
+  });
+
   it('shares the room for outcomes among the targets', async () => {
     expect((await resolveTargets(inputs.resolveTargets())).outcomeBytes).toBe(16 * 1024);
   });

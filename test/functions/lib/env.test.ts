@@ -11,6 +11,7 @@ describe('the settings', () => {
 
   it('take an empty variable as absent', () => {
     expect(readSettings({ SCHEDULE_HOURS: '', SEAL_KEY_ID: '' }).SCHEDULE_HOURS).toBe(3);
+    expect(readSettings({ SCHEDULE_HOURS: undefined }).SCHEDULE_HOURS).toBe(3);
     for (const variables of [{}, { RUNBOOK_URL: '' }]) expect(readSettings(variables).RUNBOOK_URL).toBeUndefined();
   });
 
@@ -39,10 +40,14 @@ describe('the settings', () => {
 
   it('refuse a number that is too small', () => {
     expect(() => readSettings({ RETRY_MINUTES: '0' })).toThrow(/RETRY_MINUTES: expected at least 1/);
+    expect(readSettings({ RETRY_MINUTES: '1' }).RETRY_MINUTES).toBe(1);
   });
 
   it('let only loopback do without https', () => {
-    expect(readSettings({ RUNPOD_API_URL: 'http://127.0.0.1:1/v2' }).RUNPOD_API_URL.port).toBe('1');
+    for (const host of ['127.0.0.1', 'localhost', '[::1]']) {
+      expect(readSettings({ RUNPOD_API_URL: `http://${host}:1/v2` }).RUNPOD_API_URL.port).toBe('1');
+    }
+    expect(readSettings({ RUNPOD_API_URL: 'https://api.example/v2' }).RUNPOD_API_URL.host).toBe('api.example');
   });
 
   it('without a default are demanded by who needs them', () => {

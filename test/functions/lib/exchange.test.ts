@@ -150,6 +150,45 @@ describe('an exchange', () => {
     await expect(openExchange(broken, { url, ...bounds })).rejects.toBeInstanceOf(RangeError);
   });
 
+  it.each<readonly [string, string, string]>([
+    ['ECONNRESET', 'broken off', 'upstream.example broke the connection off'],
+    ['EPIPE', 'broken off', 'upstream.example broke the connection off'],
+    ['HPE_HEADER_OVERFLOW', 'too many headers', 'upstream.example answered with more headers than we read'],
+    ['ABORT_ERR', 'cancelled', 'the request to upstream.example was cancelled'],
+    ['ENOTFOUND', 'unreachable', 'upstream.example could not be reached (ENOTFOUND)'],
+  ])('names what Node calls %s, and keeps it as the cause', async (code, fault, message) => {
+    const url = new URL('https://upstream.example/');
+    const cause = Object.assign(new Error('as Node says it'), { code });
+    const fails = () => Promise.reject(cause);
+    await expect(exchange(fails, { url, ...bounds })).rejects.toMatchObject({ fault, message, cause });
+    await expect(openExchange(fails, { url, ...bounds })).rejects.toMatchObject({ fault, message, cause });
+  });
+
+  it('passes on what has no code of Node', async () => {
+    const url = new URL('https://upstream.example/');
+    for (const thrown of [Object.assign(new Error('ours'), { code: 7 }), { code: 'ECONNRESET' }, 'a text']) {
+      await expect(exchange(() => Promise.reject(thrown), { url, ...bounds })).rejects.toBe(thrown);
+    }
+  });
+
+  it('says how long it waited', async () => {
+    const url = await serve(() => {});
+    await expect(exchange(send, { url, ...bounds, timeoutMs })).rejects.toMatchObject({
+      fault: 'timed out',
+      message: `${url.host} did not answer within 0.2 s`,
+      cause: { name: 'TimeoutError' },
+    });
+  });
+
+  it('reads as much as it may, and says of what it may not how much that is', async () => {
+    const url = await serve((_request, response) => response.end('x'.repeat(1000)));
+    expect((await exchange(send, { url, ...bounds })).body.byteLength).toBe(1000);
+    await expect(exchange(send, { url, ...bounds, maxBytes: 999 })).rejects.toMatchObject({
+      fault: 'too large',
+      message: `${url.host} answered with more than 999 bytes`,
+    });
+  });
+
   const patient = { timeoutMs: 60_000, maxBytes: 1000, listenMs: 60_000 };
 
   it.each<readonly [string, boolean]>([

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSameRegistry, parseEcrHost, partitionOf } from '../../../../functions/lib/ecr/host.ts';
+import { hostOf, isSameRegistry, parseEcrHost, partitionOf } from '../../../../functions/lib/ecr/host.ts';
 
 const account = '123456789012';
 
@@ -65,6 +65,19 @@ describe('an ECR host name', () => {
     expect(isSameRegistry(plain, '999999999999.dkr.ecr.us-east-1.amazonaws.com')).toBe(false);
     expect(isSameRegistry('ghcr.io', 'ghcr.io')).toBe(false);
     expect(isSameRegistry(plain, 'ghcr.io')).toBe(false);
+  });
+});
+
+describe('the host of a registry', () => {
+  it.each([
+    ['us-east-1', 'amazonaws.com'],
+    ['us-gov-west-1', 'amazonaws.com'],
+    ['cn-north-1', 'amazonaws.com.cn'],
+    ['eusc-de-east-1', 'amazonaws.eu'],
+  ])('in %s ends in %s, and is one that is read', (region, suffix) => {
+    const host = hostOf(account, region);
+    expect(host).toBe(`${account}.dkr.ecr.${region}.${suffix}`);
+    expect(parseEcrHost(host)).toEqual({ account, region });
   });
 });
 
