@@ -182,6 +182,56 @@ more: true`);
     expect(messageOf(`targets:\n${many.join('\n')}`)).toContain('targets: expected at most 1000, found a list of 1001');
   });
 
+  it.each([
+    ['', 'targets.yml is empty. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.'],
+    [
+      '# nothing\n',
+      'targets.yml is empty. Run npm run setup, or copy targets.example.yml to targets.yml and fill it in.',
+    ],
+    [
+      'targets: []\n---\ntargets: []\n',
+      'targets.yml has a mistake:\n  line 2, column 1: a second document begins here ("---"): all targets stand in one',
+    ],
+    [
+      'targets: [\n',
+      'targets.yml has a mistake:\n  line 2, column 1: Flow sequence in block collection must be sufficiently indented and end with a ]',
+    ],
+    [
+      'targets: *those\n',
+      'targets.yml has a mistake:\n  the document: Unresolved alias (the anchor must be set before the alias): those',
+    ],
+  ])('that is %j is told in one sentence', (yaml, message) => expect(messageOf(yaml)).toBe(message));
+
+  it('has the repository of its canary pod among those of the target, where these are named', () => {
+    const pod = (repositories: string, image: string): string => `
+targets:
+  - name: production
+    ecr: { region: us-east-1${repositories} }
+    runpod: { apiKey: "ssm:/key", registry: 6n2k8v4d }
+    canaryPod: { image: "${image}", everyHours: 24 }`;
+    expect(messageOf(pod('', 'canary:v1'))).toBe('fine');
+    expect(messageOf(pod(', repositories: [canary]', 'canary:v1'))).toBe('fine');
+    expect(messageOf(pod(', repositories: [team/worker]', 'canary:v1'))).toBe(
+      "targets.yml has a mistake:\n  line 6: targets[0].canaryPod.image: expected an image of one of the target's ecr.repositories, found one of canary",
+    );
+    expect(messageOf(pod('', 'ghcr.io/team/canary:v1'))).toContain(
+      'line 6: targets[0].canaryPod.image: expected a repository',
+    );
+    expect(messageOf(pod('', 'Not an image'))).toContain('line 6: targets[0].canaryPod.image: expected a repository');
+  });
+
+  it('has a role for its external id', () => {
+    const external = (more: string): string => `
+targets:
+  - name: production
+    ecr: { region: us-east-1, externalId: abc${more} }
+    runpod: { apiKey: "ssm:/key", registry: 6n2k8v4d }`;
+    expect(messageOf(external(', roleArn: "arn:aws:iam::999999999999:role/pull"'))).toBe('fine');
+    expect(messageOf(external(''))).toBe(
+      'targets.yml has a mistake:\n  line 4: targets[0].ecr.roleArn: expected the role that asks for the externalId, found nothing',
+    );
+  });
+
   it('says what to do where there is none', () => {
     expect(() => readTargets('/nowhere/targets.yml')).toThrow(/copy targets.example.yml to targets.yml/);
   });
