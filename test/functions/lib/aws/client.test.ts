@@ -81,6 +81,11 @@ describe('an AWS error', () => {
     [error('ParameterNotFound', 400), 'missing', '400 ParameterNotFound "why"'],
     [error('ValidationException', 400), 'invalid', '400 ValidationException "why"'],
     [error('AccessDeniedException', 503), 'unavailable', '503 AccessDeniedException "why"'],
+    [error('AccessDeniedException', 500), 'unavailable', '500 AccessDeniedException "why"'],
+    [error('AccessDeniedException', 499), 'denied', '499 AccessDeniedException "why"'],
+    [error('AccessDeniedException'), 'denied', 'AccessDeniedException "why"'],
+    [Object.assign(new Error('why'), { $metadata: 'x' }), 'unavailable', '"why"'],
+    [Object.assign(new Error('why'), { $metadata: { httpStatusCode: '500' } }), 'unavailable', '"why"'],
     [error('TimeoutError'), 'unavailable', 'TimeoutError "why"'],
     [error('Error'), 'unavailable', '"why"'],
     [Object.assign(new Error('why'), { $metadata: null }), 'unavailable', '"why"'],
@@ -90,4 +95,12 @@ describe('an AWS error', () => {
     expect(awsFaultOf(thrown)).toBe(fault);
     expect(awsClause(thrown)).toBe(clause);
   });
+});
+
+it.each([
+  ['why   Deserialization error: to see the raw response, look.\nAnd there.', '"why"'],
+  ['Deserialization error: to see the raw response, look.', '""'],
+  ['why\n  Deserialization error: another one', '"why Deserialization error: another one"'],
+])('leaves out where the SDK would have one look: %j', (message, clause) => {
+  expect(awsClause(new Error(message))).toBe(clause);
 });

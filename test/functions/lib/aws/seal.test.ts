@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createSeal, createUnseal } from '../../../../functions/lib/aws/seal.ts';
 import { World } from '../../../../simulator/world.ts';
 
@@ -92,5 +92,81 @@ describe('a sealed login', () => {
       message: expect.stringContaining('key is enabled'),
     });
     world.kms.isEnabled = true;
+  });
+});
+
+describe('KMS', () => {
+  const answers = (on: RegExp, body: object, status = 200): void => {
+    const headers = { 'content-type': 'application/x-amz-json-1.1' };
+    world.faults.add({ on, does: { answer: { status, headers, body: JSON.stringify(body) } } });
+  };
+  const bytes = (count: number) => Buffer.alloc(count, 7).toString('base64');
+  afterEach(() => world.faults.clear());
+
+  it.each([
+    ['no key', { CiphertextBlob: bytes(40) }],
+    ['no encrypted key', { Plaintext: bytes(32) }],
+    ['a key that is too short', { Plaintext: bytes(31), CiphertextBlob: bytes(40) }],
+    ['a key that is too long', { Plaintext: bytes(33), CiphertextBlob: bytes(40) }],
+  ])('that answers with %s seals nothing', async (_what, body) => {
+    answers(/GenerateDataKey/, body);
+    await expect(seal()).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      message: 'KMS answered without a data key.',
+    });
+  });
+
+  it.each([
+    ['no key', {}],
+    ['a key that is too short', { Plaintext: bytes(31) }],
+    ['a key that is too long', { Plaintext: bytes(33) }],
+  ])('that answers with %s opens nothing', async (_what, body) => {
+    const sealed = await seal();
+    answers(/Decrypt/, body);
+    await expect(unseal(sealed)).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      message: 'KMS answered without a data key.',
+    });
+  });
+
+  it('that is away is not a matter of configuration, and what was asked of it is said', async () => {
+    const sealed = await seal();
+    answers(/TrentService/, { __type: 'KMSInternalException', message: 'Later.' }, 500);
+    await expect(seal()).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      message: 'KMS did not make a data key (500 KMSInternalException "Later.").',
+      cause: { message: 'Later.' },
+    });
+    await expect(unseal(sealed)).rejects.toMatchObject({
+      name: 'KmsUnavailableError',
+      message: 'KMS did not open the sealed token (500 KMSInternalException "Later.").',
+    });
+  });
+
+  it.each([
+    'AccessDeniedException',
+    'NotFoundException',
+    'DisabledException',
+  ])('that refuses with %s is a matter of configuration', async (name) => {
+    answers(/TrentService/, { __type: name, message: 'No.' }, 400);
+    await expect(seal()).rejects.toMatchObject({
+      name: 'ConfigurationError',
+      message: expect.stringContaining(`KMS refused to make a data key (400 ${name} "No.")`),
+    });
+  });
+
+  it.each([
+    ['', 'found something else'],
+    ['v2', 'found something else'],
+    [`v2.AAAA.${'A'.repeat(12)}.AAAA`, 'found something else'],
+    [`v2..${'A'.repeat(16)}.AAAA`, 'found something else'],
+    [`v2.AAAA.${'A'.repeat(16)}.${'A'.repeat(32_768 - 25)}`, 'damaged'],
+    [`v2.AAAA.${'A'.repeat(16)}.${'A'.repeat(32_768 - 24)}`, 'found something else'],
+  ])('is asked only of what has the form of a sealed login (row %#)', async (sealed, found) => {
+    answers(/Decrypt/, { Plaintext: bytes(32) });
+    await expect(unseal(sealed)).rejects.toMatchObject({
+      name: 'InvalidInputError',
+      message: expect.stringContaining(found),
+    });
   });
 });
