@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { heldUntil } from '../../../../functions/lib/memory/target-memory.ts';
-import { composeAlerts, composeDelay, composeDigest, deadline } from '../../../../functions/lib/report/alerts.ts';
+import {
+  type Alert,
+  composeAlerts,
+  composeDelay,
+  composeDigest,
+  deadline,
+  knownAfter,
+} from '../../../../functions/lib/report/alerts.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
 import type { Report } from '../../../../functions/lib/report/report.ts';
 import { rememberAll } from '../../../support/memories.ts';
@@ -303,5 +310,158 @@ describe('the deadline', () => {
     ],
   ])('%s', (_what, earlier, expected) => {
     expect(deadline(heldUntil(production(6, ...earlier.map((each) => report(each)))), now)).toBe(expected);
+  });
+});
+
+describe('a whole alert', () => {
+  const pod = (proof: 'failed' | 'degraded' | 'observed', evidence?: string): Outcome => ({
+    ...good,
+    canaryPod: { proof, reason: 'some-reason', ...(evidence === undefined ? {} : { evidence }) },
+  });
+  const broken = { kind: 'failed', severity: 'critical', target: 'production', section: 'EndpointNotPullingError' };
+  const degraded = { kind: 'degraded', severity: 'warning', target: 'production', section: 'degraded' };
+
+  it('of endpoints that cannot pull names no other', () => {
+    const endpoints: Outcome['endpoints'] = [
+      { endpoint: 'fine', proof: 'observed', reason: 'pulled' },
+      { endpoint: 'slow', proof: 'degraded', reason: 'stuck' },
+      { endpoint: 'broken', proof: 'failed', reason: 'login-refused', evidence: 'It is refused.' },
+      { endpoint: 'mute', proof: 'failed', reason: 'image-missing' },
+    ];
+    expect(compose({ ...good, endpoints }, good)).toEqual([
+      {
+        ...broken,
+        text: 'production: a new token is stored, but not every endpoint can pull. broken: It is refused. mute: image-missing',
+      },
+    ]);
+  });
+
+  it('of endpoints that something else keeps from working names no other', () => {
+    const endpoints: Outcome['endpoints'] = [
+      { endpoint: 'fine', proof: 'observed', reason: 'pulled' },
+      { endpoint: 'slow', proof: 'degraded', reason: 'stuck', evidence: 'It waits.' },
+    ];
+    expect(compose({ ...pod('degraded'), endpoints }, good)).toEqual([
+      {
+        ...degraded,
+        text: 'production: a new token is stored, but something else keeps endpoints from working. slow: It waits.',
+      },
+    ]);
+  });
+
+  it('of a pod that cannot pull comes before what is degraded', () => {
+    const endpoints: Outcome['endpoints'] = [{ endpoint: 'slow', proof: 'degraded', reason: 'stuck' }];
+    const text = 'production: a new token is stored, but a pod cannot pull with what Runpod holds. It is refused.';
+    expect(compose({ ...pod('failed', 'It is refused.'), endpoints }, good)).toEqual([{ ...broken, text }]);
+  });
+
+  it('of a pod that shows nothing says so', () => {
+    const words = 'production: a new token is stored, but its canary pod does not show whether it pulls.';
+    expect(compose(pod('degraded', 'No host took it.'), good)).toEqual([
+      { ...degraded, text: `${words} No host took it.` },
+    ]);
+    expect(compose(pod('degraded'), good)).toEqual([{ ...degraded, text: `${words} some-reason` }]);
+  });
+
+  it('of an endpoint without the credential says so where the pod pulls', () => {
+    expect(compose({ ...pod('observed'), unmanaged: ['a'] }, good)).toMatchObject([
+      { ...degraded, text: expect.stringContaining('without it: a. They fail') },
+    ]);
+  });
+
+  it('of the end says until when pulls work, where that is known', () => {
+    const recovered = { kind: 'recovered', severity: 'info', target: 'production', section: 'recovered' };
+    const words = 'production: a new token is stored and all is well again.';
+    expect(compose(good, failed)).toEqual([
+      { ...recovered, text: `${words} Pulls keep working until 18:02 UTC, 5 h 12 min from now.` },
+    ]);
+    const { expiresAt: _, ...endless } = good;
+    expect(compose(endless, failed)).toEqual([{ ...recovered, text: `${words} ${deadline(undefined, now)}` }]);
+  });
+
+  it('of a failure without an error says what is known', () => {
+    const until = 'Pulls keep working until 18:02 UTC, 5 h 12 min from now.';
+    expect(compose({ ...good, refreshed: false }, good)).toEqual([
+      {
+        ...broken,
+        section: 'TargetLostError',
+        text: `production: No token was stored. ${until}`,
+        deadline: until,
+      },
+    ]);
+  });
+});
+
+describe('what people know after a run', () => {
+  const told: Alert = { kind: 'failed', severity: 'critical', target: 'production', section: 'x', text: 'x.' };
+  const troubleOf = (outcome: Outcome) => knownAfter(outcome, undefined, told)?.trouble;
+  const named = (length: number): Outcome => ({ ...failed, error: { name: 'x'.repeat(length), message: '' } });
+
+  it('is the trouble, in at most 40 characters', () => {
+    expect(troubleOf(named(33))).toBe(`failed ${'x'.repeat(33)}`);
+    expect(troubleOf(named(34))).toMatch(/^failed x{13}…[0-9a-f]{16}$/);
+    expect(troubleOf(named(35))).not.toBe(troubleOf(named(34)));
+    expect(troubleOf({ ...failed, error: undefined })).toBe('failed ');
+  });
+
+  it('is what is in trouble, in one order, and nothing of what is well', () => {
+    const endpoints: Outcome['endpoints'] = [
+      { endpoint: 'c', proof: 'failed', reason: 'r' },
+      { endpoint: 'b', proof: 'degraded', reason: 'r' },
+      { endpoint: 'a', proof: 'observed', reason: 'r' },
+    ];
+    expect(troubleOf({ ...good, endpoints })).toBe('degraded b r, failed c r');
+    expect(troubleOf({ ...good, endpoints: endpoints.toReversed() })).toBe('degraded b r, failed c r');
+    expect(troubleOf({ ...good, unmanaged: ['u'] })).toBe('unmanaged u');
+    expect(troubleOf({ ...good, canaryPod: { proof: 'degraded', reason: 'r' } })).toBe('canary-pod degraded r');
+    expect(troubleOf({ ...good, canaryPod: { proof: 'observed', reason: 'r' } })).toBeUndefined();
+  });
+
+  it('is what they knew where they were not told, as long as it is the same', () => {
+    const notified = { trouble: 'failed RunpodUnauthorizedError', severity: 'warning' } as const;
+    expect(knownAfter(failed, { runs: [], notified }, undefined)).toEqual(notified);
+    expect(knownAfter(named(1), { runs: [], notified }, undefined)).toBeUndefined();
+    expect(knownAfter(failed, { runs: [] }, undefined)).toBeUndefined();
+    expect(knownAfter(failed, undefined, undefined)).toBeUndefined();
+    // An earlier release wrote troubles at their full length.
+    const whole = { ...notified, trouble: `failed ${'x'.repeat(50)}` };
+    expect(knownAfter(named(50), { runs: [], notified: whole }, undefined)).toEqual(whole);
+  });
+
+  it('is an end only once they were told of it', () => {
+    const notified = { trouble: 'failed x', severity: 'warning' } as const;
+    expect(knownAfter(good, { runs: [], notified }, undefined)).toEqual(notified);
+    expect(knownAfter(good, { runs: [], notified }, told)).toBeUndefined();
+    expect(knownAfter(good, undefined, undefined)).toBeUndefined();
+  });
+});
+
+describe('a line of the digest', () => {
+  it('has all that an alert has', () => {
+    const proofs = { observed: 2, failed: 1 };
+    const memories = rememberAll([report({ ...good, proofs })], 6 * hourMs);
+    expect(composeDigest(memories, now)).toEqual([
+      {
+        kind: 'digest',
+        severity: 'info',
+        target: 'production',
+        section: 'digest',
+        text: 'production: Pulls keep working until 18:02 UTC, 5 h 12 min from now. 1 run in 24 hours, none failed. Endpoints at the last: 2 observed, 1 failed.',
+      },
+    ]);
+  });
+
+  it('is of no target whose last run cannot be read', () => {
+    const [memory] = rememberAll([report(good)], 6 * hourMs).values();
+    const memories = new Map([['production', { ...memory, runs: memory?.runs ?? [], last: undefined }]]);
+    expect(composeDigest(memories, now)).toMatchObject([
+      { kind: 'digest', severity: 'critical', target: 'every target', section: 'nosuccess' },
+    ]);
+  });
+
+  it('stands for all where the memory does not answer', () => {
+    expect(composeDigest(undefined, now)).toMatchObject([
+      { kind: 'digest', severity: 'warning', target: 'every target', section: 'MemoryUnavailableError' },
+    ]);
   });
 });
