@@ -17,6 +17,7 @@ const url = new URL('http://127.0.0.1');
 /** Stores a token that was minted some time ago and ends some time from now, in milliseconds. */
 const update = async (ageMs: number, lifeMs: number, memory: Pick<Memory, 'change'> = createMemoryOf()) => {
   const stored: string[] = [];
+  const logged: string[] = [];
   const answer = await createUpdateRunpod({
     unseal: async (sealed, { execution, target: name }) => ({
       username: 'AWS',
@@ -32,13 +33,13 @@ const update = async (ageMs: number, lifeMs: number, memory: Pick<Memory, 'chang
     },
     memory,
     now: () => now,
-    log: { info: () => {}, error: () => {} },
+    log: { info: () => {}, error: (message) => void logged.push(message) },
   })({
     execution: executionArn,
     target,
     token: { sealed: 'the token', mintedAt: iso(now - ageMs), expiresAt: iso(now + lifeMs) },
   });
-  return { answer, stored };
+  return { answer, stored, logged };
 };
 
 describe('update-runpod', () => {
@@ -51,6 +52,7 @@ describe('update-runpod', () => {
         api: 'v2',
         unsupportedApis: [],
       },
+      logged: [],
       stored: ['the token of production in this run in 6n2k8v4d'],
     });
   });
@@ -61,8 +63,10 @@ describe('update-runpod', () => {
     expect(memory.records).toEqual({
       'target production': { runs: [], expiresAt: '2026-11-24T00:00:00Z', heldSince: '2026-11-23T12:00:00Z' },
     });
-    const { answer } = await update(minuteMs, 12 * 60 * minuteMs, { change: () => Promise.reject(new Error('gone')) });
+    const gone = { change: () => Promise.reject(new Error('gone')) };
+    const { answer, logged } = await update(minuteMs, 12 * 60 * minuteMs, gone);
     expect(answer.status).toBe('stored');
+    expect(logged).toEqual(['The end of the token cannot be remembered']);
   });
 
   it.each([

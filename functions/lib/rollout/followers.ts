@@ -9,8 +9,9 @@ export interface Follower {
 }
 
 export const followersOf = (targets: readonly Target[]): Follower[] =>
-  targets.flatMap((target) =>
-    (target.endpoints ?? []).flatMap(({ id, rollout }) =>
-      rollout === undefined ? [] : [{ id, settings: rollout, target }],
-    ),
+  targets.flatMap(
+    (target) =>
+      target.endpoints?.flatMap(({ id, rollout }) =>
+        rollout === undefined ? [] : [{ id, settings: rollout, target }],
+      ) ?? [],
   );

@@ -220,6 +220,43 @@ targets:
     expect(messageOf(pod('', 'Not an image'))).toContain('line 6: targets[0].canaryPod.image: expected a repository');
   });
 
+  it.each([
+    ['name: true', '2: targets[0].name: expected a text, found true without quotes; write "true"'],
+    ['apiKey: 5', '4: targets[0].runpod.apiKey: expected a text, found 5 without quotes; write "5"'],
+    ['apiKey: [a]', '4: targets[0].runpod.apiKey: expected a string, found a list of 1'],
+    [
+      'apiKey: nonsense',
+      '4: targets[0].runpod.apiKey: expected where the key is: ssm:/path/to/parameter or secretsmanager:name, found something else (withheld: if it is the key itself, revoke it, for it has stood in a file)',
+    ],
+    [
+      'registryId: 012345678901',
+      '3: targets[0].ecr.registryId: expected a text, found 012345678901 without quotes; write "012345678901"',
+    ],
+    ['endpoints: [5]', '5: targets[0].endpoints[0].id: expected a string, found 5'],
+    ['tag: 6e7', '5: targets[0].endpoints[0].rollout.tag: expected a text, found 6e7 without quotes; write "6e7"'],
+    [
+      'proveWithinMinutes: "20"',
+      '5: targets[0].endpoints[0].rollout.proveWithinMinutes: expected a number, found "20"',
+    ],
+    ['email: [7]', '5: alerts.email[0]: expected a string'],
+  ])('that says %s is told what a text is, and how it is written', (given, mistake) => {
+    const [field = ''] = given.split(':');
+    const line = (name: string, otherwise: string): string => (field === name ? given : otherwise);
+    const rollout = given.includes('tag') ? given : `tag: v1, ${given}`;
+    const more: Record<string, string> = {
+      endpoints: `    ${given}\n`,
+      tag: `    endpoints: [{ id: a, rollout: { ${rollout} } }]\n`,
+      proveWithinMinutes: `    endpoints: [{ id: a, rollout: { ${rollout} } }]\n`,
+      email: `alerts: { ${given} }\n`,
+    };
+    const yaml = `targets:
+  - ${line('name', 'name: one')}
+    ecr: { region: us-east-1${field === 'registryId' ? `, ${given}` : ''} }
+    runpod: { ${line('apiKey', 'apiKey: "ssm:/key"')}, registry: 6n2k8v4d }
+${more[field] ?? ''}`;
+    expect(messageOf(yaml)).toBe(`targets.yml has a mistake:\n  line ${mistake}`);
+  });
+
   it('has a role for its external id', () => {
     const external = (more: string): string => `
 targets:
