@@ -1,5 +1,5 @@
 import { type AttributeValue, DynamoDBClient, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import * as z from 'zod/mini';
 import { awsClientDefaults } from '../../../../functions/lib/aws/client.ts';
 import { createMemory, type Memory, type MemoryForm } from '../../../../functions/lib/memory/memory.ts';
@@ -7,7 +7,7 @@ import { rememberReport } from '../../../../functions/lib/memory/remember-report
 import { rememberToken, targetForm } from '../../../../functions/lib/memory/target-memory.ts';
 import type { Outcome } from '../../../../functions/lib/report/outcome.ts';
 import type { Report } from '../../../../functions/lib/report/report.ts';
-import { json, serve } from '../../../../simulator/loopback.ts';
+import { json, type Loopback, type Reply, serve } from '../../../../simulator/loopback.ts';
 import { World } from '../../../../simulator/world.ts';
 
 const countForm: MemoryForm<z.ZodMiniObject<{ count: z.ZodMiniNumber }>> = {
@@ -148,5 +148,121 @@ describe('what is remembered of a target', () => {
   ])('takes the end of a new token over one %s', async (_what, expiresAt, expected) => {
     const before = await readRecord({ expiresAt, runs: [] });
     expect(rememberToken(before, end, '2026-11-23T06:00:00Z').expiresAt).toBe(expected);
+  });
+});
+
+describe('the table', () => {
+  const form: typeof countForm = { ...countForm, expiresAt: ({ count }) => count };
+  let server: Loopback;
+  let asked: (readonly [action: string, input: unknown])[];
+  let answers: Reply[];
+  let elsewhere: Memory;
+  beforeAll(async () => {
+    server = await serve(world.clock, world.faults, ({ headers, body }) => {
+      asked.push([String(headers['x-amz-target']).replace('DynamoDB_20120810.', ''), JSON.parse(body)]);
+      return answers.shift() ?? json(200, {});
+    });
+    const { settings } = world.platform();
+    elsewhere = createMemory({ ...settings, aws: { ...settings.aws, endpoint: server.origin } });
+  });
+  afterAll(() => server.close());
+  beforeEach(() => {
+    [asked, answers] = [[], []];
+  });
+  const item = (name: string, count: number) => ({ ...keyOf('delay', name), record: { S: JSON.stringify({ count }) } });
+
+  it('is asked for the next page from where the last one ended', async () => {
+    answers = [
+      json(200, { Items: [item('a', 1)], LastEvaluatedKey: keyOf('delay', 'a') }),
+      json(200, { Items: [item('b', 2)], LastEvaluatedKey: keyOf('delay', 'b') }),
+      json(200, { Items: [item('c', 3)] }),
+    ];
+    expect([...(await elsewhere.readAll(form)).keys()]).toEqual(['a', 'b', 'c']);
+    const names = { '#kind': 'kind' };
+    const values = { ':kind': { S: 'delay' } };
+    const query = {
+      TableName: TableName(),
+      ConsistentRead: true,
+      KeyConditionExpression: '#kind = :kind',
+      ExpressionAttributeNames: names,
+      ExpressionAttributeValues: values,
+    };
+    expect(asked).toEqual([
+      ['Query', query],
+      ['Query', { ...query, ExclusiveStartKey: keyOf('delay', 'a') }],
+      ['Query', { ...query, ExclusiveStartKey: keyOf('delay', 'b') }],
+    ]);
+  });
+
+  it('is asked for 50 pages at most', async () => {
+    answers = Array.from({ length: 51 }, (_, index) =>
+      json(200, { Items: [item(`${index}`, index)], LastEvaluatedKey: keyOf('delay', `${index}`) }),
+    );
+    expect((await elsewhere.readAll(form)).size).toBe(50);
+    expect(asked).toHaveLength(50);
+  });
+
+  it('may answer without items', async () => {
+    expect(await elsewhere.readAll(form)).toEqual(new Map());
+  });
+
+  it('is given a new record on condition that there is none, and when it ends in whole seconds, rounded up', async () => {
+    expect(await elsewhere.change(form, 'a', () => ({ count: 60_001 }))).toEqual({ count: 60_001 });
+    expect(asked[1]).toEqual([
+      'PutItem',
+      {
+        TableName: TableName(),
+        Item: { ...item('a', 60_001), revision: { N: '1' }, expiresAt: { N: '61' } },
+        ConditionExpression: 'NOT attribute_type(revision, :number)',
+        ExpressionAttributeValues: { ':number': { S: 'N' } },
+      },
+    ]);
+  });
+
+  it('is given another record on condition that nobody has written, and no end where there is none', async () => {
+    answers = [json(200, { Item: { ...item('a', 1), revision: { N: '7' } } })];
+    await elsewhere.change(countForm, 'a', (before) => ({ count: (before?.count ?? 0) + 1 }));
+    expect(asked[1]).toEqual([
+      'PutItem',
+      {
+        TableName: TableName(),
+        Item: { ...item('a', 2), revision: { N: '8' } },
+        ConditionExpression: 'revision = :revision',
+        ExpressionAttributeValues: { ':revision': { N: '7' } },
+      },
+    ]);
+  });
+
+  it('is left as it is where nothing changes', async () => {
+    answers = [json(200, { Item: item('a', 1) })];
+    expect(await elsewhere.change(form, 'a', () => undefined)).toEqual({ count: 1 });
+    expect(asked.map(([action]) => action)).toEqual(['GetItem']);
+  });
+
+  it('forgets by name', async () => {
+    await elsewhere.forget('delay', 'a');
+    expect(asked).toEqual([['DeleteItem', { TableName: TableName(), Key: keyOf('delay', 'a') }]]);
+  });
+
+  it.each<readonly [string, () => Promise<unknown>]>([
+    ['read what is remembered of delay a', () => elsewhere.read(form, 'a')],
+    ['read what is remembered of each delay', () => elsewhere.readAll(form)],
+    ['forget delay a', () => elsewhere.forget('delay', 'a')],
+  ])('that refuses to %s is away', async (what, ask) => {
+    answers = [json(400, { __type: 'AccessDeniedException', message: 'No.' })];
+    await expect(ask()).rejects.toMatchObject({
+      name: 'MemoryUnavailableError',
+      message: `DynamoDB, asked to ${what}, failed (400 AccessDeniedException "No.").`,
+      cause: { message: 'No.' },
+    });
+  });
+
+  it('that refuses to be written is away, and is not asked again', async () => {
+    answers = [json(200, {}), json(400, { __type: 'AccessDeniedException', message: 'No.' })];
+    await expect(elsewhere.change(form, 'a', () => ({ count: 1 }))).rejects.toMatchObject({
+      name: 'MemoryUnavailableError',
+      message: 'DynamoDB, asked to remember something of delay a, failed (400 AccessDeniedException "No.").',
+    });
+    expect(asked).toHaveLength(2);
   });
 });
