@@ -6,16 +6,16 @@ import type { CanaryPodOutcome, EndpointOutcome, Outcome } from './outcome.ts';
 const inTrouble = ({ proof }: EndpointOutcome): boolean => proof === 'failed' || proof === 'degraded';
 
 /** The bare fact of an endpoint, with as much of its sentence as there is room for. */
-const shorten = ({ endpoint, proof, reason, evidence = '' }: EndpointOutcome, length: number): EndpointOutcome => ({
+const shorten = ({ endpoint, proof, reason, evidence }: EndpointOutcome, length: number): EndpointOutcome => ({
   endpoint,
   proof,
   reason,
-  evidence: cutText(evidence, length),
+  evidence: evidence && cutText(evidence, length),
 });
 
-const shortenPod = ({ line: _, evidence = '', ...pod }: CanaryPodOutcome, length: number): CanaryPodOutcome => ({
+const shortenPod = ({ line: _, evidence, ...pod }: CanaryPodOutcome, length: number): CanaryPodOutcome => ({
   ...pod,
-  evidence: cutText(evidence, length),
+  evidence: evidence && cutText(evidence, length),
 });
 
 /** Reductions, mildest first. What people must act on goes last. A field that is undefined is none in JSON. */
