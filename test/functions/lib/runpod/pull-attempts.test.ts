@@ -756,6 +756,51 @@ describe('a log that is read as attempts', () => {
     expect(evidenceAt(11, [[10.5, line]])).toEqual({ kind: 'nothing' });
   });
 
+  it.each([
+    'the program says r7: Pulling from vision/serve',
+    `it wrote Digest: sha256:${'a'.repeat(64)}`,
+    `Digest: sha256:${'a'.repeat(63)}`,
+    `we have Status: Image is up to date for ${image}`,
+    `it has successfully pulled image "${image}"`,
+    'my program is downloading an image: 2.3GB/5.6GB',
+    'download of weights: 2.3GB/5.6GB, of imagery',
+    'please create container soon',
+    'the pending image pull is none of ours',
+    'now pulling image tiles',
+    'we stop container ships',
+  ])('takes no words of a program for those of a host: %s', (line) => {
+    expect(readPullAttempts(logOf([1, line]))).toEqual([]);
+    const told = readPullAttempts(logOf([1, `create container ${image}`], [2, line]));
+    expect(told).toEqual(readPullAttempts(logOf([1, `create container ${image}`])));
+  });
+
+  it.each([
+    ['create container', 1],
+    [`create container ${image}`, 2],
+    ['pending image pull', 2],
+    [`pulling image ${image}`, 2],
+  ])('has another where a host says "%s" after the first was given the token: %d', (line, count) => {
+    const first: readonly Line[] = [
+      [1, `create container ${image}`],
+      [2, 'r7: Pulling from vision/serve'],
+    ];
+    const refused: Line = [4, 'unauthorized: authentication required'];
+    expect(readPullAttempts(logOf(...first, [3, line], refused))).toHaveLength(count);
+  });
+
+  it.each([
+    [`start container for ${image}: begin`, false],
+    [`we start container for ${image}: begin`, true],
+    [`start container for ${image}: begin again`, true],
+  ])('has a program’s own words after "%s" for a failed pull: %s', (line, isFailed) => {
+    const lines: readonly Line[] = [
+      [1, `create container ${image}`],
+      [2, line],
+      [3, 'unauthorized: authentication required'],
+    ];
+    expect(readPullAttempts(logOf(...lines)).some(({ failed }) => failed !== undefined)).toBe(isFailed);
+  });
+
   it('remembers the newest of thousands', () => {
     const lines = Array.from(
       { length: 1000 },
