@@ -43,11 +43,9 @@ export const createDiscoverEndpoints =
     await runpod.requireCredential(credential);
     const seenAt = now();
     const all = await runpod.listEndpoints();
+    const used = await findUsers(runpod, credential, all);
     const { listDelegations } = runpod;
-    const [used, outOfSight] = await Promise.all([
-      findUsers(runpod, credential, all),
-      findOutOfSight({ memory, log, listDelegations }, target, loadTargets(), ownAccount, all),
-    ]);
+    const outOfSight = await findOutOfSight({ memory, log, listDelegations }, target, loadTargets(), ownAccount, all);
     const chosen = chooseEndpoints(target, all);
     return sumUpDiscovered(target, { ...used, chosen, seenAt, outOfSight, isScheduled: trigger === 'schedule' });
   };

@@ -9,7 +9,7 @@ import type { RolloutOutcome } from './lib/report/outcome.ts';
 import { createFollow, type FollowDeps } from './lib/rollout/follow.ts';
 import { followersOf } from './lib/rollout/followers.ts';
 import { createRolloutMemory, type RolloutPlatform } from './lib/rollout/memory.ts';
-import { endUnfollowed } from './lib/rollout/unfollowed.ts';
+import { endUnfollowed, findUnfollowed } from './lib/rollout/unfollowed.ts';
 import { createLoadTargets } from './lib/targets.ts';
 
 /** What start-rollouts needs from outside. */
@@ -39,7 +39,7 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
     const [token, unfollowed] = await Promise.all([
       unseal(sealed, { execution, target, credential, expiresAt }),
       // One target's child does it for all of them.
-      target === followers[0]?.target.name ? endUnfollowed(deps, followers, execution, now()) : [],
+      target === followers[0]?.target.name ? findUnfollowed(deps, followers, execution) : [],
     ]);
     const rollouts: RolloutOutcome[] = [];
     const giveUpAt = now() + maxFollowMs;
@@ -52,7 +52,8 @@ export const createStartRollouts = ({ loadTargets, unseal, ...deps }: StartRollo
       const { image, seenAt } = endpoints.find((each) => each.id === id) ?? { image: '', seenAt: 0 };
       rollouts.push(await follow(follower, { image, seenAt, execution, registry }, followers, token));
     }
-    return { rollouts: [...rollouts, ...unfollowed] };
+    rollouts.push(...(await endUnfollowed(deps, unfollowed, execution, now())));
+    return { rollouts };
   };
 };
 

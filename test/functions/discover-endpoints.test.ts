@@ -181,6 +181,17 @@ describe('discover-endpoints', () => {
       expect(asked).toBe(false);
     });
 
+    it('asks for delegations when all else of the key has been answered: what they wait for, they wait for, too', async () => {
+      let isAnswered = false;
+      const otherUsers = async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        isAnswered = true;
+        return [];
+      };
+      const delegations = async () => (isAnswered ? [delegation] : []);
+      expect((await discover(target, [pulling('bare', null)], otherUsers, { delegations })).unmanaged).toEqual([]);
+    });
+
     it('names twenty, and counts the rest', async () => {
       const { unmanaged, warnings } = await discover(
         target,

@@ -34,6 +34,8 @@ const begin = (...targets: Target[]) => {
     /** What listing a repository's images takes, or why it fails. */
     listMs: 0,
     failure: undefined as Error | undefined,
+    /** Why the token cannot be opened. */
+    sealed: undefined as Error | undefined,
     opened: [] as unknown[],
     listed: [] as string[],
     started: [] as object[],
@@ -45,6 +47,7 @@ const begin = (...targets: Target[]) => {
     loadTargets: () => targets,
     unseal: async (sealed, context) => {
       world.opened.push([sealed, context]);
+      if (world.sealed !== undefined) throw world.sealed;
       return { username: 'AWS', password: 'secret' };
     },
     registryClient: {
@@ -142,11 +145,25 @@ describe('a run that starts rollouts', () => {
     expect((await world.memory.read('gone'))?.current).toBeUndefined();
   });
 
+  it('ends none where the token cannot be opened: nobody would hear of it', async () => {
+    const world = begin(target('one', 'a'));
+    await world.memory.change('gone', () =>
+      claim(
+        firstRecord({ image, digest: digestOf('a') }),
+        { image, digest: digestOf('b'), pushedAt: noon - 5 * hourMs },
+        noon - 4 * hourMs,
+      ),
+    );
+    world.sealed = new Error('KMS is away');
+    await expect(world.run('one', {})).rejects.toBe(world.sealed);
+    expect((await world.memory.read('gone'))?.current).toBeDefined();
+  });
+
   it('does all else where these cannot be read', async () => {
     const world = begin(target('one', 'a'));
     world.memory.readAll = () => Promise.reject(new Error('no memory'));
     expect((await world.run('one', { a: image })).rollouts).toMatchObject([{ endpoint: 'a', state: 'recorded' }]);
-    expect(world.errors).toEqual(['Rollouts of endpoints that follow nothing could not be ended']);
+    expect(world.errors).toEqual(['Rollouts of endpoints that follow nothing could not be read']);
   });
 
   it('does nothing without targets', async () => {

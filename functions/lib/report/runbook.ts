@@ -18,11 +18,11 @@ export const parseFirstSteps = (runbook: string): FirstSteps =>
   );
 
 /** The same of the runbook at the bundle's root. Without it people are still told what happened. */
-export const readFirstSteps = (log: Log): FirstSteps => {
+export const readFirstSteps = (log: Log, path = 'docs/runbook.md'): FirstSteps => {
   try {
-    return parseFirstSteps(readFileSync('docs/runbook.md', 'utf8'));
+    return parseFirstSteps(readFileSync(path, 'utf8'));
   } catch (error) {
-    log.error('The bundle lacks docs/runbook.md', error);
+    log.error(`The bundle lacks ${path}`, error);
     return {};
   }
 };

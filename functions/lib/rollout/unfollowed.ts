@@ -16,9 +16,42 @@ export const leftTexts: Readonly<Record<CurrentRollout['phase'], (image: string)
   returning: (image) => `it refused ${image}, and may have it still`,
 };
 
-const endAll = async (
-  memory: RolloutMemory,
+interface UnfollowedDeps {
+  readonly memory: RolloutMemory;
+  readonly log: Log;
+}
+
+/**
+ * Finds the endpoints for which targets.yml has no `rollout` any more, or never had one, and that have a rollout, or one
+ * that this very run has ended. It changes nothing.
+ *
+ * @returns their ids; none where they cannot be read
+ */
+export const findUnfollowed = async (
+  { memory, log }: UnfollowedDeps,
   followers: readonly Follower[],
+  execution: string,
+): Promise<readonly string[]> => {
+  try {
+    return [...(await memory.readAll())].flatMap(([id, { current, toldIn }]) => {
+      const isOver = current === undefined && toldIn !== execution;
+      return isOver || followers.some((each) => each.id === id) ? [] : [id];
+    });
+  } catch (error) {
+    log.error('Rollouts of endpoints that follow nothing could not be read', error);
+    return [];
+  }
+};
+
+/**
+ * Ends the rollouts of endpoints that follow nothing, of which no execution can be under way: no run would go on with them.
+ * What cannot be ended now is by the next run.
+ *
+ * @returns what people hear of them
+ */
+export const endUnfollowed = async (
+  { memory, log }: UnfollowedDeps,
+  unfollowed: readonly string[],
   execution: string,
   now: number,
 ): Promise<RolloutOutcome[]> => {
@@ -31,30 +64,15 @@ const endAll = async (
     return { ...endRollout(left, verdict, leftTexts[phase](nameOfImage(image)), now), toldIn: execution };
   };
   const outcomes: RolloutOutcome[] = [];
-  for (const [id, { current, toldIn: lastToldIn }] of await memory.readAll()) {
-    const isOver = current === undefined && lastToldIn !== execution;
-    if (isOver || followers.some((each) => each.id === id)) continue;
-    const { ended, toldIn } = (await memory.change(id, end)) ?? {};
-    if (toldIn === execution && ended !== undefined) {
-      outcomes.push({ endpoint: id, state: 'unwatched', why: ended.why, isTold: true });
+  try {
+    for (const id of unfollowed) {
+      const { ended, toldIn } = (await memory.change(id, end)) ?? {};
+      if (toldIn === execution && ended !== undefined) {
+        outcomes.push({ endpoint: id, state: 'unwatched', why: ended.why, isTold: true });
+      }
     }
+  } catch (error) {
+    log.error('Rollouts of endpoints that follow nothing could not be ended', error);
   }
   return outcomes;
 };
-
-/**
- * Ends the rollouts of endpoints for which targets.yml has no `rollout` any more, or never had one, and of which no execution
- * can be under way: no run would go on with them. What cannot be ended now is by the next run.
- *
- * @returns what people hear of them
- */
-export const endUnfollowed = (
-  { memory, log }: { readonly memory: RolloutMemory; readonly log: Log },
-  followers: readonly Follower[],
-  execution: string,
-  now: number,
-): Promise<RolloutOutcome[]> =>
-  endAll(memory, followers, execution, now).catch((error: unknown) => {
-    log.error('Rollouts of endpoints that follow nothing could not be ended', error);
-    return [];
-  });

@@ -38,6 +38,13 @@ describe('the runbook of a bundle', () => {
     const log = { info: () => expect.unreachable(), error: () => expect.unreachable() };
     expect(readFirstSteps(log).RunpodUnauthorizedError).toMatch(/\w/);
   });
+
+  it('is none where the bundle lacks it, which the log says', () => {
+    const logged: string[] = [];
+    const log = { info: () => {}, error: (message: string) => void logged.push(message) };
+    expect(readFirstSteps(log, 'docs/none.md')).toEqual({});
+    expect(logged).toEqual(['The bundle lacks docs/none.md']);
+  });
 });
 
 describe('what to do', () => {

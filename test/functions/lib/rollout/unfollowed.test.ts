@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { followersOf } from '../../../../functions/lib/rollout/followers.ts';
-import { createProcessMemory } from '../../../../functions/lib/rollout/memory.ts';
+import { createProcessMemory, type RolloutMemory } from '../../../../functions/lib/rollout/memory.ts';
 import { type CurrentRollout, claim, firstRecord } from '../../../../functions/lib/rollout/record.ts';
-import { endUnfollowed } from '../../../../functions/lib/rollout/unfollowed.ts';
+import { endUnfollowed, findUnfollowed } from '../../../../functions/lib/rollout/unfollowed.ts';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
 const threeHoursMs = 3 * 3_600_000;
@@ -25,6 +25,9 @@ const underWay = async (phase: CurrentRollout['phase'] = 'watching', startedAt =
   await memory.change('ep', () => ({ ...claimed, ...(current && { current: { ...current, phase } }) }));
   return memory;
 };
+/** Finds what follows nothing, and ends it. */
+const endBy = async (memory: RolloutMemory, followers: ReturnType<typeof following>, by = execution) =>
+  endUnfollowed({ memory, log }, await findUnfollowed({ memory, log }, followers, by), by, now);
 const following = (id: string) =>
   followersOf([
     {
@@ -43,7 +46,7 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
     ['returning', 'broken', `it refused ${name}, and may have it still`, pinned('a')],
   ] as const)('that is %s ends as %s, and people hear what the endpoint has', async (phase, verdict, why, image) => {
     const memory = await underWay(phase);
-    expect(await endUnfollowed({ memory, log }, following('other'), execution, now)).toEqual([
+    expect(await endBy(memory, following('other'))).toEqual([
       { endpoint: 'ep', state: 'unwatched', why, isTold: true },
     ]);
     const record = await memory.read('ep');
@@ -53,17 +56,36 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
 
   it('is told of again where the same run asks once more after a crash, and by no other run', async () => {
     const memory = await underWay();
-    const tell = (by: string) => endUnfollowed({ memory, log }, following('other'), by, now);
+    const tell = (by: string) => endBy(memory, following('other'), by);
     const [first, again, later] = [await tell(execution), await tell(execution), await tell('another')];
     expect(first).toHaveLength(1);
     expect([again, later]).toEqual([first, []]);
   });
 
+  it('is not changed by being found, so that a run that fails then leaves it to the next', async () => {
+    const memory = await underWay();
+    expect(await findUnfollowed({ memory, log }, following('other'), execution)).toEqual(['ep']);
+    expect(await endBy(memory, following('other'), 'another')).toHaveLength(1);
+  });
+
+  it('is told of although another cannot be ended', async () => {
+    const memory = await underWay();
+    const errors: string[] = [];
+    const change: RolloutMemory['change'] = (id, by) =>
+      id === 'gone' ? Promise.reject(new Error('gone')) : memory.change(id, by);
+    const deps = {
+      memory: { ...memory, change },
+      log: { ...log, error: (message: string) => void errors.push(message) },
+    };
+    expect(await endUnfollowed(deps, ['ep', 'gone'], execution, now)).toMatchObject([{ endpoint: 'ep' }]);
+    expect(errors).toEqual(['Rollouts of endpoints that follow nothing could not be ended']);
+  });
+
   it('is left alone while an execution of it may be under way, or where the endpoint follows something', async () => {
     const young = await underWay('watching', now - threeHoursMs + 1);
-    expect(await endUnfollowed({ memory: young, log }, following('other'), execution, now)).toEqual([]);
+    expect(await endBy(young, following('other'))).toEqual([]);
     const followed = await underWay();
-    expect(await endUnfollowed({ memory: followed, log }, following('ep'), execution, now)).toEqual([]);
+    expect(await endBy(followed, following('ep'))).toEqual([]);
     for (const memory of [young, followed]) expect((await memory.read('ep'))?.current).toBeDefined();
   });
 });
