@@ -206,6 +206,18 @@ describe('a look at all endpoints of a credential', () => {
     expect(recheckAfterSeconds).toBe(30);
   });
 
+  it('asks at once at first, and in the quota’s own time from then on', async () => {
+    const { look, clock } = runpodOf(all(3, () => ({ workers: [starting('new')] })));
+    const beganAt = clock.now;
+    const { asked: _, ...first } = await look();
+    expect([first.status, clock.now - beganAt]).toEqual(['pending', 0]);
+    clock.now += 10 * minuteMs;
+    const goesOnAt = clock.now;
+    await look(first);
+    // A list and three endpoints, at 54 requests a minute.
+    expect(clock.now - goesOnAt).toBeGreaterThanOrEqual(4_000);
+  });
+
   it('fails where nothing could be asked at all', async () => {
     const verify = createVerifyEndpointPull({
       loadTargets: () => [],

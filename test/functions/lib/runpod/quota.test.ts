@@ -30,6 +30,7 @@ describe('what Runpod says of a key’s quota', () => {
     ['"minute";r=7;t=12, "hour";r=0;t=1812', 'hour'],
     ['"hour";r=0;t=1812, "minute";r=0;t=12', 'hour'],
     ['"minute";r=0;t=12, "hour";r=0;t=1812', 'hour'],
+    ['"minute";r=7;t=12;xr=0', undefined],
     ['"minute";r=0', undefined],
     ['"minute";t=12', undefined],
     ['minute;r=0;t=12', undefined],
@@ -62,6 +63,12 @@ describe('what Runpod says of a key’s quota', () => {
     expect(nameOf(quota, now + 12_000)).toBeUndefined();
     quota.note(new Map([['ratelimit', '"minute";r=2;t=60']]), now + 12_000);
     expect(quota.exhausted(now + 12_000)).toMatchObject({ left: 2, reserve: 2, quota: 20, resetsAt: now + 72_000 });
+  });
+
+  it('keeps what it knows where an answer says less', () => {
+    const quota = quotaOf('"minute";r=0;t=12');
+    for (const less of ['"minute";t=12', '"minute";r=9', '']) quota.note(new Map([['ratelimit', less]]), now);
+    expect(nameOf(quota)).toBe('minute');
   });
 
   it('counts each request that is made', () => {
