@@ -68,6 +68,13 @@ describe('a rollout of an endpoint that follows nothing any more', () => {
     expect(await endBy(memory, following('other'), 'another')).toHaveLength(1);
   });
 
+  it('is found whoever else follows something', async () => {
+    const memory = await underWay();
+    const followers = [...following('other'), ...following('ep')];
+    expect(await findUnfollowed({ memory, log }, followers, execution)).toEqual([]);
+    expect(await findUnfollowed({ memory, log }, following('other'), 'another')).toEqual(['ep']);
+  });
+
   it('is told of although another cannot be ended', async () => {
     const memory = await underWay();
     const errors: string[] = [];
