@@ -21,13 +21,12 @@ It quotes **Do:** nothing here.
 `;
 
 describe('the first step of a section', () => {
-  const steps = parseFirstSteps(runbook);
-
   it('is the line that says what to do, as plain text', () => {
-    expect(steps.RunpodUnauthorizedError).toBe('Store a key as the settings and the guide say.');
+    expect(parseFirstSteps(runbook).RunpodUnauthorizedError).toBe('Store a key as the settings and the guide say.');
   });
 
   it('is empty where no line says it', () => {
+    const steps = parseFirstSteps(runbook);
     expect(steps).toMatchObject({ Words: '', Quiet: '' });
     expect(Object.keys(steps)).toEqual(['RunpodUnauthorizedError', 'Words', 'Quiet']);
   });
