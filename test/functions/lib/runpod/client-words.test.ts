@@ -7,7 +7,6 @@ import {
   deleteAt,
   maxPatienceMs,
   type RunpodAnswer,
-  retryAfterMs,
 } from '../../../../functions/lib/runpod/client.ts';
 
 const now = Date.parse('2026-11-23T12:00:00Z');
@@ -150,18 +149,4 @@ it('a stream is asked for as one, and what it says of the quota is heeded', asyn
   await client.open(call, { listenMs: 1, maxBytes: 1 });
   expect(sent[0]?.headers.accept).toBe('text/event-stream');
   await expect(client.ask(call, anything)).rejects.toMatchObject({ name: 'RunpodRateLimitedError' });
-});
-
-it.each<readonly [string | undefined, number | undefined]>([
-  [undefined, undefined],
-  ['', undefined],
-  ['12', 12_000],
-  [' 12 ', 12_000],
-  ['86401', 86_400_000],
-  ['soon', undefined],
-  ['Mon, 23 Nov 2026 12:00:12 GMT', 12_000],
-  ['Mon, 23 Nov 2026 11:59:00 GMT', 0],
-  ['Wed, 25 Nov 2026 12:00:00 GMT', 86_400_000],
-])('Retry-After %j is %j ms', (value, expected) => {
-  expect(retryAfterMs(new Map(value === undefined ? [] : [['retry-after', value]]), now)).toBe(expected);
 });
